@@ -1,0 +1,3 @@
+"""Dragoman: the language server for language models."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,144 @@
+"""The one exception tree.
+
+Rooms raise these; each door translates them once (``lsp`` to a JSON-RPC code, ``cli`` to an exit code, the gateway to an HTTP status).
+A message names the thing with ``!r``; ``hint`` says what to do next.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+
+class DragomanError(Exception):
+    """Root of everything Dragoman raises on purpose; doors catch it and never show a traceback for it."""
+
+    code = "error"
+    """Stable machine-readable name, used in logs, JSON output and HTTP bodies."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class SettingsError(DragomanError):
+    """A settings source holds an unknown key or a bad value; raised by ``settings``, shown by every door."""
+
+    code = "settings"
+
+
+# -- models ------------------------------------------------------------------------------------------------------------
+
+
+class ModelError(DragomanError):
+    """A model call failed; raised by providers, caught by the engine that asked."""
+
+    code = "model"
+
+
+class ModelNotFoundError(ModelError):
+    """The provider has no model of that name."""
+
+    code = "model_not_found"
+
+
+class NoModelError(ModelError):
+    """No provider offers a model able to fill the role."""
+
+    code = "no_model"
+
+
+class ProviderUnreachableError(ModelError):
+    """Nothing answers at the provider's address, or it closed the door before answering."""
+
+    code = "provider_unreachable"
+
+
+class AuthenticationError(ModelError):
+    """The provider refused the key (401 or 403)."""
+
+    code = "authentication"
+
+
+class RateLimitedError(ModelError):
+    """The provider answered 429; ``retry_after`` is in seconds, None when it did not say."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, *, retry_after: float | None = None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class RequestRejectedError(ModelError):
+    """The provider answered another 4xx: the request itself is at fault and a retry will not help."""
+
+    code = "request_rejected"
+
+
+class ContextOverflowError(RequestRejectedError):
+    """The prompt is longer than the model's window; ``excess`` is in tokens, None when unknown."""
+
+    code = "context_overflow"
+
+    def __init__(self, message: str, *, excess: int | None = None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.excess = excess
+
+
+class ProviderFailedError(ModelError):
+    """The provider answered 5xx, or its process died while it answered."""
+
+    code = "provider_failed"
+
+
+class ModelTimeoutError(ModelError):
+    """A time limit ran out; ``phase`` says which one."""
+
+    code = "timeout"
+
+    def __init__(self, message: str, *, phase: Literal["connect", "first_token", "idle", "total"], hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.phase = phase
+
+
+class StreamBrokenError(ModelError):
+    """The stream ended before its end mark."""
+
+    code = "stream_broken"
+
+
+class StreamMalformedError(ModelError):
+    """The stream holds something that is not the protocol."""
+
+    code = "stream_malformed"
+
+
+# -- embedded model ----------------------------------------------------------------------------------------------------
+
+
+class EngineUnavailableError(ProviderUnreachableError):
+    """The embedded model's process cannot be started: the extra is missing, or it died at once."""
+
+    code = "engine_unavailable"
+
+
+class OutOfMemoryError(EngineUnavailableError):
+    """There is not enough free memory to load the model."""
+
+    code = "out_of_memory"
+
+
+class WeightsError(ModelError):
+    """The model's file is missing, cannot be fetched, or does not have the hash it should have."""
+
+    code = "weights"
+
+
+class DiskFullError(WeightsError):
+    """There is not enough free space to place the model's file."""
+
+    code = "disk_full"

@@ -1,0 +1,160 @@
+"""What a model is to the rest of Dragoman: requests in, a stream of chunks out, typed errors.
+
+Nothing here knows a wire format.
+``providers/`` implement `Provider` and `Model`; wrappers (retry, breaker, pool, metering) implement `Model` around another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+Role = Literal["completion", "chat", "edit", "review", "embedding"]
+"""What a model is asked for; ``[models.roles]`` maps each to model names."""
+
+Capability = Literal["completion", "chat", "fim", "tools", "json_schema", "vision", "embedding", "thinking"]
+"""What a model can do: stated in settings beats asked of the server beats guessed from its family."""
+
+FinishReason = Literal["stop", "length", "tool_calls", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens a call cost, as the server counted them."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a streamed answer; exactly the last one carries ``finish``."""
+
+    text: str = ""
+    thinking: str = ""
+    finish: FinishReason | None = None
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    """Text to be continued.
+
+    ``suffix`` is None when ``prompt`` already carries the family's fill-in-the-middle tokens (or has no suffix at all);
+    otherwise the provider hands it to its own fill-in-the-middle endpoint.
+    ``stop`` strings end the answer and are not part of it.
+    """
+
+    prompt: str
+    suffix: str | None = None
+    max_tokens: int = 128
+    stop: tuple[str, ...] = ()
+    temperature: float = 0.0
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One message of a conversation."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A conversation to be continued by the assistant; ``json_schema`` constrains the answer where the model can."""
+
+    messages: tuple[ChatMessage, ...]
+    max_tokens: int = 1024
+    stop: tuple[str, ...] = ()
+    temperature: float = 0.2
+    seed: int | None = None
+    json_schema: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A model as its provider describes it; ``context_window`` is in tokens, None when nobody knows."""
+
+    name: str
+    provider: str
+    capabilities: frozenset[Capability] = field(default_factory=frozenset)
+    context_window: int | None = None
+    size_bytes: int | None = None
+    fim_family: str | None = None
+    """Key of the fill-in-the-middle template in `dragoman.models.profiles`, None when the model has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderStatus:
+    """What a probe found out: whether the provider answers, how fast, and if not, why and what to do."""
+
+    reachable: bool
+    latency_ms: float | None = None
+    version: str | None = None
+    problem: str = ""
+    hint: str = ""
+
+
+class Model(Protocol):
+    """One model behind one provider.
+
+    Both calls are async generators: closing one (``aclose``, or cancelling the task that iterates it) closes the connection
+    to the model at once. They raise the `ModelError` family only.
+    """
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the model is and can do."""
+        ...
+
+    def complete(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
+        """Continue a text."""
+        ...
+
+    def chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+        """Answer a conversation."""
+        ...
+
+
+class Provider(Protocol):
+    """A place where models are: an address and a protocol."""
+
+    @property
+    def name(self) -> str:
+        """The provider's name in the settings."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """One of ``ollama``, ``localai``, ``openai``, ``llamacpp``, ``embedded``."""
+        ...
+
+    @property
+    def is_local(self) -> bool:
+        """Whether text sent there stays on this machine (a loopback address or a child process)."""
+        ...
+
+    @property
+    def max_concurrency(self) -> int:
+        """How many generations may run there at the same time."""
+        ...
+
+    async def probe(self) -> ProviderStatus:
+        """Ask whether the provider is there; never raises, returns within its connect limit."""
+        ...
+
+    async def models(self) -> list[ModelInfo]:
+        """List the models it has now; raises `ModelError`."""
+        ...
+
+    def model(self, info: ModelInfo) -> Model:
+        """Return the model to call; no I/O."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection; running calls end with an error."""
+        ...

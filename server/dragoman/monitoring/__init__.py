@@ -1,0 +1,1 @@
+"""Seen from everywhere, sees nothing: logs, and reports of what cannot happen."""
