@@ -1,0 +1,256 @@
+"""The wire shapes of three protocols, as the fake model server speaks them (taken from their public documentation)."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tests.support.fake_answers import tokenize
+from tests.support.fake_http import Request
+
+if TYPE_CHECKING:
+    from tests.support.fake_model import Script
+
+GENERATION_PATHS = frozenset(
+    {"/v1/completions", "/v1/chat/completions", "/completion", "/completions", "/infill", "/api/generate", "/api/chat"}
+)
+_DIALECT = {"/completion": "llamacpp", "/completions": "llamacpp", "/infill": "llamacpp"}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A step of a stream."""
+
+    text: str = ""
+    thinking: str = ""
+    finish: str | None = None
+    count: int = 0
+    accident: str | None = None
+
+
+def dialect_of(path: str) -> str:
+    return _DIALECT.get(path) or ("ollama" if path.startswith("/api/") else "openai")
+
+
+def refusal(script: Script, path: str) -> dict[str, Any]:
+    """The body of a scripted HTTP error."""
+    dialect = dialect_of(path)
+    message = script.error_message
+    if script.error_code == "context":
+        if dialect == "openai":
+            message = (
+                "This model's maximum context length is 4096 tokens. However, your messages resulted in 5000 tokens."
+            )
+            return {"error": {"message": message, "type": "invalid_request_error", "code": "context_length_exceeded"}}
+        if dialect == "llamacpp":
+            message = "the request exceeds the available context size, try increasing it"
+            detail = {"code": 400, "type": "exceed_context_size_error", "n_prompt_tokens": 5000, "n_ctx": 4096}
+            return {"error": {"message": message, **detail}}
+        message = "input length exceeds the context length"
+    if dialect == "ollama":
+        return {"error": message}
+    return {"error": {"message": message, "type": "server_error", "code": script.error_code}}
+
+
+def answer_question(script: Script, request: Request) -> tuple[int, Any] | None:
+    """Answer what is not a generation; None when text is to be generated."""
+    path, dialects = request.path, script.dialects
+    if path in GENERATION_PATHS:
+        if dialect_of(path) not in dialects and not (path.startswith("/v1/") and "llamacpp" in dialects):
+            return 404, {"error": {"message": "File Not Found", "type": "not_found_error", "code": 404}}
+        return _unknown_model(script, request)
+    if path == "/v1/models" and ({"openai", "llamacpp"} & set(dialects)):
+        return 200, {"object": "list", "data": [_model_entry(script, name) for name in script.models]}
+    if "llamacpp" in dialects and (reply := _llamacpp(script, request)) is not None:
+        return reply
+    if "ollama" in dialects and (reply := _ollama(script, request)) is not None:
+        return reply
+    return 404, {"error": {"message": "File Not Found", "type": "not_found_error", "code": 404}}
+
+
+def _unknown_model(script: Script, request: Request) -> tuple[int, Any] | None:
+    name = request.json().get("model")
+    if not script.strict_models or name is None or name in script.models:
+        return None
+    if dialect_of(request.path) == "ollama":
+        return 404, {"error": f"model '{name}' not found"}
+    return 404, {"error": {"message": f"The model `{name}` does not exist", "code": "model_not_found"}}
+
+
+def _model_entry(script: Script, name: str) -> dict[str, Any]:
+    entry: dict[str, Any] = {"id": name, "object": "model", "created": 1700000000, "owned_by": "fake"}
+    if "llamacpp" in script.dialects:
+        entry["meta"] = {"vocab_type": 2, "n_vocab": 151936, "n_ctx_train": script.context, "size": 491400064}
+    return entry
+
+
+def _llamacpp(script: Script, request: Request) -> tuple[int, Any] | None:
+    loading = (503, {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}})
+    if request.path == "/health":
+        return (200, {"status": "ok"}) if script.ready else loading
+    if request.path == "/props":
+        settings = {"n_ctx": script.context, "params": {"n_predict": -1}}
+        props = {
+            "default_generation_settings": settings,
+            "total_slots": script.slots,
+            "model_alias": script.models[0],
+            "model_path": f"/models/{script.models[0]}.gguf",
+            "chat_template": "{{ messages }}",
+            "modalities": {"vision": False, "audio": False},
+            "build_info": "b0-fake",
+        }
+        return (200, props) if script.ready else loading
+    if request.path == "/tokenize":
+        return 200, {"tokens": list(range(len(tokenize(request.json()["content"]))))}
+    if request.path == "/slots":
+        return 200, [{"id": index, "is_processing": False} for index in range(script.slots)]
+    return None
+
+
+def _ollama(script: Script, request: Request) -> tuple[int, Any] | None:
+    if request.path == "/api/version":
+        return 200, {"version": "0.0.0-fake"}
+    details = {"family": script.family, "families": [script.family], "format": "gguf", "quantization_level": "Q4_K_M"}
+    if request.path == "/api/tags":
+        tags = [{"name": name, "model": name, "size": 986061892, "details": details} for name in script.models]
+        return 200, {"models": tags}
+    if request.path == "/api/show":
+        name = request.json().get("model")
+        if name not in script.models:
+            return 404, {"error": f"model '{name}' not found"}
+        info = {"general.architecture": script.family, f"{script.family}.context_length": script.context}
+        return 200, {"details": details, "model_info": info, "capabilities": script.capabilities}
+    return None
+
+
+def stream_lines(script: Script, path: str, body: dict[str, Any]) -> Lines:
+    """Pick the wire shape for a generation."""
+    kind = {"/v1/completions": OpenAiText, "/v1/chat/completions": OpenAiChat}.get(path)
+    if kind is None:
+        kind = Ollama if path.startswith("/api/") else LlamaCpp
+    return kind(body, script)
+
+
+class Lines(ABC):
+    """Turns pieces into the bytes of one protocol."""
+
+    content_type = "text/event-stream"
+
+    def __init__(self, body: dict[str, Any], script: Script) -> None:
+        self.body = body
+        self.model = body.get("model", script.models[0])
+        self.prompt_tokens = len(tokenize(json.dumps(body.get("messages") or body.get("prompt", ""))))
+
+    def render(self, piece: Piece) -> list[bytes]:
+        if piece.accident == "garbage":
+            return [self.frame(b"{this is not json")]
+        if piece.accident == "invalid_utf8":
+            return [self.frame(b'{"broken": "\xff\xfe\xc3"}')]
+        if piece.accident == "error":
+            return [self.frame(json.dumps(self.error()).encode())]
+        return [self.frame(json.dumps(value, ensure_ascii=False).encode()) for value in self.values(piece)] + (
+            [b"data: [DONE]\n\n"] if piece.finish and isinstance(self, OpenAiText) else []
+        )
+
+    def frame(self, data: bytes) -> bytes:
+        return b"data: " + data + b"\n\n"
+
+    def error(self) -> dict[str, Any]:
+        return {"error": {"message": "scripted failure in the stream", "type": "server_error", "code": 500}}
+
+    @abstractmethod
+    def values(self, piece: Piece) -> list[dict[str, Any]]:
+        """Put a piece into the protocol's objects."""
+
+    def whole(self, text: str) -> dict[str, Any]:
+        return self.values(Piece(text=text, finish="stop"))[-1]
+
+
+class OpenAiText(Lines):
+    """/v1/completions."""
+
+    object_name = "text_completion"
+
+    def choice(self, piece: Piece) -> dict[str, Any]:
+        return {"index": 0, "text": piece.text, "finish_reason": piece.finish, "logprobs": None}
+
+    def values(self, piece: Piece) -> list[dict[str, Any]]:
+        head = {"id": "cmpl-1", "object": self.object_name, "created": 1700000000, "model": self.model}
+        values: list[dict[str, Any]] = [{**head, "choices": [self.choice(piece)]}]
+        if piece.finish and (self.body.get("stream_options") or {}).get("include_usage"):
+            usage = {
+                "prompt_tokens": self.prompt_tokens,
+                "completion_tokens": piece.count,
+                "total_tokens": self.prompt_tokens + piece.count,
+                "prompt_tokens_details": {"cached_tokens": 0},
+            }
+            values.append({**head, "choices": [], "usage": usage})
+        return values
+
+
+class OpenAiChat(OpenAiText):
+    """/v1/chat/completions."""
+
+    object_name = "chat.completion.chunk"
+
+    def choice(self, piece: Piece) -> dict[str, Any]:
+        delta: dict[str, Any] = {}
+        if piece.thinking:
+            delta["reasoning_content"] = piece.thinking
+        if piece.text:
+            delta |= {"role": "assistant", "content": piece.text}
+        return {"index": 0, "delta": delta, "finish_reason": piece.finish}
+
+    def whole(self, text: str) -> dict[str, Any]:
+        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        return {**super().whole(text), "object": "chat.completion", "choices": [choice]}
+
+
+class LlamaCpp(Lines):
+    """/completion and /infill of llama.cpp's server."""
+
+    def values(self, piece: Piece) -> list[dict[str, Any]]:
+        value: dict[str, Any] = {"index": 0, "content": piece.text, "tokens": [1], "stop": False, "id_slot": 0}
+        if piece.finish:
+            value |= {
+                "stop": True,
+                "stop_type": "limit" if piece.finish == "length" else "eos",
+                "stopping_word": "",
+                "tokens_predicted": piece.count,
+                "tokens_evaluated": self.prompt_tokens,
+                "tokens_cached": self.prompt_tokens + piece.count,
+                "truncated": False,
+                "timings": {"prompt_n": self.prompt_tokens, "cache_n": 0, "predicted_n": piece.count},
+            }
+        return [value]
+
+
+class Ollama(Lines):
+    """/api/generate and /api/chat: one JSON object a line."""
+
+    content_type = "application/x-ndjson"
+
+    def frame(self, data: bytes) -> bytes:
+        return data + b"\n"
+
+    def error(self) -> dict[str, Any]:
+        return {"error": "scripted failure in the stream"}
+
+    def values(self, piece: Piece) -> list[dict[str, Any]]:
+        value: dict[str, Any] = {"model": self.model, "created_at": "2026-01-01T00:00:00Z", "done": bool(piece.finish)}
+        if "messages" in self.body:
+            value["message"] = {"role": "assistant", "content": piece.text}
+            if piece.thinking:
+                value["message"]["thinking"] = piece.thinking
+        else:
+            value["response"] = piece.text
+        if piece.finish:
+            value |= {
+                "done_reason": piece.finish,
+                "prompt_eval_count": self.prompt_tokens,
+                "eval_count": piece.count,
+                "total_duration": 1,
+            }
+        return [value]
