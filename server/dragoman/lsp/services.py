@@ -1,0 +1,187 @@
+"""The seam between the editor's door and the domain: what the door calls (`Services`) and what it offers (`ClientPort`).
+
+Everything here is plain values; nothing knows pygls or the wire.
+The composition root passes a `ServicesFactory` to `dragoman.lsp.server`; tests pass a scripted one.
+Lines and characters count from 0; characters are Unicode code points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from dragoman.completion.query import CompletionQuery, Outcome, TextView
+
+MessageKind = Literal["error", "warning", "info", "log"]
+AcceptKind = Literal["whole", "word", "line"]
+FileChange = Literal["created", "changed", "deleted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A workspace folder as the editor names it."""
+
+    uri: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class EditorOptions:
+    """What the editor told about itself and its wishes in ``initialize``."""
+
+    client_name: str = ""
+    client_version: str = ""
+    folders: tuple[Folder, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """``initializationOptions``: the editor's layer of the settings until `Services.settings_changed` brings a newer one."""
+    locale: str = ""
+    runs_events: bool = False
+    """Whether the client announced ``experimental.dragoman.runEvents``."""
+
+
+@dataclass(frozen=True, slots=True)
+class EditorEdit:
+    """Text to put in place of a range of a document."""
+
+    start_line: int
+    start_character: int
+    end_line: int
+    end_character: int
+    text: str
+
+
+class Progress(Protocol):
+    """A running work-done progress; silent when the client does not show any."""
+
+    def report(self, message: str = "", percentage: int | None = None) -> None:
+        """Show how far the work is; ``percentage`` is 0–100."""
+        ...
+
+    def end(self, message: str = "") -> None:
+        """Take the progress down; later calls do nothing."""
+        ...
+
+
+class ClientPort(Protocol):
+    """What the domain may ask of the editor; usable from `Services.start` on, from the event loop's thread only.
+
+    The calls without ``async`` never wait and never raise; after the connection ended they do nothing.
+    """
+
+    def notify_status(self, status: Mapping[str, Any]) -> None:
+        """Send ``dragoman/status`` (``state``, ``sentence``, ``model``, …); an unchanged status is not sent again."""
+        ...
+
+    def show_message(self, kind: MessageKind, text: str) -> None:
+        """Show a sentence to the user."""
+        ...
+
+    def log_message(self, kind: MessageKind, text: str) -> None:
+        """Write a line to the editor's output channel."""
+        ...
+
+    async def ask(self, kind: MessageKind, text: str, actions: Sequence[str]) -> str | None:
+        """Show a sentence with buttons and return the chosen one, None when dismissed or when the client has no buttons."""
+        ...
+
+    async def begin_progress(
+        self,
+        title: str,
+        *,
+        message: str = "",
+        percentage: int | None = None,
+        on_cancel: Callable[[], None] | None = None,
+    ) -> Progress:
+        """Start a work-done progress; returns a silent one when the client does not support it or does not answer in time.
+
+        ``on_cancel`` makes it cancellable and is called when the user cancels it.
+        """
+        ...
+
+    async def apply_edits(
+        self, uri: str, edits: Sequence[EditorEdit], *, version: int | None = None, label: str = ""
+    ) -> bool:
+        """Ask the editor to change one document; False when it refused, has no such ability, or ``version`` is not current."""
+        ...
+
+    def notify(self, method: str, params: Mapping[str, Any]) -> None:
+        """Send a notification of our own (``dragoman/…``)."""
+        ...
+
+
+class CompletionService(Protocol):
+    """The ghost-text engine as the door sees it."""
+
+    async def suggest(self, query: CompletionQuery) -> Outcome:
+        """Find suggestions.
+
+        The door cancels this call when the client cancels or a newer request supersedes it; what happens to a running
+        generation then is the engine's decision.  Raises `dragoman.errors.DragomanError` only.
+        """
+        ...
+
+    def document_changed(self, uri: str, text: TextView, version: int, *, first_line: int, last_line: int) -> None:
+        """Hear that a document was opened or changed; ``first_line..last_line`` (inclusive) of ``text`` are new."""
+        ...
+
+    def document_closed(self, uri: str) -> None:
+        """Hear that a document was closed: end what runs for it at once, forget what is kept for it."""
+        ...
+
+    def accepted(self, suggestion_id: str, kind: str) -> None:
+        """Hear that the user took a suggestion (``kind`` is an `AcceptKind`, unknown ids are ignored)."""
+        ...
+
+    def cancel(self) -> int:
+        """End every running generation at once and return how many there were."""
+        ...
+
+
+class Services(Protocol):
+    """Everything behind the door, built by the composition root for one client."""
+
+    @property
+    def completion(self) -> CompletionService:
+        """The ghost-text engine; must answer (with a reason) before `start` has ended too."""
+        ...
+
+    async def start(self, editor: EditorOptions) -> None:
+        """Start what needs starting; runs as a task after ``initialized``, requests may arrive meanwhile."""
+        ...
+
+    async def settings_changed(self, settings: Mapping[str, Any]) -> None:
+        """Hear the editor's section ``dragoman`` (the whole section, replacing ``EditorOptions.settings``)."""
+        ...
+
+    def folders_changed(self, folders: tuple[Folder, ...]) -> None:
+        """Hear the workspace folders as they are now."""
+        ...
+
+    def files_changed(self, changes: Sequence[tuple[str, FileChange]]) -> None:
+        """Hear of files the editor saw change on disk, as (uri, change)."""
+        ...
+
+    def document_saved(self, uri: str) -> None:
+        """Hear that the editor wrote a document to disk."""
+        ...
+
+    def status(self) -> dict[str, Any]:
+        """Return what the status bar and ``dragoman.status`` show; JSON-able, no waiting."""
+        ...
+
+    async def select_model(self, role: str, model: str) -> dict[str, Any]:
+        """Use ``model`` for ``role`` from now on; raises `DragomanError` for an unknown role or model."""
+        ...
+
+    async def pull_model(self, name: str | None) -> dict[str, Any]:
+        """Start getting an embedded model (the default one for None); raises `DragomanError` when it cannot."""
+        ...
+
+    async def aclose(self) -> None:
+        """End every task, connection and child; called once, also when `start` failed or never ran."""
+        ...
+
+
+ServicesFactory = Callable[[ClientPort], Services]
+"""Builds the services for one client; no I/O, no waiting (that is `Services.start`)."""
