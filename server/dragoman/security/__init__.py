@@ -1,1 +1,1 @@
-"""TBD."""
+"""What may leave this machine, and what a workspace may decide."""

@@ -1,0 +1,183 @@
+"""One answer of a model, while it streams and after."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncGenerator, Callable
+
+from dragoman.cancellation import TaskSet
+from dragoman.clock import Clock, monotonic
+from dragoman.completion.cache import Surroundings, text_after, text_before
+from dragoman.completion.query import CompletionQuery, TextView
+from dragoman.completion.stopping import StopRules
+from dragoman.errors import ModelError
+from dragoman.limits import CACHE_PREFIX_CHARS, LINGER_S
+from dragoman.models.base import Chunk
+
+_numbers = itertools.count(1)
+
+
+class Generation:
+    """A stream with its text so far; any number of requests may wait for it, and it outlives each of them.
+
+    An editor's cancel means that one reply is no longer wanted, not that the text no longer fits.
+    So the stream is closed when the document says something else (`close`), or `LINGER_S` after the last request that
+    wanted it left without an answer.
+    """
+
+    def __init__(
+        self,
+        query: CompletionQuery,
+        place: Surroundings,
+        rules: StopRules,
+        *,
+        provider: str,
+        model: str,
+        clock: Clock = monotonic,
+    ) -> None:
+        self.number = next(_numbers)
+        self.uri = query.uri
+        self.place = place
+        self.provider = provider
+        self.model = model
+        self.special = rules.special
+        self.text = ""
+        self.done = False
+        self.answered = False
+        self.error: ModelError | None = None
+        self.started = clock()
+        self.first_text: float | None = None
+        """Seconds from the start to the first text."""
+        self._clock = clock
+        self._rules = rules
+        self._line, self._character = query.line, query.character
+        self._line_count = query.text.line_count
+        self._waiting = 0
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._linger: asyncio.TimerHandle | None = None
+
+    # -- the stream ----------------------------------------------------------------------------------------------------
+
+    def start(self, stream: AsyncGenerator[Chunk, None], tasks: TaskSet) -> None:
+        """Begin to read ``stream`` in a task of ``tasks``."""
+        self._task = tasks.start(self._read(stream), name=f"generation-{self.number}")
+
+    async def _read(self, stream: AsyncGenerator[Chunk, None]) -> None:
+        raw = ""
+        try:
+            async with contextlib.aclosing(stream):
+                async for chunk in stream:
+                    raw += chunk.text
+                    if raw and self.first_text is None:
+                        self.first_text = self._clock() - self.started
+                    self.text, ended = self._rules.cut(raw, done=chunk.finish is not None)
+                    if ended:
+                        break
+                    self._notify()
+        except ModelError as error:
+            self.error = error
+        finally:
+            self.done = True
+            self._disarm()
+            self._notify()
+
+    async def close(self) -> None:
+        """Close the model's connection at once and wait until it is closed."""
+        self._disarm()
+        task, self._task = self._task, None
+        if task is None or task.done():
+            return
+        if self.error is None and not self.done:
+            self.error = ModelError("The generation was stopped: the text no longer fits.")
+        task.cancel()
+        await asyncio.wait([task])
+
+    @property
+    def failed(self) -> bool:
+        """Whether this ended with an error and is of no further use."""
+        return self.error is not None
+
+    # -- who wants it --------------------------------------------------------------------------------------------------
+
+    async def wait(self, enough: Callable[[], bool], *, timeout_at: float | None = None) -> None:
+        """Return when it is done, when ``enough()`` turns true after new text, or at ``timeout_at`` of the clock."""
+        self._waiting += 1
+        self._disarm()
+        try:
+            while not (self.done or enough()):
+                remaining = None if timeout_at is None else timeout_at - self._clock()
+                if remaining is not None and remaining <= 0:
+                    return
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), remaining)
+        finally:
+            self._waiting -= 1
+            if not (self._waiting or self.done or self.answered):
+                self._linger = asyncio.get_running_loop().call_later(LINGER_S, self._expire)
+
+    def _notify(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def _expire(self) -> None:
+        self._linger = None
+        if self._task is not None and not self._waiting:
+            self.error = ModelError("The generation was stopped: nobody waits for it any more.")
+            self._task.cancel()
+
+    def _disarm(self) -> None:
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
+
+    # -- whether it fits -----------------------------------------------------------------------------------------------
+
+    def continues(self, typed: str) -> bool:
+        """Tell whether this answer goes on, or still may go on, after ``typed``."""
+        return self.text.startswith(typed) or (not self.done and typed.startswith(self.text))
+
+    def fits(self, text: TextView) -> bool:
+        """Tell whether the document still asks the question that this answers, and follow the cursor's line when it moved."""
+        delta = text.line_count - self._line_count
+        for line in dict.fromkeys((self._line, self._line + delta)):
+            if self._fits_at(text, line):
+                self._line, self._line_count = line, text.line_count
+                return True
+        return False
+
+    def _fits_at(self, text: TextView, line: int) -> bool:
+        if not 0 <= line < text.line_count:
+            return False
+        content = text.line(line).rstrip("\r\n")
+        if len(content) < self._character:
+            return False
+        head = content[: self._character]
+        if text_before(text, line, head, CACHE_PREFIX_CHARS) != self.place.key(0)[1]:
+            return False
+        typed = content[self._character :]
+        # On one line the cursor may be anywhere behind the anchor: find a place where the rest is what it was.
+        after = self.place.after
+        for length in range(len(typed) + 1):
+            if self.continues(typed[:length]) and text_after(text, line, typed[length:]) == after:
+                return True
+        return self._fits_over_lines(text, line, typed)
+
+    def _fits_over_lines(self, text: TextView, line: int, typed: str) -> bool:
+        """Tell whether lines of the answer itself were typed or accepted below the anchor's line."""
+        while line + 1 < text.line_count and typed.count("\n") < 40:
+            line += 1
+            content = text.line(line).rstrip("\r\n")
+            typed += "\n"
+            if not self.continues(typed):
+                return False
+            for length in range(len(content) + 1):
+                if (
+                    self.continues(typed + content[:length])
+                    and text_after(text, line, content[length:]) == self.place.after
+                ):
+                    return True
+            typed += content
+        return False

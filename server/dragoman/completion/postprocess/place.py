@@ -1,0 +1,21 @@
+"""What the filters know of the place a suggestion goes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The cursor's line split at the cursor, the lines after it, and what the popup has selected.
+
+    ``selected`` is the text that the suggestion must begin with, "" when nothing is selected.
+    """
+
+    head: str
+    rest: str
+    following: tuple[str, ...] = ()
+    special: frozenset[str] = frozenset()
+    selected: str = ""
+    at_start: bool = True
+    """False when the user already typed into the suggestion: its beginning has been judged before."""

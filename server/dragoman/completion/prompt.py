@@ -1,0 +1,101 @@
+"""What the model reads: windows around the cursor, cut at borders that stay put while the user types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dragoman.completion.query import CompletionQuery, TextView
+from dragoman.limits import PREFIX_CHARS, PREFIX_CHARS_SMALL, SUFFIX_CHARS, SUFFIX_CHARS_SMALL, WINDOW_STEP_LINES
+from dragoman.models.base import CompletionRequest, ModelInfo
+from dragoman.models.profiles import format_fim, special_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The text around the cursor: ``prefix`` ends and ``suffix`` begins there; line breaks are ``\\n`` only."""
+
+    prefix: str
+    suffix: str
+
+
+def cut_window(text: TextView, line: int, character: int, *, prefix_chars: int, suffix_chars: int) -> Window:
+    """Return up to ``prefix_chars`` before and ``suffix_chars`` after the cursor.
+
+    The prefix begins at a line whose number is a multiple of `WINDOW_STEP_LINES`: its first byte moves only once in
+    that many lines, so a server that caches by prefix evaluates just what was typed.
+    A line longer than the window is cut at a multiple of a quarter window for the same reason.
+    """
+    current = _content(text.line(line))
+    head = current[:character]
+    if len(head) >= prefix_chars:
+        step = max(1, prefix_chars // 4)
+        start = -(-(len(head) - prefix_chars) // step) * step
+        prefix = head[start:]
+    else:
+        prefix = _lines_before(text, line, prefix_chars - len(head)) + head
+    return Window(prefix, _after(text, line, current[character:], suffix_chars))
+
+
+def _lines_before(text: TextView, line: int, room: int) -> str:
+    """Return whole lines before ``line``, at most ``room`` characters, beginning at a stable border where one fits."""
+    lines: list[str] = []
+    used = 0
+    kept_from_border = 0
+    for index in range(line - 1, -1, -1):
+        content = _content(text.line(index))
+        used += len(content) + 1
+        if used > room:
+            break
+        lines.append(content)
+        if index % WINDOW_STEP_LINES == 0:
+            kept_from_border = len(lines)
+    else:
+        kept_from_border = len(lines)
+    # Without a border in reach (long lines) whole lines are kept as they are: a moving start beats an empty prefix.
+    kept = lines[:kept_from_border] or lines
+    return "".join(f"{content}\n" for content in reversed(kept))
+
+
+def _after(text: TextView, line: int, rest_of_line: str, room: int) -> str:
+    parts = [rest_of_line[:room]]
+    used = len(rest_of_line)
+    for index in range(line + 1, text.line_count):
+        if used >= room:
+            break
+        content = _content(text.line(index))
+        used += len(content) + 1
+        if used > room and index > line + 1:
+            break
+        parts.append(content[:room])
+    return "\n".join(parts)
+
+
+def _content(line: str) -> str:
+    return line.rstrip("\r\n")
+
+
+def build_request(
+    query: CompletionQuery, info: ModelInfo, window: Window, *, max_tokens: int, multiline: bool
+) -> CompletionRequest:
+    """Return the request for ``info``'s family; a model without fill-in-the-middle gets the prefix alone."""
+    stop = tuple(sorted(special_tokens(info.fim_family))) if info.fim_family else ()
+    if not multiline:
+        stop = ("\n", *stop)
+    # vLLM refuses more than four stop strings; the stream parser knows the others.
+    stop = stop[:4]
+    if info.fim_family is not None:
+        return CompletionRequest(format_fim(info.fim_family, window.prefix, window.suffix), None, max_tokens, stop)
+    if "fim" in info.capabilities:
+        return CompletionRequest(window.prefix, window.suffix, max_tokens, stop)
+    return CompletionRequest(window.prefix, None, max_tokens, stop)
+
+
+def window_for(query: CompletionQuery, *, small: bool) -> Window:
+    """Cut the window for a model on this machine's processor (``small``) or on a server."""
+    return cut_window(
+        query.text,
+        query.line,
+        query.character,
+        prefix_chars=PREFIX_CHARS_SMALL if small else PREFIX_CHARS,
+        suffix_chars=SUFFIX_CHARS_SMALL if small else SUFFIX_CHARS,
+    )

@@ -1,0 +1,152 @@
+"""The one way to a model: who is there, what each can do, and which one answers for a role."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from dragoman.cancellation import TaskSet
+from dragoman.clock import Clock, monotonic
+from dragoman.errors import ModelError, ModelNotFoundError, NoModelError, ProviderUnreachableError
+from dragoman.limits import CATALOGUE_RETRY_SECONDS, CATALOGUE_SECONDS
+from dragoman.models.base import Model, ModelInfo, Provider, Role
+from dragoman.models.selection import Candidate, Choice, Offer, Source, Wishes, choose
+
+logger = logging.getLogger(__name__)
+
+NO_MODEL_HINT = (
+    "Get the embedded one with `dragoman models pull`, or start a model server; `dragoman doctor` says more."
+)
+
+
+class ModelManager:
+    """Keeps a catalogue of what the providers offer and picks from it.
+
+    The catalogue is read on first use, believed for `CATALOGUE_SECONDS` and then read again in the background, so only
+    the very first caller ever waits for it.
+    """
+
+    def __init__(self, sources: Sequence[Source], wishes: Mapping[Role, Wishes], clock: Clock = monotonic) -> None:
+        self._sources = tuple(sources)
+        self._wishes = dict(wishes)
+        self._clock = clock
+        self._offers: tuple[Offer, ...] = ()
+        self._read_at: float | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._tasks = TaskSet()
+        self.on_change: Callable[[], None] = lambda: None
+        """Called after each reading of the catalogue."""
+
+    # -- the catalogue -------------------------------------------------------------------------------------------------
+
+    @property
+    def providers(self) -> tuple[Provider, ...]:
+        """Every provider that is configured, detected or built in, whether it answers or not."""
+        return tuple(source.provider for source in self._sources)
+
+    @property
+    def offers(self) -> tuple[Offer, ...]:
+        """What each source had when it was last asked; empty before the first reading."""
+        return self._offers
+
+    def catalog(self) -> list[ModelInfo]:
+        """Return every model of every provider that answered."""
+        return [info for offer in self._offers for info in offer.models]
+
+    async def refresh(self) -> None:
+        """Ask every provider now what it has; several callers share one reading."""
+        if self._reading is None or self._reading.done():
+            self._reading = self._tasks.start(self._read(), name="catalogue")
+        await asyncio.shield(self._reading)
+
+    async def _read(self) -> None:
+        self._offers = tuple(await asyncio.gather(*(_ask(source) for source in self._sources)))
+        self._read_at = self._clock()
+        self.on_change()
+
+    def _refresh_if_stale(self) -> None:
+        usable = any(offer.models for offer in self._offers)
+        lifetime = CATALOGUE_SECONDS if usable else CATALOGUE_RETRY_SECONDS
+        stale = self._read_at is None or self._clock() - self._read_at > lifetime
+        if stale and (self._reading is None or self._reading.done()):
+            self._reading = self._tasks.start(self._read(), name="catalogue")
+
+    def invalidate(self) -> None:
+        """Stop believing the catalogue: the next call reads it again, in the background where there is an old one."""
+        self._read_at = None
+
+    # -- choosing ------------------------------------------------------------------------------------------------------
+
+    async def choose(self, role: Role) -> Choice:
+        """Return who fills ``role`` now and who else was looked at; waits only before the first reading."""
+        if not self._offers and self._sources:
+            await self.refresh()
+        else:
+            self._refresh_if_stale()
+        return self.current(role)
+
+    def current(self, role: Role) -> Choice:
+        """The same from the catalogue as it is, without waiting."""
+        return choose(role, self._offers, self._wishes.get(role, Wishes()))
+
+    async def for_role(self, role: Role) -> Model:
+        """Return the model to call for ``role``; raises `NoModelError` or `ProviderUnreachableError`."""
+        source, info = await self.source_for(role)
+        return source.provider.model(info)
+
+    async def source_for(self, role: Role) -> tuple[Source, ModelInfo]:
+        """Return where the model for ``role`` is and what it is; raises as `for_role`."""
+        choice = await self.choose(role)
+        if choice.source is None or choice.info is None:
+            down = [o for o in self._offers if o.source.origin == "configured" and not o.status.reachable]
+            if down:
+                raise ProviderUnreachableError(choice.problem, hint=down[0].status.hint)
+            raise NoModelError(choice.problem, hint=NO_MODEL_HINT)
+        return choice.source, choice.info
+
+    async def explain(self, role: Role) -> tuple[Candidate, ...]:
+        """Return every model held against ``role``, the chosen one first."""
+        return (await self.choose(role)).candidates
+
+    async def named(self, name: str) -> Model:
+        """Return a model by its exact name; raises `ModelNotFoundError` with the nearest name."""
+        if not self._offers:
+            await self.refresh()
+        for offer in self._offers:
+            for info in offer.models:
+                if info.name == name:
+                    return offer.source.provider.model(info)
+        nearest = difflib.get_close_matches(name, [info.name for info in self.catalog()], n=1, cutoff=0.3)
+        hint = f"The nearest is {nearest[0]!r}." if nearest else "`dragoman models list` shows what there is."
+        raise ModelNotFoundError(f"No provider has a model {name!r}.", hint=hint)
+
+    def pin(self, role: Role, name: str | None) -> None:
+        """Use the model called ``name`` for ``role`` until the process ends; None lifts it."""
+        wishes = self._wishes.get(role, Wishes())
+        self._wishes[role] = Wishes(wishes.patterns, wishes.written, name)
+
+    def report_failure(self, provider: str, error: ModelError) -> None:
+        """Learn that a call failed; an unreachable provider is asked again soon whether it is back."""
+        logger.info("provider %r failed: %s", provider, error.code)
+        if isinstance(error, ProviderUnreachableError):
+            self.invalidate()
+
+    async def aclose(self) -> None:
+        """Close every provider's connections."""
+        await self._tasks.aclose()
+        await asyncio.gather(*(provider.aclose() for provider in self.providers), return_exceptions=True)
+
+
+async def _ask(source: Source) -> Offer:
+    """Probe one source and list its models; never raises."""
+    provider = source.provider
+    status = await provider.probe()
+    if not status.reachable:
+        return Offer(source, status, problem=status.problem)
+    try:
+        return Offer(source, status, tuple(await provider.models()))
+    except ModelError as error:
+        logger.info("models of %r cannot be listed: %s", provider.name, error)
+        return Offer(source, status, problem=str(error))

@@ -1,0 +1,186 @@
+"""Which model fills a role, and why: pure functions over what the providers offer."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dragoman.models.base import ModelInfo, Provider, ProviderStatus, Role
+
+Verdict = Literal["chosen", "able", "unable", "excluded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A provider and what the settings say of it.
+
+    ``origin`` tells a configured one from one that was found on its usual port and from the model that comes with Dragoman.
+    ``stated_roles`` maps model names to the only roles they may fill.
+    """
+
+    provider: Provider
+    origin: Literal["configured", "detected", "embedded"] = "configured"
+    stated_roles: Mapping[str, frozenset[Role]] = field(default_factory=dict)
+    default_model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a source has right now; ``problem`` is a sentence when its models could not be listed."""
+
+    source: Source
+    status: ProviderStatus
+    models: tuple[ModelInfo, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One model held against one role."""
+
+    provider: str
+    model: str
+    verdict: Verdict
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The outcome for a role: the winner, None when nobody is able, and everyone who was looked at."""
+
+    role: Role
+    source: Source | None
+    info: ModelInfo | None
+    candidates: tuple[Candidate, ...]
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the settings ask for one role: patterns in order of preference, and whether a person wrote them."""
+
+    patterns: tuple[str, ...] = ()
+    written: bool = False
+    pinned: str | None = None
+    """A model the user picked for this session; beats every pattern."""
+
+
+def choose(role: Role, offers: Sequence[Offer], wishes: Wishes) -> Choice:
+    """Pick the model for ``role``.
+
+    In order: the pinned model; a pattern a person wrote; a model stated for the role; the default patterns; one that
+    fills in the middle (for completion); configured before detected before embedded; the order of the settings.
+    The embedded model stands back for every role that a configured provider has a model for, or may have when it is up.
+    """
+    able: list[tuple[tuple[int, ...], Offer, ModelInfo, str]] = []
+    candidates: list[Candidate] = []
+    for position, offer in enumerate(offers):
+        for info in offer.models:
+            verdict, why = _judge(role, offer, info)
+            if verdict != "able":
+                candidates.append(Candidate(info.provider, info.name, verdict, why))
+                continue
+            rank, reason = _rank(role, offer, info, wishes, position)
+            able.append((rank, offer, info, reason))
+    able = _stand_back(able, offers)
+    able.sort(key=lambda row: row[0])
+    for index, (_rank_, _offer, info, reason) in enumerate(able):
+        candidates.insert(index, Candidate(info.provider, info.name, "chosen" if index == 0 else "able", reason))
+    problem = _unmatched(role, offers, wishes)
+    if not able:
+        return Choice(role, None, None, tuple(candidates), problem or _nobody(role, offers))
+    _, offer, info, _ = able[0]
+    return Choice(role, offer.source, info, tuple(candidates), problem)
+
+
+def _judge(role: Role, offer: Offer, info: ModelInfo) -> tuple[Verdict, str]:
+    stated = offer.source.stated_roles.get(info.name)
+    if stated:
+        if role in stated:
+            return "able", ""
+        return "excluded", f"stated for {', '.join(sorted(stated))} only"
+    can = info.capabilities
+    if role == "embedding":
+        return ("able", "") if "embedding" in can else ("unable", "makes no embeddings")
+    if "embedding" in can and not can & {"chat", "completion"}:
+        return "unable", "makes embeddings only"
+    if role == "completion":
+        if "fim" in can or (offer.source.origin == "configured" and "completion" in can):
+            return "able", ""
+        return "unable", "does not fill in the middle"
+    return ("able", "") if "chat" in can else ("unable", "has no chat template")
+
+
+def _rank(role: Role, offer: Offer, info: ModelInfo, wishes: Wishes, position: int) -> tuple[tuple[int, ...], str]:
+    matched = next((i for i, pattern in enumerate(wishes.patterns) if matches(info.name, pattern)), None)
+    stated = role in offer.source.stated_roles.get(info.name, frozenset())
+    fills = role != "completion" or "fim" in info.capabilities
+    origin = ("configured", "detected", "embedded").index(offer.source.origin)
+    pinned = wishes.pinned is not None and info.name == wishes.pinned
+    far = len(wishes.patterns)
+    rank = (
+        0 if pinned else 1,
+        matched if matched is not None and wishes.written else far,
+        0 if stated else 1,
+        0 if fills else 1,
+        matched if matched is not None else far,
+        0 if info.name == offer.source.default_model else 1,
+        origin,
+        position,
+    )
+    if pinned:
+        return rank, "picked for this session"
+    if matched is not None and wishes.written:
+        return rank, f"matches models.roles.{role} {wishes.patterns[matched]!r}"
+    if stated:
+        return rank, f"stated for {role} in the settings"
+    if matched is not None:
+        return rank, f"matches the default {wishes.patterns[matched]!r}"
+    if role == "completion":
+        return (
+            rank,
+            "fills in the middle" if fills else "does not fill in the middle: gets the text before the cursor only",
+        )
+    return rank, "able"
+
+
+def _stand_back(
+    able: list[tuple[tuple[int, ...], Offer, ModelInfo, str]], offers: Sequence[Offer]
+) -> list[tuple[tuple[int, ...], Offer, ModelInfo, str]]:
+    """Take out the embedded model where a configured provider answers for the role, or would if it were up."""
+    configured = [offer for offer in offers if offer.source.origin == "configured"]
+    claimed = any(row[1].source.origin == "configured" for row in able) or any(
+        not offer.status.reachable for offer in configured
+    )
+    return [row for row in able if row[1].source.origin != "embedded"] if claimed else able
+
+
+def _unmatched(role: Role, offers: Sequence[Offer], wishes: Wishes) -> str:
+    """Name the first pattern a person wrote that no model matches, with the nearest name there is."""
+    names = [info.name for offer in offers for info in offer.models]
+    for pattern in wishes.patterns if wishes.written else ():
+        if not any(matches(name, pattern) for name in names):
+            nearest = difflib.get_close_matches(pattern.strip("*"), names, n=1, cutoff=0.3)
+            instead = f" The nearest is {nearest[0]!r}." if nearest else ""
+            return f"No model matches {pattern!r} in models.roles.{role}.{instead}"
+    return ""
+
+
+def _nobody(role: Role, offers: Sequence[Offer]) -> str:
+    down = [offer for offer in offers if offer.source.origin == "configured" and not offer.status.reachable]
+    if down:
+        return "; ".join(
+            f"{offer.source.provider.name!r}: {offer.status.problem or 'does not answer'}" for offer in down
+        )
+    if role == "completion" and any(offer.models for offer in offers):
+        return "None of the models that answer can fill in the middle."
+    return "No model is installed and no model server answers."
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Tell whether a model's name fits a shell pattern, whatever the case; a registry's path before it may be left out."""
+    name, pattern = name.lower(), pattern.lower()
+    return fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(name.rsplit("/", 1)[-1], pattern)
