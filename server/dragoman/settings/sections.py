@@ -1,0 +1,171 @@
+"""What each table of ``dragoman.toml`` holds: types, defaults and a sentence for every key."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Strategy = Literal["adaptive", "least_busy", "round_robin", "weighted", "priority"]
+ContextSource = Literal["open_files", "recent_edits", "imports", "symbols", "similar", "diagnostics", "git_diff"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+Milliseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Tokens = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A table of settings: it cannot be changed, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class RoleSettings(Section):
+    """Which models do what, by name or pattern (``*`` and ``?``); an empty list leaves the choice to Dragoman."""
+
+    completion: tuple[str, ...] = Field(
+        default=(),
+        description="Models for ghost text, by name or pattern such as `qwen2.5-coder*`; "
+        "the first that is available and able wins. Empty: the best one found.",
+    )
+    chat: tuple[str, ...] = Field(default=(), description="Models for conversations and explanations.")
+    edit: tuple[str, ...] = Field(default=(), description="Models that change code on request.")
+    review: tuple[str, ...] = Field(default=(), description="Models that review code.")
+    embedding: tuple[str, ...] = Field(default=(), description="Models that turn text into vectors for search.")
+
+
+class ModelsSettings(Section):
+    """How models are chosen."""
+
+    strategy: Strategy = Field(
+        default="adaptive", description="How requests are shared among providers that offer the same model."
+    )
+    roles: RoleSettings = Field(default_factory=RoleSettings, description="Which models do what.")
+
+
+class LanguageSettings(Section):
+    """Where ghost text is wanted."""
+
+    exclude: tuple[str, ...] = Field(
+        default=("plaintext",), description="Language identifiers in which nothing is suggested."
+    )
+
+
+class CompletionSettings(Section):
+    """Ghost text while you type."""
+
+    enabled: bool = Field(default=True, description="Whether anything is suggested at all.")
+    debounce_ms: Literal["adaptive"] | Milliseconds = Field(
+        default="adaptive",
+        description="How long to wait after a key before a model is asked, in milliseconds; "
+        "`adaptive` learns it from your typing, 0 switches it off.",
+    )
+    max_tokens: Tokens = Field(default=128, description="The longest suggestion, in tokens.")
+    multiline: Literal["auto", "always", "never"] = Field(
+        default="auto", description="Whether a suggestion may run over several lines."
+    )
+    show_after_ms: Milliseconds = Field(
+        default=300,
+        description="Reply with the lines that are complete by then, in milliseconds; the rest goes to the cache.",
+    )
+    trigger: Literal["automatic", "invoked"] = Field(
+        default="automatic", description="Suggest while you type, or only when you ask for it."
+    )
+    prefetch: bool = Field(default=False, description="Ask for the next suggestion before this one is accepted.")
+    languages: LanguageSettings = Field(default_factory=LanguageSettings, description="Where ghost text is wanted.")
+
+
+class ContextSettings(Section):
+    """What a model gets to read."""
+
+    max_tokens: Tokens = Field(default=4000, description="The longest prompt of a conversation, in tokens.")
+    history_window: Annotated[int, Field(ge=0)] = Field(
+        default=10, description="How many messages before the newest a conversation carries along."
+    )
+    completion_tokens: Annotated[int, Field(ge=0)] = Field(
+        default=1024, description="The most tokens that other files may add to a ghost-text prompt."
+    )
+    sources: tuple[ContextSource, ...] = Field(
+        default=("open_files", "recent_edits", "imports", "symbols", "similar", "diagnostics", "git_diff"),
+        description="Where context is taken from.",
+    )
+
+
+class ReviewSettings(Section):
+    """Diagnostics from a model."""
+
+    on_save: bool = Field(default=False, description="Review a file each time it is saved.")
+
+
+class AgentSettings(Section):
+    """One agent, by its name."""
+
+    description: str = Field(default="", description="What the agent is for, in a sentence.")
+    prompt: str = Field(default="", description="The agent's instructions.")
+    model: str | None = Field(default=None, description="The model it uses; the chat role's otherwise.")
+    tools: tuple[str, ...] = Field(default=(), description="The tools it may use.")
+
+
+class WorkflowSettings(Section):
+    """One workflow, by its name."""
+
+    description: str = Field(default="", description="What the workflow is for, in a sentence.")
+    steps: tuple[dict[str, Any], ...] = Field(
+        default=(), description="Steps in order: `name` with `agent` and `task`, or `parallel` with steps of its own."
+    )
+    output: str | None = Field(default=None, description="Template of the result, the last step's output otherwise.")
+
+
+class McpServerSettings(Section):
+    """One server that offers tools, by its name."""
+
+    command: str | None = Field(default=None, description="The program to start.")
+    args: tuple[str, ...] = Field(default=(), description="Its arguments.")
+    env: dict[str, str] = Field(default_factory=dict, description="Environment variables it gets.")
+    url: str | None = Field(default=None, description="Its address, if it is reached over HTTP.")
+
+
+class McpSettings(Section):
+    """Servers that offer tools to agents."""
+
+    servers: dict[str, McpServerSettings] = Field(default_factory=dict, description="Tool servers by name.")
+
+
+class StorageSettings(Section):
+    """Where conversations, runs and caches are kept."""
+
+    database_url: str | None = Field(
+        default=None,
+        description="`sqlite:///…` or `postgresql+psycopg://…`; a file in the user's data folder otherwise.",
+    )
+    cache_url: str = Field(default="memory://", description="`memory://` or `redis://…`.")
+
+
+class LimitSettings(Section):
+    """How much one client may ask for."""
+
+    requests_per_minute: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Requests a client may make within a sliding minute; no limit otherwise."
+    )
+
+
+class GatewaySettings(Section):
+    """The HTTP door."""
+
+    auth: Literal["keys", "none"] = Field(
+        default="keys", description="`keys` asks every caller for one; `none` is possible on a loopback address only."
+    )
+    limits: LimitSettings = Field(default_factory=LimitSettings, description="How much one client may ask for.")
+
+
+class SecuritySettings(Section):
+    """Protection of keys and files."""
+
+
+class MonitoringSettings(Section):
+    """Logs and measurements."""
+
+    log_level: LogLevel = Field(default="info", description="The least severe message that is logged.")
+    log_format: Literal["json", "text"] = Field(
+        default="json", description="Lines of JSON for machines, or plain lines for people, in the log file."
+    )

@@ -1,0 +1,73 @@
+"""What a project's file may set before its user trusts it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dragoman.settings import known
+from dragoman.settings.layers import Layer
+from dragoman.settings.problems import Problem
+from dragoman.settings.toml_lines import find_line
+
+HARMLESS = frozenset({"models", "completion", "context", "review"})
+"""Tables that change how Dragoman works, but not what it runs, where it sends text, or what it opens to others."""
+
+TRUST_HINT = "Run `dragoman trust` in the project's folder if you know who wrote it."
+
+
+def restrict(layer: Layer) -> None:
+    """Take out of an untrusted project's table what runs or sends, each with a warning."""
+    existing = known.keys_at(())
+    for key in sorted(set(layer.data) & (set(existing) - HARMLESS)):
+        del layer.data[key]
+        layer.problems.append(
+            Problem(
+                layer.label,
+                key,
+                f"{key!r} is not taken from a project that is not trusted.",
+                TRUST_HINT,
+                find_line(layer.text, (key,)),
+                severity="warning",
+            )
+        )
+
+
+def narrow(layer: Layer, data: dict[str, Any], below: Mapping[str, Any]) -> None:
+    """Keep an untrusted project from opening what its user closed: excluded languages and switched-off completion."""
+    ours, theirs = below.get("completion", {}), data.get("completion", {})
+    if ours.get("enabled") is False and theirs.pop("enabled", None):
+        layer.problems.append(
+            Problem(
+                layer.label,
+                "completion.enabled",
+                "'completion.enabled' stays false: a project that is not trusted cannot switch it on.",
+                TRUST_HINT,
+                find_line(layer.text, ("completion", "enabled")),
+                severity="warning",
+            )
+        )
+    excluded = ours.get("languages", {}).get("exclude", [])
+    added = theirs.get("languages", {}).get("exclude")
+    if excluded and added is not None:
+        theirs["languages"]["exclude"] = [*excluded, *(language for language in added if language not in excluded)]
+
+
+def refuse_literal_keys(layer: Layer) -> None:
+    """Take keys written out in full out of every layer but the user's own file: they would end up in a repository."""
+    providers = layer.data.get("providers")
+    if not isinstance(providers, list):
+        return
+    for index, entry in enumerate(providers):
+        if isinstance(entry, dict) and isinstance(entry.get("api_key"), str):
+            del entry["api_key"]
+            path = ("providers", index, "api_key")
+            layer.problems.append(
+                Problem(
+                    layer.label_of(("providers", str(entry.get("name")), "api_key")),
+                    f"providers[{index}].api_key",
+                    "a key written out is accepted only in the user's own settings file.",
+                    'Write api_key = { env = "NAME" } or { keyring = "service/name" } here.',
+                    find_line(layer.text, path),
+                )
+            )
