@@ -145,7 +145,6 @@ class CompletionEngine:
     def _start(self, query: CompletionQuery, shape: Shape, place: Surroundings, target: Target) -> Generation:
         info = target.info
         request = build_request(
-            query,
             info,
             window_for(query, small=target.small),
             max_tokens=self._policy.max_tokens if shape.multiline else min(self._policy.max_tokens, 64),

@@ -12,7 +12,7 @@ from dragoman.models.profiles import format_fim, special_tokens
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The text around the cursor: ``prefix`` ends and ``suffix`` begins there; line breaks are ``\\n`` only."""
+    r"""The text around the cursor: ``prefix`` ends and ``suffix`` begins there; line breaks are ``\\n`` only."""
 
     prefix: str
     suffix: str
@@ -74,9 +74,7 @@ def _content(line: str) -> str:
     return line.rstrip("\r\n")
 
 
-def build_request(
-    query: CompletionQuery, info: ModelInfo, window: Window, *, max_tokens: int, multiline: bool
-) -> CompletionRequest:
+def build_request(info: ModelInfo, window: Window, *, max_tokens: int, multiline: bool) -> CompletionRequest:
     """Return the request for ``info``'s family; a model without fill-in-the-middle gets the prefix alone."""
     stop = tuple(sorted(special_tokens(info.fim_family))) if info.fim_family else ()
     if not multiline:

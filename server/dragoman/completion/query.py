@@ -20,7 +20,7 @@ class TextView(Protocol):
         ...
 
     def line(self, index: int) -> str:
-        """Line ``index`` with its terminator (``\\n``, ``\\r\\n`` or ``\\r``); raises IndexError outside the text."""
+        r"""Return line ``index`` with its terminator (``\\n``, ``\\r\\n`` or ``\\r``); raises IndexError outside the text."""
         ...
 
 

@@ -37,7 +37,7 @@ class StopRules:
         blank_run = same_run = 0
         for index in range(judged):
             line = lines[index]
-            if index and self._ends_before(lines, index, judged, done=done):
+            if index and self._ends_before(lines, index, judged):
                 return "\n".join(lines[:index]).rstrip(), True
             blank_run = 0 if line.strip() else blank_run + 1
             same_run = same_run + 1 if index and line.strip() and line == lines[index - 1] else 1
@@ -47,7 +47,7 @@ class StopRules:
                 return "\n".join(lines[: index + 1]), True
         return text, done
 
-    def _ends_before(self, lines: list[str], index: int, judged: int, *, done: bool) -> bool:
+    def _ends_before(self, lines: list[str], index: int, judged: int) -> bool:
         """Tell whether line ``index`` of the answer is outside of the suggestion."""
         line = lines[index]
         stripped = line.strip()

@@ -88,7 +88,7 @@ class ModelManager:
         return self.current(role)
 
     def current(self, role: Role) -> Choice:
-        """The same from the catalogue as it is, without waiting."""
+        """Return the same from the catalogue as it is, without waiting."""
         return choose(role, self._offers, self._wishes.get(role, Wishes()))
 
     async def for_role(self, role: Role) -> Model:

@@ -87,7 +87,7 @@ def choose(role: Role, offers: Sequence[Offer], wishes: Wishes) -> Choice:
             able.append((rank, offer, info, reason))
     able = _stand_back(able, offers)
     able.sort(key=lambda row: row[0])
-    for index, (_rank_, _offer, info, reason) in enumerate(able):
+    for index, (_, _, info, reason) in enumerate(able):
         candidates.insert(index, Candidate(info.provider, info.name, "chosen" if index == 0 else "able", reason))
     problem = _unmatched(role, offers, wishes)
     if not able:

@@ -7,7 +7,9 @@ import re
 from dragoman.completion.postprocess.place import Place
 
 _ANY_FAMILY = re.compile(
-    r"<\|[a-z_]{2,32}\|>|<(?:fim_(?:prefix|suffix|middle|pad)|file_sep|endoftext)>|</s>|<｜[^｜\n]{2,32}｜>|▁<(?:PRE|SUF|MID|EOT)>"
+    r"<\|[a-z_]{2,32}\|>"
+    r"|<(?:fim_(?:prefix|suffix|middle|pad)|file_sep|endoftext)>|</s>"
+    r"|<｜[^｜\n]{2,32}｜>|▁<(?:PRE|SUF|MID|EOT)>"
 )
 
 
