@@ -13,7 +13,7 @@ from dragoman.completion.cache import Surroundings, text_after, text_before
 from dragoman.completion.query import CompletionQuery, TextView
 from dragoman.completion.stopping import StopRules
 from dragoman.errors import ModelError
-from dragoman.limits import CACHE_PREFIX_CHARS, LINGER_S
+from dragoman.limits import CACHE_PREFIX_CHARS, LINGER_S, TYPED_THROUGH_CHARS
 from dragoman.models.base import Chunk
 
 _numbers = itertools.count(1)
@@ -160,7 +160,7 @@ class Generation:
         typed = content[self._character :]
         # On one line the cursor may be anywhere behind the anchor: find a place where the rest is what it was.
         after = self.place.after
-        for length in range(len(typed) + 1):
+        for length in range(min(len(typed), TYPED_THROUGH_CHARS) + 1):
             if self.continues(typed[:length]) and text_after(text, line, typed[length:]) == after:
                 return True
         return self._fits_over_lines(text, line, typed)
@@ -173,7 +173,7 @@ class Generation:
             typed += "\n"
             if not self.continues(typed):
                 return False
-            for length in range(len(content) + 1):
+            for length in range(min(len(content), TYPED_THROUGH_CHARS) + 1):
                 if (
                     self.continues(typed + content[:length])
                     and text_after(text, line, content[length:]) == self.place.after
