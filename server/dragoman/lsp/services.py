@@ -1,4 +1,4 @@
-"""The seam between the editor's door and the domain: what the door calls (`Services`) and what it offers (`ClientPort`).
+"""The seam between the editor's door and the domain: what the door calls and what it offers.
 
 Everything here is plain values; nothing knows pygls or the wire.
 The composition root passes a `ServicesFactory` to `dragoman.lsp.server`; tests pass a scripted one.
