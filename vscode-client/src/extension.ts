@@ -1,0 +1,116 @@
+import { ConfigurationTarget, type ExtensionContext, commands, window, workspace } from 'vscode';
+import { installServer } from './install';
+import { showMenu, toggleCompletions, toggleLanguage } from './menu';
+import { Server } from './server';
+import { StatusBar } from './statusBar';
+import { runInTerminal } from './terminal';
+
+const DECLINED = 'declinedInstall';
+
+let server: Server | undefined;
+
+export function activate(context: ExtensionContext): void {
+  const log = window.createOutputChannel('Dragoman', { log: true });
+  const statusBar = new StatusBar();
+  const own = new Server(context, log, {
+    changed: () => statusBar.show(own),
+    serverMissing: () => {
+      if (context.globalState.get(DECLINED) !== true) {
+        void offerInstall();
+      }
+    },
+    serverOutdated: (sentence) => {
+      // Only the environment that this extension made is its own to update.
+      void complain(sentence, ...(own.launcher?.managed ? ['Update'] : ['Choose…']));
+    },
+    serverFailed: (sentence) => void complain(sentence, 'Restart', 'Show Log', 'Run Doctor'),
+  });
+  server = own;
+
+  const actions = {
+    menu: () => showMenu(own),
+    toggle: toggleCompletions,
+    toggleLanguage,
+    pull: async () => {
+      if (!(await own.run('dragoman.pullModel', {})) && own.launcher) {
+        await runInTerminal('Pull model', own.launcher, ['models', 'pull']);
+      }
+    },
+    restart: () => own.restart(),
+    log: () => log.show(),
+    doctor: async () => {
+      if (own.launcher) {
+        await runInTerminal('Doctor', own.launcher, ['doctor']);
+      } else {
+        await offerInstall();
+      }
+    },
+    settings: () => commands.executeCommand('workbench.action.openSettings', `@ext:${context.extension.id}`),
+    install: async () => {
+      if (await installServer(context.globalStorageUri.fsPath, log)) {
+        await own.restart();
+      }
+    },
+    choose: chooseServer,
+  };
+  for (const [name, action] of Object.entries(actions)) {
+    context.subscriptions.push(commands.registerCommand(`dragoman.client.${name}`, action));
+  }
+  const byButton: Record<string, () => unknown> = {
+    Install: actions.install,
+    Update: actions.install,
+    'Choose…': actions.choose,
+    Restart: actions.restart,
+    'Show Log': actions.log,
+    'Run Doctor': actions.doctor,
+  };
+
+  async function complain(sentence: string, ...buttons: string[]): Promise<void> {
+    const answer = await window.showErrorMessage(sentence, ...buttons);
+    await byButton[answer ?? '']?.();
+  }
+
+  async function offerInstall(): Promise<void> {
+    const answer = await window.showWarningMessage(
+      'The Dragoman server was not found on this machine. Install puts it into a Python environment of its own.',
+      'Install',
+      'Choose…',
+      'Not Now',
+    );
+    await context.globalState.update(DECLINED, answer === 'Not Now');
+    await byButton[answer ?? '']?.();
+  }
+
+  context.subscriptions.push(
+    log,
+    statusBar,
+    workspace.onDidChangeConfiguration((event) => {
+      if (event.affectsConfiguration('dragoman.server')) {
+        void own.restart();
+      } else if (event.affectsConfiguration('dragoman')) {
+        void own.sendSettings();
+      }
+      if (event.affectsConfiguration('editor.inlineSuggest')) {
+        statusBar.show(own);
+      }
+    }),
+    // What an untrusted workspace could not choose, the trusted one may: look for the server again too.
+    workspace.onDidGrantWorkspaceTrust(() => void own.restart()),
+    window.onDidChangeActiveTextEditor(() => statusBar.show(own)),
+  );
+  statusBar.show(own);
+  void own.restart();
+}
+
+export async function deactivate(): Promise<void> {
+  await server?.stop();
+  server = undefined;
+}
+
+async function chooseServer(): Promise<void> {
+  const [file] =
+    (await window.showOpenDialog({ title: 'The dragoman program', openLabel: 'Use', canSelectMany: false })) ?? [];
+  if (file) {
+    await workspace.getConfiguration('dragoman').update('server.command', [file.fsPath], ConfigurationTarget.Global);
+  }
+}
