@@ -1,0 +1,320 @@
+"""The one HTTP client for model servers: connections, limits, streams and the translation of every failure.
+
+Importing this module does not import httpx (60 ms); the first call does, in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import ssl
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Literal
+
+from dragoman.errors import (
+    ModelError,
+    ModelTimeoutError,
+    ProviderUnreachableError,
+    StreamBrokenError,
+    StreamMalformedError,
+)
+from dragoman.models.providers.endpoint import Endpoint, StatedModel, Timeouts, is_loopback
+from dragoman.models.providers.failures import Asker, error_from_payload, error_from_status
+from dragoman.models.providers.reasons import explain_connect_failure
+from dragoman.models.streams import NdjsonReader, SseEvent, SseReader
+
+if TYPE_CHECKING:
+    import httpx
+
+DONE: dict[str, Any] = {"[DONE]": True}
+"""Yielded by `HttpClient.stream` for the mark that ends an OpenAI-compatible stream."""
+
+__all__ = ["DONE", "Endpoint", "HttpClient", "StatedModel", "Timeouts", "make_client", "preload"]
+
+Phase = Literal["connect", "first_token", "idle", "total"]
+
+BODY_LIMIT = 8 * 1024 * 1024
+"""Bytes of a reply that is not streamed; the longest listings have some hundred KB."""
+ERROR_BODY_LIMIT = 64 * 1024
+"""Bytes read of a refusal: the reason stands at its beginning."""
+KEEPALIVE_S = 60.0
+"""How long an idle connection is kept: longer than a pause in typing."""
+KEEPALIVE_CONNECTIONS = 8
+DRAIN_S = 0.25
+"""How long to wait for the end of a body after the end mark; it normally comes in the same packet."""
+
+
+class HttpClient:
+    """Talks JSON to one endpoint over kept-alive HTTP/1.1 connections; raises the `ModelError` family only."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.known_models: tuple[str, ...] = ()
+        self._client: httpx.AsyncClient | None = None
+        self._closed = False
+
+    async def aclose(self) -> None:
+        """Close every connection; running calls end with an error."""
+        self._closed = True
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def fetch(
+        self,
+        method: Literal["GET", "POST"],
+        path: str,
+        body: Any = None,
+        *,
+        limit: float | None = None,
+        model: str | None = None,
+    ) -> Any:
+        """Send a request and return the JSON of its reply; ``limit`` in seconds bounds the whole exchange.
+
+        ``path`` is appended to the base address, or is a whole URL.
+        """
+        asker = self.asker(model)
+        content = await self._fetch(method, path, body, limit, asker)
+        try:
+            return json.loads(content)
+        except ValueError as error:
+            hint = "Something else may listen there; check base_url."
+            raise StreamMalformedError(f"{asker.place} did not answer {path!r} with JSON.", hint=hint) from error
+
+    async def fetch_text(self, path: str, *, limit: float | None = None) -> str:
+        """GET a page and return its text; ``limit`` and ``path`` as for `fetch`."""
+        return (await self._fetch("GET", path, None, limit, self.asker())).decode("utf-8", "replace")
+
+    async def stream(
+        self,
+        path: str,
+        body: Any,
+        *,
+        lines: Literal["sse", "ndjson"],
+        has_token: Callable[[dict[str, Any]], bool],
+        model: str | None = None,
+        secret: str = "",
+        limits: Timeouts | None = None,
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """POST a request and yield the objects of its streamed reply until the end mark or the end of the stream.
+
+        ``has_token`` says whether an object ends the wait for the first token.
+        ``secret`` is the prompt, kept out of messages. Closing the generator closes the connection.
+        An error object inside the stream is raised; whether an end without end mark is an error is the caller's to say.
+        """
+        asker = self.asker(model, secret)
+        limits = limits or self.endpoint.timeouts
+        started = _now()
+        total = started + limits.total
+        deadline, phase = _sooner(started + limits.first_token, "first_token", total)
+        response = await self._open("POST", path, body, asker, deadline, phase)
+        try:
+            if lines == "sse" and "json" in response.headers.get("content-type", ""):
+                # The server does not stream; its one object has nearly the same shape.
+                yield _parse(
+                    asker, (await self._read(response, asker, deadline, BODY_LIMIT)).decode("utf-8", "replace")
+                )
+                return
+            reader: SseReader | NdjsonReader = SseReader() if lines == "sse" else NdjsonReader()
+            pieces = response.aiter_raw()
+            waiting = True
+            while True:
+                piece = await self._next_piece(pieces, asker, deadline, phase)
+                for item in reader.feed(piece) if piece else reader.end():
+                    if isinstance(item, SseEvent) and item.is_done:
+                        yield DONE
+                        await self._drain(pieces, asker)
+                        return
+                    value = _parse(asker, item if isinstance(item, str) else item.data)
+                    waiting = waiting and not has_token(value)
+                    yield value
+                    if not waiting:
+                        deadline, phase = _sooner(_now() + limits.idle, "idle", total)
+                if not piece:
+                    return
+        finally:
+            await response.aclose()
+
+    def asker(self, model: str | None = None, secret: str = "") -> Asker:
+        """Say who asks, for messages."""
+        secrets = tuple(text for text in (self.endpoint.api_key, secret) if text)
+        return Asker(self.endpoint.name, self.endpoint.address, model, self.known_models, secrets)
+
+    # -- one exchange --------------------------------------------------------------------------------------------------
+
+    async def _fetch(self, method: str, path: str, body: Any, limit: float | None, asker: Asker) -> bytes:
+        deadline = _now() + (self.endpoint.timeouts.first_token if limit is None else limit)
+        response = await self._open(method, path, body, asker, deadline, "total")
+        try:
+            return await self._read(response, asker, deadline, BODY_LIMIT)
+        finally:
+            await response.aclose()
+
+    async def _open(
+        self, method: str, path: str, body: Any, asker: Asker, deadline: float, phase: Phase
+    ) -> httpx.Response:
+        """Send a request and return its reply, body unread; raises for every status but 2xx."""
+        await preload()
+        client = self._get_client(asker)
+        import httpx
+
+        url = path if "://" in path else self.endpoint.base_url + path
+        content = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        try:
+            async with asyncio.timeout_at(deadline):
+                response = await client.send(client.build_request(method, url, content=content), stream=True)
+        except httpx.ConnectTimeout as error:
+            raise self._connect_timeout(asker) from error
+        except TimeoutError as error:
+            raise self._timeout(asker, phase) from error
+        except (httpx.ConnectError, httpx.ProxyError, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+            raise explain_connect_failure(asker, self.endpoint, error) from error
+        except (httpx.HTTPError, RuntimeError) as error:
+            message = f"{asker.place} closed the connection before it answered."
+            raise ProviderUnreachableError(message, hint="It may have stopped or be restarting.") from error
+        if response.is_success:
+            return response
+        try:
+            refusal = await self._read(response, asker, min(deadline, _now() + 5.0), ERROR_BODY_LIMIT, cut=True)
+        except ModelError:
+            refusal = b""
+        finally:
+            await response.aclose()
+        raise error_from_status(asker, response.status_code, refusal, response.headers)
+
+    async def _next_piece(self, pieces: AsyncIterator[bytes], asker: Asker, deadline: float, phase: Phase) -> bytes:
+        """Return the next bytes of a body, empty at its end."""
+        import httpx
+
+        try:
+            async with asyncio.timeout_at(deadline):
+                piece: bytes = await anext(pieces, b"")
+                return piece
+        except TimeoutError as error:
+            raise self._timeout(asker, phase) from error
+        except (httpx.HTTPError, httpx.StreamError, RuntimeError) as error:
+            message = f"The answer of {asker.place} broke off."
+            raise StreamBrokenError(message, hint="It may have stopped, or the network failed.") from error
+
+    async def _drain(self, pieces: AsyncIterator[bytes], asker: Asker) -> None:
+        """Read what follows the end mark, normally nothing: a body read to its end lets the connection be used again."""
+        with suppress(ModelError):
+            while await self._next_piece(pieces, asker, _now() + DRAIN_S, "idle"):
+                pass
+
+    async def _read(
+        self, response: httpx.Response, asker: Asker, deadline: float, limit: int, *, cut: bool = False
+    ) -> bytes:
+        """Read a body of at most ``limit`` bytes; a longer one is cut short or an error."""
+        body = bytearray()
+        pieces = response.aiter_raw()
+        while piece := await self._next_piece(pieces, asker, deadline, "total"):
+            body += piece
+            if len(body) > limit:
+                if cut:
+                    break
+                raise StreamMalformedError(f"{asker.place} answered with more than {limit} bytes.")
+        return bytes(body[:limit])
+
+    def _timeout(self, asker: Asker, phase: Phase) -> ModelTimeoutError:
+        limits = self.endpoint.timeouts
+        said = {
+            "connect": f"did not accept a connection within {limits.connect:g} s",
+            "first_token": f"gave no first token within {limits.first_token:g} s",
+            "idle": f"stopped in the middle of an answer for {limits.idle:g} s",
+            "total": "took longer than the limit for a whole answer",
+        }[phase]
+        hint = f"Raise timeouts.{phase} of this provider if it is only slow."
+        return ModelTimeoutError(f"{asker.place} {said}.", phase=phase, hint=hint)
+
+    def _connect_timeout(self, asker: Asker) -> ModelTimeoutError:
+        return self._timeout(asker, "connect")
+
+    # -- the connection pool -------------------------------------------------------------------------------------------
+
+    def _get_client(self, asker: Asker) -> httpx.AsyncClient:
+        if self._closed:
+            raise ProviderUnreachableError(f"{asker.place} is closed.")
+        if self._client is None:
+            try:
+                self._client = make_client(self.endpoint)
+            except (OSError, ssl.SSLError, ValueError, ImportError) as error:
+                message = f"The connection to {asker.place} cannot be set up: {asker.clean(str(error))}."
+                raise ProviderUnreachableError(message, hint="Check proxy and ca_file of this provider.") from error
+        return self._client
+
+
+async def preload() -> None:
+    """Import the HTTP library without blocking the event loop; no work after the first time."""
+    for module in ("httpx", "anyio._backends._asyncio"):
+        if module not in sys.modules:
+            await asyncio.to_thread(importlib.import_module, module)
+
+
+def make_client(endpoint: Endpoint) -> httpx.AsyncClient:
+    """Make the HTTP client of an endpoint: the one place that knows proxies, certificates and pools."""
+    import httpx
+
+    headers = {
+        "User-Agent": "dragoman",
+        "Content-Type": "application/json",
+        # Compressing a stream of tokens costs latency and saves nothing.
+        "Accept-Encoding": "identity",
+        **endpoint.headers,
+    }
+    if endpoint.api_key:
+        headers["Authorization"] = f"Bearer {endpoint.api_key}"
+    return httpx.AsyncClient(
+        headers=headers,
+        http2=False,
+        follow_redirects=False,
+        # The environment's proxies are for the world outside; a loopback address never goes through them.
+        trust_env=not is_loopback(endpoint.base_url),
+        proxy=endpoint.proxy,
+        verify=_tls(endpoint),
+        # Every other limit is ours, because httpx's cannot tell a first token from a later one.
+        timeout=httpx.Timeout(None, connect=endpoint.timeouts.connect),
+        limits=httpx.Limits(
+            max_connections=None,
+            max_keepalive_connections=KEEPALIVE_CONNECTIONS,
+            keepalive_expiry=KEEPALIVE_S,
+        ),
+    )
+
+
+def _tls(endpoint: Endpoint) -> ssl.SSLContext:
+    if not endpoint.base_url.startswith("https:") and not (endpoint.proxy or "").startswith("https:"):
+        # Nothing will use it: an empty context is made in microseconds, one with all authorities in 20 ms.
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    import certifi
+
+    context = ssl.create_default_context()
+    context.load_verify_locations(cafile=certifi.where())
+    if endpoint.ca_file:
+        context.load_verify_locations(cafile=endpoint.ca_file)
+    return context
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _sooner(deadline: float, phase: Phase, total: float) -> tuple[float, Phase]:
+    return (deadline, phase) if deadline <= total else (total, "total")
+
+
+def _parse(asker: Asker, text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise StreamMalformedError(f"{asker.place} sent a chunk that is not JSON.") from error
+    if not isinstance(value, dict):
+        raise StreamMalformedError(f"{asker.place} sent a chunk that is not a JSON object.")
+    failure = value.get("error")
+    if failure:
+        code = failure.get("code") if isinstance(failure, dict) else None
+        raise error_from_payload(asker, code if isinstance(code, int) and code >= 400 else 500, value)
+    return value

@@ -1,0 +1,208 @@
+"""Ollama's own protocol: ``/api/tags`` and ``/api/show`` tell what a model can do, ``/api/generate`` and ``/api/chat`` run it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dragoman.errors import ModelError, ModelNotFoundError, StreamMalformedError
+from dragoman.models.base import Capability, ChatRequest, Chunk, CompletionRequest, ModelInfo, Usage
+from dragoman.models.profiles import guess_capabilities, stop_tokens
+from dragoman.models.providers.answers import Step, relay
+from dragoman.models.providers.provider import HttpProvider
+
+KEEP_ALIVE = "30m"
+"""How long the server keeps a model loaded after a call: loading takes longer than a person waits for a suggestion."""
+DEFAULT_WINDOW = 4096
+"""Tokens of context a model gets when nobody says otherwise; Ollama cuts longer prompts at the front without a word."""
+SHOW_AT_ONCE = 4
+
+_ABILITIES: dict[str, Capability] = {
+    "insert": "fim",
+    "completion": "completion",
+    "tools": "tools",
+    "vision": "vision",
+    "embedding": "embedding",
+    "thinking": "thinking",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PullProgress:
+    """A step of a download: what is done, and bytes of the current file where they are known."""
+
+    status: str
+    completed: int | None = None
+    total: int | None = None
+
+
+class OllamaProvider(HttpProvider):
+    """An Ollama server, by its root address."""
+
+    async def ask_version(self, limit: float) -> str | None:
+        """Return the server's version."""
+        reply = await self.client.fetch("GET", "/api/version", limit=limit)
+        if not isinstance(reply, dict) or not isinstance(reply.get("version"), str):
+            raise StreamMalformedError(
+                f"{self.client.asker().place} is not Ollama.",
+                hint="Something else listens there; check base_url and kind.",
+            )
+        return str(reply["version"])
+
+    async def list_models(self) -> list[ModelInfo]:
+        """List the pulled models with the abilities the server tells."""
+        reply = await self.client.fetch("GET", "/api/tags")
+        entries = reply.get("models") if isinstance(reply, dict) else None
+        if not isinstance(entries, list):
+            raise StreamMalformedError(f"{self.client.asker().place} did not answer with a list of models.")
+        gate = asyncio.Semaphore(SHOW_AT_ONCE)
+        named = [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("name"), str)]
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._describe(entry, gate)) for entry in named]
+        return [task.result() for task in tasks]
+
+    async def _describe(self, entry: Mapping[str, Any], gate: asyncio.Semaphore) -> ModelInfo:
+        name = str(entry["name"])
+        async with gate:
+            try:
+                shown = await self.client.fetch("POST", "/api/show", {"model": name}, model=name)
+            except ModelError:
+                # One broken model does not hide the others.
+                shown = {}
+        shown = shown if isinstance(shown, dict) else {}
+        size = entry.get("size")
+        told = shown.get("model_info")
+        facts = told if isinstance(told, dict) else {}
+        architecture = str(facts.get("general.architecture") or (entry.get("details") or {}).get("family") or "")
+        return self.endpoint.describe(
+            name,
+            discovered=_abilities(name, architecture, shown.get("capabilities")),
+            context_window=_window(shown.get("parameters"), facts.get(f"{architecture}.context_length")),
+            size_bytes=size if isinstance(size, int) else None,
+            architecture=architecture,
+        )
+
+    def model(self, info: ModelInfo) -> OllamaModel:
+        """Return the model to call; no I/O."""
+        return OllamaModel(self, info)
+
+    async def pull(self, name: str) -> AsyncGenerator[PullProgress, None]:
+        """Let the server download a model; yields its progress, ends when it is there, raises `ModelError`."""
+        limits = replace(self.endpoint.timeouts, first_token=60.0, idle=120.0, total=24 * 3600.0)
+        stream = self.client.stream(
+            "/api/pull", {"model": name}, lines="ndjson", has_token=bool, model=name, limits=limits
+        )
+        status = ""
+        async with aclosing(stream):
+            async for value in stream:
+                status = str(value.get("status", ""))
+                yield PullProgress(status, value.get("completed"), value.get("total"))
+        if status != "success":
+            raise StreamMalformedError(f"{self.client.asker().place} ended the download of {name!r} at {status!r}.")
+
+
+class OllamaModel:
+    """One model of an Ollama server."""
+
+    def __init__(self, provider: OllamaProvider, info: ModelInfo) -> None:
+        self._provider = provider
+        self._info = info
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the model is and can do."""
+        return self._info
+
+    async def complete(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
+        """Continue a text: raw when the prompt carries the family's tokens, else with the server's own template."""
+        body = self._body(request.stop, request.max_tokens, request.temperature, request.seed)
+        body["prompt"] = request.prompt
+        if request.suffix is None:
+            body["raw"] = True
+        else:
+            body["suffix"] = request.suffix
+            body |= self._unthinking()
+        stops = request.stop + stop_tokens(self._info.fim_family)
+        async with aclosing(self._call("/api/generate", body, stops, request.prompt)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+        """Answer a conversation."""
+        body = self._body(request.stop, request.max_tokens, request.temperature, request.seed)
+        body["messages"] = [{"role": message.role, "content": message.content} for message in request.messages]
+        body |= self._unthinking()
+        if request.json_schema is not None:
+            body["format"] = dict(request.json_schema)
+        secret = request.messages[-1].content if request.messages else ""
+        async with aclosing(self._call("/api/chat", body, request.stop, secret)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    def _body(self, stop: tuple[str, ...], max_tokens: int, temperature: float, seed: int | None) -> dict[str, Any]:
+        options: dict[str, Any] = {"num_predict": max_tokens, "temperature": temperature}
+        if stop:
+            options["stop"] = list(stop)
+        if seed is not None:
+            options["seed"] = seed
+        stated = self._provider.endpoint.stated(self._info.name)
+        if stated is not None and stated.context_window:
+            # Only when stated, and then always the same: another size makes the server load the model again.
+            options["num_ctx"] = stated.context_window
+        return {"model": self._info.name, "stream": True, "keep_alive": KEEP_ALIVE, "options": options}
+
+    def _unthinking(self) -> dict[str, Any]:
+        # A model that cannot think refuses the parameter.
+        return {"think": False} if "thinking" in self._info.capabilities else {}
+
+    async def _call(
+        self, path: str, body: dict[str, Any], stops: tuple[str, ...], secret: str
+    ) -> AsyncGenerator[Chunk, None]:
+        client, name = self._provider.client, self._info.name
+        objects = client.stream(path, body, lines="ndjson", has_token=_has_token, model=name, secret=secret)
+        try:
+            async with aclosing(relay(objects, _read, stops=stops, place=client.asker().place)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except ModelNotFoundError as error:
+            raise await self._provider.explain(error, name) from error
+
+
+def _has_token(value: dict[str, Any]) -> bool:
+    step = _read(value)
+    return bool(step.text or step.thinking or step.finish)
+
+
+def _read(value: dict[str, Any]) -> Step:
+    message = value.get("message")
+    said = message if isinstance(message, dict) else {}
+    text = value.get("response") or said.get("content") or ""
+    thinking = value.get("thinking") or said.get("thinking") or ""
+    if not value.get("done"):
+        return Step(text, thinking)
+    usage = Usage(value.get("prompt_eval_count") or 0, value.get("eval_count") or 0)
+    return Step(text, thinking, "length" if value.get("done_reason") == "length" else "stop", usage)
+
+
+def _abilities(name: str, architecture: str, told: Any) -> frozenset[Capability] | None:
+    if not isinstance(told, list):
+        return None
+    able = {_ABILITIES[one] for one in told if one in _ABILITIES}
+    guessed = guess_capabilities(name, architecture)
+    if "completion" in able:
+        able.add("json_schema")
+        able |= guessed & {"chat"}
+        # A model imported from a file has no template with a suffix; its own tokens still work in a raw prompt.
+        able |= guessed & {"fim"}
+    return frozenset(able)
+
+
+def _window(parameters: Any, trained: Any) -> int | None:
+    """Return the window in force: what the model file sets, else the server's default, never more than it was trained on."""
+    found = re.search(r"^num_ctx\s+(\d+)", parameters, re.MULTILINE) if isinstance(parameters, str) else None
+    window = int(found[1]) if found else DEFAULT_WINDOW
+    return min(window, trained) if isinstance(trained, int) else window

