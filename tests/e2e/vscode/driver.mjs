@@ -1,0 +1,46 @@
+// A browser on a leash: reads one JSON request a line from stdin, does it on the page, answers with one JSON line.
+// It ends, and Chromium with it, when stdin ends.
+import { createRequire } from 'node:module';
+import { createInterface } from 'node:readline';
+
+const [playwright, executablePath, url] = process.argv.slice(2);
+const { chromium } = createRequire(import.meta.url)(playwright);
+
+const browser = await chromium.launch({
+  executablePath,
+  headless: true,
+  args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
+});
+const context = await browser.newContext({ viewport: { width: 1200, height: 760 } });
+const page = await context.newPage();
+const consoleLines = [];
+page.on('console', (message) => consoleLines.push(`${message.type()}: ${message.text()}`));
+
+const methods = {
+  goto: () => page.goto(url, { waitUntil: 'domcontentloaded', timeout: 120_000 }),
+  click: ({ selector, timeout }) => page.locator(selector).first().click({ timeout }),
+  hover: ({ selector, timeout }) => page.locator(selector).first().hover({ timeout }),
+  type: ({ text, delay }) => page.keyboard.type(text, { delay }),
+  press: ({ key }) => page.keyboard.press(key),
+  // Resolves with the texts of all that match once the first is there (or gone, for state "hidden").
+  wait: async ({ selector, state, timeout }) => {
+    await page.locator(selector).first().waitFor({ state, timeout });
+    return page.locator(selector).allTextContents();
+  },
+  texts: ({ selector }) => page.locator(selector).allTextContents(),
+  screenshot: ({ path }) => page.screenshot({ path, animations: 'allow' }),
+  console: () => consoleLines.slice(-60),
+};
+
+const write = (answer) => process.stdout.write(`${JSON.stringify(answer)}\n`);
+write({ ready: true });
+for await (const line of createInterface({ input: process.stdin })) {
+  const { method, params } = JSON.parse(line);
+  try {
+    const result = await methods[method](params ?? {});
+    write({ result: method === 'wait' || method === 'texts' || method === 'console' ? result : null });
+  } catch (error) {
+    write({ error: String(error?.message ?? error) });
+  }
+}
+await browser.close();
