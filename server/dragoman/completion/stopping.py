@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from dragoman.completion.query import CompletionQuery
 from dragoman.completion.shape import Shape
 from dragoman.limits import BLOCK_LINES, REPEATED_LINES
+
+_OPENING_FENCE = re.compile(r"\A\s*```[\w+#.-]*[ \t]*(?:\r?\n|\Z)")
 
 
 class StopRules:
@@ -29,6 +33,7 @@ class StopRules:
                 text, done = text[:at], True
         if done:
             text = self._without_partial_token(text)
+        text = _OPENING_FENCE.sub("", text, count=1)
         if not self._shape.multiline and (at := text.find("\n")) >= 0:
             # A model that begins with a line break has nothing to say on this line.
             return text[:at], True

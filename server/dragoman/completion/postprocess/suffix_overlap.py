@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dragoman.completion.postprocess.place import Place
 
+_TERMINATORS = frozenset({";", ",", ":", ".", "=>", "->"})
+"""A rest of line that is one of these ends the statement; a model that knows it writes it too."""
+
 
 def cut_overlap(text: str, place: Place) -> str:
     """Cut the end of a one-line text that repeats the rest of the line.
@@ -15,6 +18,8 @@ def cut_overlap(text: str, place: Place) -> str:
     if not rest.strip() or "\n" in text:
         return text
     stripped = text.rstrip()
+    if rest.strip() in _TERMINATORS:
+        return stripped.removesuffix(rest.strip())
     for length in range(min(len(stripped), len(rest)), 0, -1):
         end = stripped[-length:]
         if rest.startswith(end) and any(char.isalnum() or char == "_" for char in end):

@@ -1,0 +1,80 @@
+"""Golden cases in text form: a document with the cursor, what the model says, what is shown.
+
+A case in ``tests/golden/completion/*.txt`` reads::
+
+    ## name (language)
+    text with ‸ at the cursor
+    -- model
+    what the model says, ``⏹`` where it stops by itself
+    -- shown
+    what is suggested, empty for nothing
+
+``pytest --update-golden`` writes what is shown now; read the diff before you commit it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dragoman.completion.engine import CompletionEngine, CompletionPolicy
+from tests.support.scripted import OneTarget, ScriptedModel, query_at
+
+FOLDER = Path(__file__).parents[2] / "golden" / "completion"
+HEAD = re.compile(r"^## (?P<name>.+) \((?P<language>[\w+#-]+)\)$")
+
+
+@dataclass(frozen=True)
+class Case:
+    path: Path
+    name: str
+    language: str
+    document: str
+    model: str
+    shown: str
+
+
+def read_cases(path: Path) -> list[Case]:
+    cases = []
+    for block in re.split(r"(?m)^(?=## )", path.read_text(encoding="utf-8"))[1:]:
+        head, _, body = block.partition("\n")
+        match = HEAD.match(head)
+        assert match, f"{path.name}: {head!r} is no case's name"
+        document, _, rest = body.partition("\n-- model\n")
+        model, _, shown = rest.partition("\n-- shown\n")
+        cases.append(Case(path, match["name"], match["language"], document, model, shown.rstrip("\n")))
+    return cases
+
+
+CASES = [case for path in sorted(FOLDER.glob("*.txt")) for case in read_cases(path)]
+
+
+def test_there_are_cases_in_many_languages() -> None:
+    assert len({case.language for case in CASES}) >= 8
+    assert len({(case.path, case.name) for case in CASES}) == len(CASES)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{case.path.stem}: {case.name}" for case in CASES])
+async def test_golden(case: Case, update_golden: bool) -> None:
+    said, stopped, _ = case.model.partition("⏹")
+    if not stopped:
+        # A model that does not stop by itself goes on about something else.
+        said += "".join(f"\nunrelated_{number} = {number}" for number in range(20))
+    # Odd pieces: a filter must not depend on how the stream was cut.
+    pieces = [said[index : index + 3] for index in range(0, len(said), 3)]
+    engine = CompletionEngine(OneTarget(ScriptedModel(pieces)), CompletionPolicy(debounce=0.0, show_after=60.0))
+    try:
+        outcome = await engine.suggest(query_at(case.document, language=case.language, trigger="invoked"))
+    finally:
+        await engine.aclose()
+
+    shown = outcome.suggestions[0].text if outcome.suggestions else ""
+    if update_golden and shown != case.shown:
+        text = case.path.read_text(encoding="utf-8")
+        old = f"{case.document}\n-- model\n{case.model}\n-- shown\n{case.shown}"
+        case.path.write_text(text.replace(old, f"{case.document}\n-- model\n{case.model}\n-- shown\n{shown}"), encoding="utf-8")
+        return
+    assert shown == case.shown, f"{outcome.reason}: {outcome.detail}"
