@@ -47,7 +47,7 @@ _QUOTED = re.compile(r"'([^']*)'")
 class Fault:
     """One key that is wrong, with everything the schema said about it."""
 
-    __slots__ = ("alternatives", "hint", "key", "message", "path", "types")
+    __slots__ = ("alternatives", "hint", "item", "key", "message", "path", "types")
 
     def __init__(self, path: Path, key: str) -> None:
         self.path = path
@@ -56,6 +56,7 @@ class Fault:
         self.alternatives: list[str] = []
         self.message = ""
         self.hint = ""
+        self.item: Any = None
 
     @property
     def is_incomplete(self) -> bool:
@@ -83,6 +84,8 @@ def _faults(data: Mapping[str, Any], error: ValidationError) -> list[Fault]:
             path = path[: path.index("api_key") + 1]
         fault = faults.setdefault(path, Fault(path, display_key(data, path)))
         fault.types.add(kind)
+        if isinstance(detail["loc"][-1], int) and path[-1] != detail["loc"][-1]:
+            fault.item = detail["input"]
         _explain(fault, kind, detail.get("ctx") or {}, str(detail["msg"]))
     for fault in faults.values():
         _phrase(fault, value_at(data, fault.path))
@@ -128,15 +131,16 @@ def _phrase(fault: Fault, value: Any) -> None:
 
 
 def _phrase_value(fault: Fault, key: str, value: Any) -> None:
-    words = [repr(word) if word in _choices(fault.path) else word for word in fault.alternatives]
-    if isinstance(value, list) and "a list" not in words:
-        key, value = f"each of {key}", next((item for item in value if not isinstance(item, str)), value)
-    shown = "another type" if _SENSITIVE & set(map(str, fault.path)) else _show(value)
-    fault.message = f"{key!r} must be {' or '.join(words) or 'something else'}, not {shown}."
-    if isinstance(value, str):
-        near = difflib.get_close_matches(value.lower(), _choices(fault.path), n=1, cutoff=0.6)
-        if near:
-            fault.hint = f"Did you mean {near[0]!r}?"
+    choices = _choices(fault.path)
+    words = [repr(word) if word in choices else word for word in fault.alternatives]
+    expected = " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words) or "something else"
+    subject = f"{key!r}"
+    if fault.item is not None:
+        subject, value = f"each entry of {key!r}", fault.item
+    shown = "what it is" if _SENSITIVE & set(map(str, fault.path)) else _show(value)
+    fault.message = f"{subject} must be {expected}, not {shown}."
+    if isinstance(value, str) and (near := difflib.get_close_matches(value.lower(), choices, n=1, cutoff=0.6)):
+        fault.hint = f"Did you mean {near[0]!r}?"
 
 
 def _choices(path: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import tomllib
@@ -146,7 +147,8 @@ def read_editor(options: object, *, sends_defaults: bool = False) -> Layer:
         if options is not None:
             layer.problems.append(Problem(layer.label, "", f"must be an object, not {options!r}."))
         return layer
-    table = _expand(options)
+    # A copy, because the checks take out what is wrong, and the table is the caller's.
+    table = _expand(copy.deepcopy(dict(options)))
     if isinstance(table.get("dragoman"), dict):
         table = {**{key: value for key, value in table.items() if key != "dragoman"}, **table["dragoman"]}
     layer.data = {key: value for key, value in table.items() if key not in CLIENT_KEYS}
@@ -201,7 +203,7 @@ def _delete(data: dict[str, Any], path: tuple[str, ...]) -> None:
 def read_flags(flags: Mapping[str, Any] | None) -> Layer:
     """Take what the command line set; None means not given."""
     layer = Layer(name="flags", label="command line")
-    layer.data = _expand(flags or {})
+    layer.data = _expand(copy.deepcopy(dict(flags or {})))
     layer.present = bool(layer.data)
     return layer
 

@@ -90,7 +90,7 @@ class ProviderSettings(Section):
     retry: RetrySettings = Field(default_factory=RetrySettings, description="What happens when a call fails.")
     proxy: str | None = Field(default=None, description="Address of the proxy that leads there.")
     ca_file: str | None = Field(default=None, description="File with the certificate authority that signed for it.")
-    headers: dict[str, SecretStr] = Field(default_factory=dict, description="More headers for every request.")
+    headers: dict[str, SecretStr] = Field(default={}, description="More headers for every request.")
     timeouts: TimeoutSettings = Field(default_factory=TimeoutSettings, description="Time limits, in seconds.")
     models: tuple[ModelEntry, ...] = Field(default=(), description="Its models, stated instead of discovered.")
 
@@ -105,8 +105,13 @@ class ProviderSettings(Section):
     def _check_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https", "socks5", "socks5h"} or not parts.hostname:
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in {"http", "https", "socks5", "socks5h"} and bool(parts.hostname)
+            _ = parts.port
+        except ValueError:
+            raise ValueError("must be an address such as 'http://localhost:11434'") from None
+        if not usable:
             fixed = f"http://{value.removeprefix('//')}"
             raise ValueError(
                 f"must be an address such as {fixed if '://' not in value else 'http://localhost:11434'!r}"

@@ -21,12 +21,14 @@ class Section(BaseModel):
 
 
 class RoleSettings(Section):
-    """Which models do what, by name or pattern (``*`` and ``?``); an empty list leaves the choice to Dragoman."""
+    """Which models do what, by name or pattern (``*`` and ``?``): the first that is available and able wins.
+
+    An empty list leaves the choice to Dragoman.
+    """
 
     completion: tuple[str, ...] = Field(
-        default=(),
-        description="Models for ghost text, by name or pattern such as `qwen2.5-coder*`; "
-        "the first that is available and able wins. Empty: the best one found.",
+        default=("qwen2.5-coder*",),
+        description="Models for ghost text; the default is a preference only, a list of your own is binding.",
     )
     chat: tuple[str, ...] = Field(default=(), description="Models for conversations and explanations.")
     edit: tuple[str, ...] = Field(default=(), description="Models that change code on request.")
@@ -121,14 +123,14 @@ class McpServerSettings(Section):
 
     command: str | None = Field(default=None, description="The program to start.")
     args: tuple[str, ...] = Field(default=(), description="Its arguments.")
-    env: dict[str, str] = Field(default_factory=dict, description="Environment variables it gets.")
+    env: dict[str, str] = Field(default={}, description="Environment variables it gets.")
     url: str | None = Field(default=None, description="Its address, if it is reached over HTTP.")
 
 
 class McpSettings(Section):
     """Servers that offer tools to agents."""
 
-    servers: dict[str, McpServerSettings] = Field(default_factory=dict, description="Tool servers by name.")
+    servers: dict[str, McpServerSettings] = Field(default={}, description="Tool servers by name.")
 
 
 class StorageSettings(Section):

@@ -12,13 +12,17 @@ _PART = re.compile(r""""([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+)""")
 def find_line(text: str, path: tuple[str | int, ...]) -> int | None:
     """Return the line, from 1, of the longest part of ``path`` that is written on a line of its own.
 
-    A key inside an inline table or a list gets the line of the key that holds it.
+    A key inside an inline table or a list gets the line of the key that holds it, a table that is only written as part
+    of longer keys the first of those.
     """
     best: tuple[int, int] | None = None
-    for line, written in _written_paths(text):
+    every = _written_paths(text)
+    for line, written in every:
         if written == path[: len(written)] and (best is None or len(written) > best[0]):
             best = (len(written), line)
-    return best[1] if best else None
+    if best:
+        return best[1]
+    return next((line for line, written in every if written[: len(path)] == path), None)
 
 
 def _written_paths(text: str) -> list[tuple[int, tuple[str | int, ...]]]:

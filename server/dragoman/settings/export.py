@@ -1,0 +1,65 @@
+"""The settings described for other programs: JSON Schema for editors of TOML, and VS Code's own form."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from dragoman.settings import known
+from dragoman.settings.schema import Settings
+from dragoman.settings.untrusted import HARMLESS
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of ``config.toml`` and ``dragoman.toml``, with a description of every key."""
+    described = copy.deepcopy(known.schema())
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **described,
+        "title": "Dragoman settings",
+    }
+
+
+def vscode_configuration() -> dict[str, Any]:
+    """Return VS Code's ``contributes.configuration.properties``: ``dragoman.*`` keys with type, default and scope.
+
+    What runs something, sends text somewhere or holds a key has the scope ``machine``: a workspace cannot set it.
+    """
+    defaults = Settings().model_dump(mode="json")
+    properties: dict[str, Any] = {}
+    for path in known.leaves():
+        node = known.schema()
+        default: Any = defaults
+        for part in path:
+            node = known.resolve(node)["properties"][part]
+            default = default[part]
+        properties[".".join(("dragoman", *path))] = {
+            **_inline(node),
+            "markdownDescription": node["description"],
+            "default": default,
+            "scope": "resource" if path[0] in HARMLESS else "machine",
+        }
+    return properties
+
+
+def _inline(node: Any) -> Any:
+    """Put every reference's target in its place: VS Code resolves none; titles only repeat the keys."""
+    if isinstance(node, Mapping):
+        if "$ref" in node:
+            beside = {key: value for key, value in node.items() if key != "$ref"}
+            return {**_inline(known.resolve(node)), **_inline(beside)}
+        return {
+            key: _inline_child(key, value)
+            for key, value in node.items()
+            if not (key == "title" and isinstance(value, str))
+        }
+    if isinstance(node, list):
+        return [_inline(part) for part in node]
+    return node
+
+
+def _inline_child(key: str, value: Any) -> Any:
+    if key == "properties":
+        return {name: _inline(child) for name, child in value.items()}
+    return _inline(value)
