@@ -83,10 +83,7 @@ class Document:
                 touched = Touched(0, self.lines.line_count - 1)
                 continue
             first, old_last, new_last = self._splice(change.start, change.end, change.text, encoding)
-            if touched is None:
-                touched = Touched(first, new_last)
-            else:
-                touched = touched.then(first, old_last, new_last)
+            touched = Touched(first, new_last) if touched is None else touched.then(first, old_last, new_last)
         return touched or Touched(0, 0)
 
     def _splice(

@@ -15,7 +15,7 @@ CHUNK = 256
 
 
 def split_lines(text: str) -> list[str]:
-    """Split at ``\\n``, ``\\r\\n`` and ``\\r`` only, keeping terminators; the last line has none and may be empty."""
+    """Split at LF, CRLF and CR only, keeping terminators; the last line has none and may be empty."""
     lines = list(io.StringIO(text, newline=""))
     if not lines or lines[-1].endswith(("\n", "\r")):
         lines.append("")

@@ -1,0 +1,231 @@
+"""What the server asks of the editor: messages, buttons, progress, edits; implements `ClientPort` over pygls."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+
+from dragoman.lsp.convert import text_edit
+from dragoman.lsp.protocol import Protocol
+from dragoman.lsp.services import EditorEdit, MessageKind, Progress
+from dragoman.lsp.session import Session
+from dragoman.monitoring import bug
+
+logger = logging.getLogger(__name__)
+
+PROGRESS_SECONDS = 2.0
+"""How long a client may take to agree to a progress; some never answer, and the work must not wait for them."""
+
+ANSWER_SECONDS = 10.0
+"""How long a client may take to answer what needs no human: settings, edits, registrations."""
+
+_KINDS = {
+    "error": types.MessageType.Error,
+    "warning": types.MessageType.Warning,
+    "info": types.MessageType.Info,
+    "log": types.MessageType.Log,
+}
+
+
+class SilentProgress:
+    """The progress of a client that shows none."""
+
+    def report(self, message: str = "", percentage: int | None = None) -> None:
+        """Show nothing."""
+
+    def end(self, message: str = "") -> None:
+        """Take nothing down."""
+
+
+class _ShownProgress:
+    def __init__(self, client: EditorClient, token: str) -> None:
+        self._client = client
+        self._token: str | None = token
+
+    def report(self, message: str = "", percentage: int | None = None) -> None:
+        if self._token is not None:
+            self._client.send_progress(
+                self._token, types.WorkDoneProgressReport(message=message or None, percentage=percentage)
+            )
+
+    def end(self, message: str = "") -> None:
+        if self._token is not None:
+            token, self._token = self._token, None
+            self._client.send_progress(token, types.WorkDoneProgressEnd(message=message or None))
+            self._client.forget_progress(token)
+
+
+class EditorClient:
+    """The editor as the domain sees it."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        self._protocol = protocol
+        self._session: Session | None = None
+        self._status: dict[str, Any] | None = None
+        self._tokens = itertools.count(1)
+        self._cancels: dict[str, Callable[[], None] | None] = {}
+
+    def attach(self, session: Session) -> None:
+        """Learn which editor this is."""
+        self._session = session
+
+    @property
+    def session(self) -> Session:
+        """The session; raises RuntimeError before there is one."""
+        if self._session is None:
+            raise RuntimeError("the client was used before the session began")
+        return self._session
+
+    # -- without waiting -----------------------------------------------------------------------------------------------
+
+    def notify_status(self, status: Mapping[str, Any]) -> None:
+        """Send ``dragoman/status`` when it differs from what was sent last."""
+        fresh = dict(status)
+        if fresh != self._status:
+            self._status = fresh
+            self.notify("dragoman/status", fresh)
+
+    def show_message(self, kind: MessageKind, text: str) -> None:
+        """Show a sentence to the user."""
+        self._protocol.notify(types.WINDOW_SHOW_MESSAGE, types.ShowMessageParams(type=_KINDS[kind], message=text))
+
+    def log_message(self, kind: MessageKind, text: str) -> None:
+        """Write a line to the editor's output channel."""
+        self._protocol.notify(types.WINDOW_LOG_MESSAGE, types.LogMessageParams(type=_KINDS[kind], message=text))
+
+    def notify(self, method: str, params: Mapping[str, Any]) -> None:
+        """Send a notification of our own."""
+        self._protocol.send_notification(method, dict(params))
+
+    # -- with an answer ------------------------------------------------------------------------------------------------
+
+    async def ask(self, kind: MessageKind, text: str, actions: Sequence[str]) -> str | None:
+        """Show a sentence with buttons and return the chosen one; waits for the human as long as the human takes."""
+        params = types.ShowMessageRequestParams(
+            type=_KINDS[kind], message=text, actions=[types.MessageActionItem(title=title) for title in actions]
+        )
+        try:
+            chosen = await self._protocol.ask(types.WINDOW_SHOW_MESSAGE_REQUEST, params, seconds=None)
+        except JsonRpcException as error:
+            logger.info("the client has no buttons: %s", error)
+            self.show_message(kind, text)
+            return None
+        title = getattr(chosen, "title", None)
+        return title if title in actions else None
+
+    async def begin_progress(
+        self,
+        title: str,
+        *,
+        message: str = "",
+        percentage: int | None = None,
+        on_cancel: Callable[[], None] | None = None,
+    ) -> Progress:
+        """Start a work-done progress, or a silent one when the client cannot show it or does not answer in time."""
+        if not self.session.capabilities.shows_progress:
+            return SilentProgress()
+        token = f"dragoman-progress-{next(self._tokens)}"
+        try:
+            await self._protocol.ask(
+                types.WINDOW_WORK_DONE_PROGRESS_CREATE,
+                types.WorkDoneProgressCreateParams(token=token),
+                seconds=PROGRESS_SECONDS,
+            )
+        except (JsonRpcException, TimeoutError) as error:
+            logger.info("the client does not show a progress: %r", error)
+            return SilentProgress()
+        self._cancels[token] = on_cancel
+        self.send_progress(
+            token,
+            types.WorkDoneProgressBegin(
+                title=title, message=message or None, percentage=percentage, cancellable=on_cancel is not None
+            ),
+        )
+        return _ShownProgress(self, token)
+
+    def send_progress(
+        self,
+        token: str,
+        value: types.WorkDoneProgressBegin | types.WorkDoneProgressReport | types.WorkDoneProgressEnd,
+    ) -> None:
+        """Send one step of a progress."""
+        self._protocol.notify(types.PROGRESS, types.ProgressParams(token=token, value=value))
+
+    def forget_progress(self, token: str) -> None:
+        """Drop the token of a progress that ended."""
+        self._cancels.pop(token, None)
+
+    def progress_cancelled(self, token: int | str) -> None:
+        """Tell the work behind a token that the user cancelled it; unknown tokens are left out."""
+        on_cancel = self._cancels.get(str(token))
+        if on_cancel is not None:
+            on_cancel()
+
+    @property
+    def open_progresses(self) -> int:
+        """How many progresses have begun and not ended."""
+        return len(self._cancels)
+
+    async def apply_edits(
+        self, uri: str, edits: Sequence[EditorEdit], *, version: int | None = None, label: str = ""
+    ) -> bool:
+        """Ask the editor to change one document; False when it did not."""
+        document = self.session.documents.get(uri)
+        if document is None or not self.session.capabilities.applies_edits:
+            return False
+        if version is not None and version != document.version:
+            return False
+        text_edits = [text_edit(edit, document.lines, self.session.encoding) for edit in edits]
+        if self.session.capabilities.versions_edits:
+            identifier = types.OptionalVersionedTextDocumentIdentifier(uri=uri, version=document.version)
+            edit = types.WorkspaceEdit(
+                document_changes=[types.TextDocumentEdit(text_document=identifier, edits=text_edits)]
+            )
+        else:
+            edit = types.WorkspaceEdit(changes={uri: text_edits})
+        params = types.ApplyWorkspaceEditParams(edit=edit, label=label or None)
+        try:
+            result = await self._protocol.ask(types.WORKSPACE_APPLY_EDIT, params, seconds=ANSWER_SECONDS)
+        except (JsonRpcException, TimeoutError) as error:
+            logger.info("the client did not apply an edit: %r", error)
+            return False
+        return bool(result.applied)
+
+    # -- settings ------------------------------------------------------------------------------------------------------
+
+    async def read_settings(self) -> Mapping[str, Any] | None:
+        """Ask for the editor's section ``dragoman``; None when the client does not answer such questions."""
+        if not self.session.capabilities.answers_configuration:
+            return None
+        params = types.ConfigurationParams(items=[types.ConfigurationItem(section="dragoman")])
+        try:
+            answer = await self._protocol.ask(types.WORKSPACE_CONFIGURATION, params, seconds=ANSWER_SECONDS)
+        except (JsonRpcException, TimeoutError) as error:
+            logger.info("the client did not tell its settings: %r", error)
+            return None
+        section = answer[0] if isinstance(answer, (list, tuple)) and answer else None
+        return section if isinstance(section, Mapping) else None
+
+    async def register(self, registrations: Sequence[types.Registration]) -> None:
+        """Ask the client to send what it only sends on request."""
+        if not registrations:
+            return
+        params = types.RegistrationParams(registrations=list(registrations))
+        try:
+            await self._protocol.ask(types.CLIENT_REGISTER_CAPABILITY, params, seconds=ANSWER_SECONDS)
+        except (JsonRpcException, TimeoutError) as error:
+            logger.info("the client did not register: %r", error)
+
+
+def call_safely(what: str, function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+    """Call the domain from a notification; what it raises is its bug and not the editor's concern."""
+    try:
+        return function(*arguments, **keywords)
+    except Exception as error:  # noqa: BLE001 - reported, and the session goes on
+        bug.report("the domain failed on a notification", what=what, error=error)
+        return None

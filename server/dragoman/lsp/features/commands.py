@@ -1,0 +1,106 @@
+"""``workspace/executeCommand``: each command takes one JSON object, may take its time, and can be cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+from lsprotocol import types
+
+from dragoman.lsp.failures import INVALID_PARAMS, REQUEST_FAILED, RequestError
+from dragoman.lsp.session import Session
+
+Arguments = Mapping[str, Any]
+Command = Callable[[Session, Arguments], Coroutine[Any, Any, Any]]
+
+LATER = (
+    "dragoman.approve",
+    "dragoman.chat",
+    "dragoman.commitMessage",
+    "dragoman.document",
+    "dragoman.edit",
+    "dragoman.explain",
+    "dragoman.fix",
+    "dragoman.review",
+    "dragoman.runAgent",
+    "dragoman.runWorkflow",
+    "dragoman.test",
+)
+"""Names that are reserved and whose work is not part of this version."""
+
+
+def execute_command(session: Session, params: types.ExecuteCommandParams) -> Coroutine[Any, Any, Any]:
+    """Find the command and check its argument; the command itself runs as the request's own task."""
+    command = COMMANDS.get(params.command)
+    if command is None:
+        raise RequestError(REQUEST_FAILED, _refusal(params.command))
+    given = list(params.arguments or ())
+    argument = given[0] if given else {}
+    if len(given) > 1 or not isinstance(argument, Mapping):
+        raise RequestError(INVALID_PARAMS, f"{params.command!r} takes one JSON object as its only argument.")
+    return command(session, argument)
+
+
+def _refusal(name: str) -> str:
+    if name in LATER:
+        return f"`{name}` is not part of this version."
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, COMMANDS, n=1)
+    return f"There is no command {name!r}." + (f" Did you mean {near[0]!r}?" if near else "")
+
+
+def _text(arguments: Arguments, name: str, command: str) -> str:
+    value = arguments.get(name)
+    if not isinstance(value, str) or not value:
+        raise RequestError(INVALID_PARAMS, f"{command!r} needs {name!r}, a text.")
+    return value
+
+
+async def _status(session: Session, _arguments: Arguments) -> dict[str, Any]:
+    return {**session.services.status(), "process": _process(session)}
+
+
+def _process(session: Session) -> dict[str, Any]:
+    """Count what this process holds, so that a leak can be seen from outside."""
+    return {
+        "pid": os.getpid(),
+        "tasks": len(asyncio.all_tasks()),
+        "threads": threading.active_count(),
+        "fds": len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else None,  # noqa: PTH208 - names are all it needs
+        "documents": len(session.documents),
+    }
+
+
+async def _accept_completion(session: Session, arguments: Arguments) -> None:
+    name = "dragoman.acceptCompletion"
+    session.services.completion.accepted(_text(arguments, "id", name), str(arguments.get("kind") or "whole"))
+
+
+async def _cancel(session: Session, _arguments: Arguments) -> dict[str, int]:
+    return {"cancelled": session.services.completion.cancel()}
+
+
+async def _select_model(session: Session, arguments: Arguments) -> dict[str, Any]:
+    name = "dragoman.selectModel"
+    return await session.services.select_model(_text(arguments, "role", name), _text(arguments, "model", name))
+
+
+async def _pull_model(session: Session, arguments: Arguments) -> dict[str, Any]:
+    name = arguments.get("name")
+    if name is not None and not isinstance(name, str):
+        raise RequestError(INVALID_PARAMS, "'dragoman.pullModel' needs 'name' to be a text, or none at all.")
+    return await session.services.pull_model(name)
+
+
+COMMANDS: dict[str, Command] = {
+    "dragoman.status": _status,
+    "dragoman.acceptCompletion": _accept_completion,
+    "dragoman.cancel": _cancel,
+    "dragoman.selectModel": _select_model,
+    "dragoman.pullModel": _pull_model,
+}

@@ -1,0 +1,209 @@
+"""What one connected editor is and has open: the door's only mutable state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dragoman.cancellation import TaskSet
+from dragoman.completion.query import CompletionQuery, SelectedItem, Trigger
+from dragoman.lsp.capabilities import choose_encoding, offers_inline_completion
+from dragoman.lsp.documents import DocumentStore
+from dragoman.lsp.positions import Encoding, content_length, to_code_points
+from dragoman.lsp.services import EditorOptions, Folder, Services
+
+if TYPE_CHECKING:
+    from dragoman.lsp.client import EditorClient
+    from dragoman.lsp.features.completion import MenuSearch
+
+INVOKED_OR_AUTOMATIC = 1
+
+
+class ClientCapabilities:
+    """The client's capabilities as questions; what is missing or malformed counts as no."""
+
+    def __init__(self, raw: Mapping[str, Any]) -> None:
+        self._raw = raw
+
+    def _has(self, *path: str) -> bool:
+        node: Any = self._raw
+        for name in path:
+            if not isinstance(node, Mapping):
+                return False
+            node = node.get(name)
+        return node is True
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether ``window/workDoneProgress/create`` may be sent."""
+        return self._has("window", "workDoneProgress")
+
+    @property
+    def answers_configuration(self) -> bool:
+        """Whether ``workspace/configuration`` may be sent."""
+        return self._has("workspace", "configuration")
+
+    @property
+    def registers_configuration(self) -> bool:
+        """Whether ``workspace/didChangeConfiguration`` can be asked for."""
+        return self._has("workspace", "didChangeConfiguration", "dynamicRegistration")
+
+    @property
+    def registers_watched_files(self) -> bool:
+        """Whether the client watches files for us."""
+        return self._has("workspace", "didChangeWatchedFiles", "dynamicRegistration")
+
+    @property
+    def applies_edits(self) -> bool:
+        """Whether ``workspace/applyEdit`` may be sent."""
+        return self._has("workspace", "applyEdit")
+
+    @property
+    def versions_edits(self) -> bool:
+        """Whether edits may carry the document version they were made for."""
+        return self._has("workspace", "workspaceEdit", "documentChanges")
+
+    @property
+    def shows_inline_completions(self) -> bool:
+        """Whether the client can show ghost text."""
+        return offers_inline_completion(dict(self._raw))
+
+    @property
+    def takes_run_events(self) -> bool:
+        """Whether the client announced ``experimental.dragoman.runEvents``."""
+        return self._has("experimental", "dragoman", "runEvents")
+
+
+class TriggerCount:
+    """Learns from what a client sends how it numbers the trigger kinds: Invoked and Automatic as 0/1 or as 1/2."""
+
+    def __init__(self) -> None:
+        self._counts_from_zero: bool | None = None
+
+    def read(self, kind: int) -> Trigger:
+        """Return what ``kind`` means; before a 0 or a 2 was seen, 1 means Invoked."""
+        if kind == 0:
+            self._counts_from_zero = True
+        elif kind == 2:
+            self._counts_from_zero = False
+        if kind == INVOKED_OR_AUTOMATIC:
+            return "automatic" if self._counts_from_zero else "invoked"
+        return "invoked" if kind == 0 else "automatic"
+
+
+class Door(Protocol):
+    """What handlers may ask of the server around them."""
+
+    @property
+    def is_shut_down(self) -> bool:
+        """Whether ``shutdown`` was processed."""
+        ...
+
+    def initialized(self, params: Mapping[str, Any]) -> None:
+        """Let requests in."""
+        ...
+
+    def begin_shutdown(self) -> None:
+        """Answer what is open and refuse what still comes."""
+        ...
+
+    def stop(self, exit_code: int, reason: str) -> None:
+        """End the server."""
+        ...
+
+
+class Session:
+    """One editor from ``initialize`` to ``exit``."""
+
+    def __init__(self, services: Services, client: EditorClient, door: Door) -> None:
+        self.services = services
+        self.client = client
+        self.door = door
+        self.documents = DocumentStore()
+        self.capabilities = ClientCapabilities({})
+        self.encoding: Encoding = "utf-16"
+        self.editor = EditorOptions()
+        self.folders: tuple[Folder, ...] = ()
+        self.triggers = TriggerCount()
+        self.tasks = TaskSet()
+        self.process_id: int | None = None
+        self.started = False
+        self.menus: dict[str, MenuSearch] = {}
+
+    def initialize(self, params: Mapping[str, Any]) -> None:
+        """Take in the raw params of ``initialize``; what is malformed counts as absent."""
+        capabilities = params.get("capabilities")
+        raw = capabilities if isinstance(capabilities, Mapping) else {}
+        self.capabilities = ClientCapabilities(raw)
+        self.encoding = _encoding(choose_encoding(dict(raw)))
+        client = params.get("clientInfo")
+        client = client if isinstance(client, Mapping) else {}
+        options = params.get("initializationOptions")
+        process_id = params.get("processId")
+        self.process_id = process_id if isinstance(process_id, int) and process_id > 0 else None
+        self.folders = _folders(params)
+        self.editor = EditorOptions(
+            client_name=str(client.get("name") or ""),
+            client_version=str(client.get("version") or ""),
+            folders=self.folders,
+            settings=options if isinstance(options, Mapping) else {},
+            locale=str(params.get("locale") or ""),
+            runs_events=self.capabilities.takes_run_events,
+        )
+
+    def query(
+        self, uri: str, line: int, units: int, *, trigger: Trigger, selected: tuple[int, int, str] | None = None
+    ) -> CompletionQuery | None:
+        """Freeze the document and the cursor into a query; None when the document is not open.
+
+        ``units`` and the range of ``selected`` (start, end, text) are in the client's encoding.
+        Called before the first await of a request, so that the text is the one the client had when it asked.
+        """
+        document = self.documents.get(uri)
+        if document is None:
+            return None
+        snapshot = document.snapshot()
+        lines = snapshot.lines
+        if line >= lines.line_count:
+            line = lines.line_count - 1
+            character = content_length(lines.line(line))
+        else:
+            character = to_code_points(lines.line(line), units, self.encoding)
+        item = None
+        if selected is not None:
+            start, end, text = selected
+            here = lines.line(line)
+            item = SelectedItem(
+                to_code_points(here, start, self.encoding), to_code_points(here, end, self.encoding), text
+            )
+        return CompletionQuery(
+            uri=uri,
+            language=snapshot.language_id,
+            version=snapshot.version,
+            text=lines,
+            line=line,
+            character=character,
+            trigger=trigger,
+            selected=item,
+        )
+
+
+def _encoding(name: str) -> Encoding:
+    return "utf-32" if name == "utf-32" else "utf-8" if name == "utf-8" else "utf-16"
+
+
+def _folders(params: Mapping[str, Any]) -> tuple[Folder, ...]:
+    listed = params.get("workspaceFolders")
+    folders = tuple(
+        Folder(folder["uri"], str(folder.get("name") or ""))
+        for folder in (listed if isinstance(listed, list) else ())
+        if isinstance(folder, Mapping) and isinstance(folder.get("uri"), str)
+    )
+    if folders:
+        return folders
+    root = params.get("rootUri")
+    if not isinstance(root, str) and isinstance(path := params.get("rootPath"), str) and path:
+        from pygls.uris import from_fs_path
+
+        root = from_fs_path(path)
+    return (Folder(root, root.rstrip("/").rpartition("/")[2]),) if isinstance(root, str) and root else ()
