@@ -127,10 +127,9 @@ def _ollama(script: Script, request: Request) -> tuple[int, Any] | None:
 
 def stream_lines(script: Script, path: str, body: dict[str, Any]) -> Lines:
     """Pick the wire shape for a generation."""
-    kind = {"/v1/completions": OpenAiText, "/v1/chat/completions": OpenAiChat}.get(path)
-    if kind is None:
-        kind = Ollama if path.startswith("/api/") else LlamaCpp
-    return kind(body, script)
+    shapes: dict[str, type[Lines]] = {"/v1/completions": OpenAiText, "/v1/chat/completions": OpenAiChat}
+    shape = shapes.get(path) or (Ollama if path.startswith("/api/") else LlamaCpp)
+    return shape(body, script)
 
 
 class Lines(ABC):

@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server for tests: enough protocol for a model client, and exact knowledge of who hung up and when."""
+"""A small HTTP/1.1 server for tests: enough protocol for a model client, and it knows who hung up and when."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """A scripted fake model server: slow, cut, stalling, refusing or perfect, and it counts every connection and request.
 
 In process: ``async with FakeModel(Script(text="hello")) as fake: fake.url``.
-Out of process: ``python -m tests.support.fake_model --port 0 [--script JSON] [--oracle FILE]`` prints ``{"port": …, "url": …}``,
-then ``POST /_fake/script`` changes the behaviour, ``GET /_fake/log`` reads the counts, ``POST /_fake/reset`` clears them.
+Out of process: ``python -m tests.support.fake_model --port 0 [--script JSON] [--oracle FILE]`` prints
+``{"port": …, "url": …}``; then ``POST /_fake/script`` changes the behaviour, ``GET /_fake/log`` reads the counts,
+``POST /_fake/reset`` clears them.
 It ends at end of file on stdin when started with ``--with-stdin``, else at SIGTERM or SIGINT.
 It speaks OpenAI's, llama.cpp's and Ollama's protocols at the same time; ``Script.dialects`` narrows that.
 """
@@ -13,6 +14,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import sys
 import time
@@ -273,7 +275,7 @@ class FakeModel:
     async def _generate(self, body: dict[str, Any], connection: Connection, exchange: Exchange) -> None:
         script = self.script
         chat = "messages" in body
-        prompt = body["messages"][-1]["content"] if chat else body.get("prompt", body.get("input_prefix", ""))
+        prompt = body["messages"][-1]["content"] if chat else body.get("input_prefix") or body.get("prompt", "")
         exchange.prefix, exchange.suffix = split_prompt(prompt, body.get("suffix") or body.get("input_suffix"))
         streamed = bool(body.get("stream", exchange.path.startswith("/api/")))
         lines = stream_lines(script, exchange.path, body)
@@ -352,7 +354,7 @@ async def _run(port: int, script: Script, *, with_stdin: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if with_stdin:
-        loop.add_reader(sys.stdin, lambda: stop.set() if not sys.stdin.buffer.raw.read(4096) else None)  # type: ignore[attr-defined]
+        loop.add_reader(sys.stdin, lambda: stop.set() if not os.read(0, 4096) else None)
     fake = FakeModel(script)
     await fake.start(port)
     sys.stdout.write(json.dumps({"port": fake.port, "url": fake.url}) + "\n")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from pathlib import PurePosixPath
 from typing import Any
 
 from dragoman.errors import ModelError, StreamMalformedError
@@ -27,6 +25,7 @@ class LlamaCppProvider(HttpProvider):
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__(endpoint)
         self._slots: int | None = None
+        self._infills: dict[str, bool] = {}
 
     @property
     def max_concurrency(self) -> int:
@@ -46,14 +45,14 @@ class LlamaCppProvider(HttpProvider):
         names = [str(entry["id"]) for entry in entries or () if isinstance(entry, dict) and "id" in entry]
         meta = next((entry.get("meta") for entry in entries or () if isinstance(entry, dict)), None) or {}
         path = str(properties.get("model_path") or "")
-        names = names or [PurePosixPath(path.replace("\\", "/")).name or "default"]
+        names = [_shown(name) for name in names or [path or "default"]]
         settings = properties.get("default_generation_settings")
         window = settings.get("n_ctx") if isinstance(settings, dict) else None
         size = meta.get("size") if isinstance(meta, dict) else None
         infos = []
         for name in names:
             info = self._describe(name, path, properties, window, size)
-            if "fim" not in info.capabilities and await self._can_infill():
+            if "fim" not in info.capabilities and await self._can_infill(path):
                 info = self._describe(name, path, properties, window, size, infill=True)
             infos.append(info)
         return infos
@@ -104,14 +103,25 @@ class LlamaCppProvider(HttpProvider):
             alias=path,
         )
 
-    async def _can_infill(self) -> bool:
-        """Ask whether the vocabulary has fill-in-the-middle tokens; a server without them refuses at once."""
+    async def _can_infill(self, path: str) -> bool:
+        """Ask, once for each model, whether the vocabulary has fill-in-the-middle tokens; one without refuses at once."""
+        if path not in self._infills:
+            self._infills[path] = await self._try_infill()
+        return self._infills[path]
+
+    async def _try_infill(self) -> bool:
         body = {"input_prefix": "", "input_suffix": "", "n_predict": 0, "stream": False}
         try:
             await self.client.fetch("POST", "/infill", body, limit=self.endpoint.timeouts.connect)
-        except (ModelError, asyncio.InvalidStateError):
+        except ModelError:
             return False
         return True
+
+
+def _shown(name: str) -> str:
+    """Return a model's name without the folders and the ending of its file: the server goes by none of them."""
+    plain = name.replace("\\", "/").rpartition("/")[2] if name.lower().endswith(".gguf") else name
+    return plain[: -len(".gguf")] if plain.lower().endswith(".gguf") else plain
 
 
 class LlamaCppModel:

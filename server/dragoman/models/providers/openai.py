@@ -24,7 +24,8 @@ _FINISHES: dict[str, FinishReason] = {
     "cancelled": "cancelled",
     "abort": "cancelled",
 }
-_WINDOW_KEYS = ("max_model_len", "context_length", "max_context_length", "context_window")
+_WINDOW_KEYS = ("max_model_len", "n_ctx", "context_length", "max_context_length", "context_window", "n_ctx_train")
+"""What servers call the window in their list of models, the one in force before the one trained on."""
 
 
 class OpenAIProvider(HttpProvider):
@@ -52,7 +53,7 @@ class OpenAIProvider(HttpProvider):
             # Taken to have both until it refuses: callers fall back by the refusal.
             able |= {"tools", "json_schema"}
         meta = entry.get("meta")
-        told = entry if not isinstance(meta, dict) else {**entry, "context_window": meta.get("n_ctx_train"), **meta}
+        told = {**entry, **meta} if isinstance(meta, dict) else entry
         window = next((value for key in _WINDOW_KEYS if isinstance(value := told.get(key), int)), None)
         size = told.get("size")
         return self.endpoint.describe(

@@ -16,7 +16,7 @@ from dragoman.errors import (
     RequestRejectedError,
     StreamMalformedError,
 )
-from dragoman.models.base import ModelInfo, ProviderStatus
+from dragoman.models.base import Model, ModelInfo, ProviderStatus
 from dragoman.models.providers.failures import nearest
 from dragoman.models.providers.http import Endpoint, HttpClient, preload
 
@@ -96,6 +96,10 @@ class HttpProvider(ABC):
         if self.endpoint.default_model and self.endpoint.default_model not in names:
             names.append(self.endpoint.default_model)
         return [self.endpoint.describe(name) for name in names]
+
+    @abstractmethod
+    def model(self, info: ModelInfo) -> Model:
+        """Return the model to call; no I/O."""
 
     @abstractmethod
     async def ask_version(self, limit: float) -> str | None:
