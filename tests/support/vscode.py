@@ -20,7 +20,6 @@ from tests.support import tools
 
 T = TypeVar("T")
 
-CLIENT = tools.ROOT / "vscode-client"
 DRIVER = tools.ROOT / "tests" / "e2e" / "vscode" / "driver.mjs"
 RELAY = tools.ROOT / "tests" / "e2e" / "vscode" / "relay.py"
 SCREENSHOTS = tools.CACHE / "screenshots"
@@ -29,7 +28,6 @@ PATIENCE = 60.0
 """Seconds a test waits for what must come; every wait ends as soon as it does."""
 
 STATUS = '.statusbar-item[id="dragoman.dragoman.dragoman.status"]'
-GHOST = '.view-lines [class*="ghost-text"], .view-zones [class*="ghost-text"]'
 SUGGEST_ROWS = ".suggest-widget.visible .monaco-list-row"
 NOTIFICATION = ".notifications-toasts .notification-list-item"
 
@@ -52,22 +50,6 @@ EDITOR_SETTINGS: dict[str, Any] = {
 }
 
 
-def build_extension() -> Path:
-    """Return the packaged extension, built anew when one of its sources is newer."""
-    manifest = json.loads((CLIENT / "package.json").read_text(encoding="utf-8"))
-    package = CLIENT / f"dragoman-{manifest['version']}.vsix"
-    sources = [path for name in ("src", "images") for path in (CLIENT / name).rglob("*") if path.is_file()]
-    sources += [CLIENT / name for name in ("package.json", "package-lock.json", "README.md", ".vscodeignore")]
-    newest = max(path.stat().st_mtime for path in sources)
-    with tools.locked("vsix"):
-        if not package.exists() or package.stat().st_mtime < newest:
-            installed = CLIENT / "node_modules" / ".package-lock.json"
-            if not installed.exists() or installed.stat().st_mtime < (CLIENT / "package-lock.json").stat().st_mtime:
-                tools.npm("ci", "--no-audit", "--no-fund", cwd=CLIENT)
-            tools.npm("run", "package", cwd=CLIENT)
-    return package
-
-
 class Workbench:
     """One VS Code window on a workspace of its own; a context manager that leaves nothing running.
 
@@ -88,6 +70,7 @@ class Workbench:
         self._playwright = tools.require("playwright")
         self._chromium = tools.require("chromium")
         self._node = tools.require("node")
+        self._extension = tools.require("vsix")
         self.name = name
         self.folder = Path(tempfile.mkdtemp(prefix="dragoman-vscode-"))
         self.workspace = self.folder / "workspace"
@@ -135,7 +118,7 @@ class Workbench:
         entry = [str(self._node), str(self._code_server / "out" / "node" / "entry.js")]
         folders = ["--user-data-dir", str(self.folder / "data"), "--extensions-dir", str(self.folder / "extensions")]
         subprocess.run(
-            [*entry, *folders, "--install-extension", str(build_extension())],
+            [*entry, *folders, "--install-extension", str(self._extension)],
             env=environment, check=True, capture_output=True, timeout=120,
         )  # fmt: skip
         options = ["--auth", "none", "--bind-addr", "127.0.0.1:0", "--disable-telemetry", "--disable-update-check"]
@@ -237,6 +220,10 @@ class Workbench:
     def hover(self, selector: str) -> None:
         self.ask("hover", selector=selector, timeout=PATIENCE * 1000)
 
+    def unhover(self) -> None:
+        """Move the pointer off, so that no tooltip lies over what comes next."""
+        self.ask("unhover")
+
     def press(self, *keys: str) -> None:
         for key in keys:
             self.ask("press", key=key)
@@ -275,8 +262,9 @@ class Workbench:
         self.press("Control+End")
 
     def ghost(self) -> str:
-        """Return the ghost text on screen, its lines joined."""
-        return "\n".join(dict.fromkeys(text for text in self.texts(GHOST) if text.strip()))
+        """Return the ghost text on screen."""
+        text: str = self.ask("ghost")
+        return text
 
     def wait_for_ghost(self, text: str) -> str:
         """Wait until the ghost text holds `text` and return all of it."""
@@ -284,8 +272,9 @@ class Workbench:
 
     def saved(self, path: str) -> str:
         """Save the active file and return what is on disk."""
-        self.press("Control+s")
-        self.wait(".tab.active:not(.dirty)")
+        if self.texts(".tab.active.dirty"):
+            self.press("Control+s")
+            self.wait(".tab.active:not(.dirty)")
         return (self.workspace / path).read_text(encoding="utf-8")
 
     # -- the server ------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@ import { ConfigurationTarget, type ExtensionContext, commands, window, workspace
 import { installServer } from './install';
 import { showMenu, toggleCompletions, toggleLanguage } from './menu';
 import { Server } from './server';
-import { StatusBar } from './statusBar';
+import { faceOf, StatusBar } from './statusBar';
 import { runInTerminal } from './terminal';
 
 const DECLINED = 'declinedInstall';
@@ -23,17 +23,23 @@ export function activate(context: ExtensionContext): void {
       // Only the environment that this extension made is its own to update.
       void complain(sentence, ...(own.launcher?.managed ? ['Update'] : ['Choose…']));
     },
+    settingWrong: (sentence) => void complain(sentence, 'Open Settings', 'Choose…'),
     serverFailed: (sentence) => void complain(sentence, 'Restart', 'Show Log', 'Run Doctor'),
   });
   server = own;
 
   const actions = {
-    menu: () => showMenu(own),
+    menu: () => showMenu(own, faceOf(own)),
     toggle: toggleCompletions,
     toggleLanguage,
     pull: async () => {
-      if (!(await own.run('dragoman.pullModel', {})) && own.launcher) {
-        await runInTerminal('Pull model', own.launcher, ['models', 'pull']);
+      try {
+        if (!(await own.run('dragoman.pullModel', {})) && own.launcher) {
+          await runInTerminal('Pull model', own.launcher, ['models', 'pull']);
+        }
+      } catch (error) {
+        // The server's own sentence; without this the editor would speak of a failed command.
+        await complain(error instanceof Error ? error.message : String(error), 'Show Log', 'Run Doctor');
       }
     },
     restart: () => own.restart(),
@@ -60,6 +66,7 @@ export function activate(context: ExtensionContext): void {
     Install: actions.install,
     Update: actions.install,
     'Choose…': actions.choose,
+    'Open Settings': () => commands.executeCommand('workbench.action.openSettings', 'dragoman.server.command'),
     Restart: actions.restart,
     'Show Log': actions.log,
     'Run Doctor': actions.doctor,

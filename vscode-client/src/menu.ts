@@ -1,49 +1,47 @@
 import { ConfigurationTarget, QuickPickItemKind, type QuickPickItem, commands, window, workspace } from 'vscode';
 import type { Server } from './server';
+import type { Face } from './status';
 
 interface Choice extends QuickPickItem {
   readonly command?: string;
 }
 
-/** Shows what can be done, with the state on top. */
-export async function showMenu(server: Server): Promise<void> {
+/** Shows the state and what can be done about it, the likeliest first. */
+export async function showMenu(server: Server, face: Face): Promise<void> {
   const language = window.activeTextEditor?.document.languageId;
   const on = workspace.getConfiguration('dragoman').get<boolean>('completion.enabled') !== false;
-  const running = server.state === 'running';
-  const choices: Choice[] = [];
-  if (server.state === 'missing') {
-    choices.push(
-      choice('cloud-download', 'Install the server…', 'dragoman.client.install'),
-      choice('folder-opened', 'Choose where the server is…', 'dragoman.client.choose'),
-      { label: '', kind: QuickPickItemKind.Separator },
-    );
-  }
-  choices.push(
-    choice(
-      on ? 'circle-slash' : 'sparkle',
-      on ? 'Switch completions off' : 'Switch completions on',
-      'dragoman.client.toggle',
-    ),
-  );
-  if (language) {
-    const off = excludedLanguages().includes(language);
-    const label = off ? `Switch completions on for ${language}` : `Switch completions off for ${language}`;
-    choices.push(choice(off ? 'sparkle' : 'circle-slash', label, 'dragoman.client.toggleLanguage'));
-  }
-  if (server.launcher) {
-    choices.push(choice('cloud-download', 'Pull the model', 'dragoman.client.pull'));
-  }
-  choices.push({ label: '', kind: QuickPickItemKind.Separator });
-  choices.push(choice('output', 'Show the log', 'dragoman.client.log'));
-  if (server.launcher) {
-    choices.push(choice('pulse', 'Run the doctor in a terminal', 'dragoman.client.doctor'));
-  }
-  choices.push(
-    choice('debug-restart', running ? 'Restart the server' : 'Start the server', 'dragoman.client.restart'),
-    choice('gear', 'Open the settings', 'dragoman.client.settings'),
-  );
-  const placeHolder = server.status?.sentence;
-  const picked = await window.showQuickPick(choices, { title: 'Dragoman', ...(placeHolder ? { placeHolder } : {}) });
+  const off = language !== undefined && excludedLanguages().includes(language);
+  const pull = choice('cloud-download', 'Pull the model', 'pull');
+  const needsModel = server.status?.state === 'no_model';
+  const line: Choice = { label: '', kind: QuickPickItemKind.Separator };
+  const choices: Choice[] = [
+    { label: face.headline, detail: face.sentence, command: 'dragoman.client.log' },
+    line,
+    ...(server.state === 'missing'
+      ? [
+          choice('cloud-download', 'Install the server…', 'install'),
+          choice('folder-opened', 'Choose where the server is…', 'choose'),
+        ]
+      : []),
+    ...(needsModel ? [pull] : []),
+    choice(on ? 'circle-slash' : 'sparkle', `Switch completions ${on ? 'off' : 'on'}`, 'toggle'),
+    ...(language
+      ? [
+          choice(
+            off ? 'sparkle' : 'circle-slash',
+            `Switch completions ${off ? 'on' : 'off'} for ${language}`,
+            'toggleLanguage',
+          ),
+        ]
+      : []),
+    ...(server.launcher && !needsModel ? [pull] : []),
+    line,
+    choice('output', 'Show the log', 'log'),
+    ...(server.launcher ? [choice('pulse', 'Run the doctor in a terminal', 'doctor')] : []),
+    choice('debug-restart', `${server.state === 'running' ? 'Restart' : 'Start'} the server`, 'restart'),
+    choice('gear', 'Open the settings', 'settings'),
+  ];
+  const picked = await window.showQuickPick(choices, { title: 'Dragoman', placeHolder: 'What to do?' });
   if (picked?.command) {
     await commands.executeCommand(picked.command);
   }
@@ -73,5 +71,5 @@ function excludedLanguages(): readonly string[] {
 }
 
 function choice(icon: string, label: string, command: string): Choice {
-  return { label: `$(${icon}) ${label}`, command };
+  return { label: `$(${icon}) ${label}`, command: `dragoman.client.${command}` };
 }

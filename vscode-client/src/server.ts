@@ -26,6 +26,7 @@ export interface Listener {
   changed(): void;
   serverMissing(): void;
   serverOutdated(sentence: string): void;
+  settingWrong(sentence: string): void;
   serverFailed(sentence: string): void;
 }
 
@@ -95,7 +96,7 @@ export class Server {
         throw error;
       }
       this.become('failed');
-      this.listener.serverFailed(error.message);
+      this.listener.settingWrong(error.message);
       return;
     }
     if (!this.launcher) {
@@ -136,7 +137,7 @@ export class Server {
   private build(launcher: Launcher): LanguageClient {
     const [program, ...args] = launcher.command;
     const more = workspace.getConfiguration('dragoman').get<string[]>('server.arguments') ?? [];
-    const client: LanguageClient = new LanguageClient(
+    const client: LanguageClient = new QuietClient(
       'dragoman',
       'Dragoman',
       { command: program, args: [...args, 'lsp', '--stdio', ...more], options: { cwd: os.homedir() } },
@@ -238,6 +239,13 @@ export class Server {
   private become(state: ClientState): void {
     this.state = state;
     this.listener.changed();
+  }
+}
+
+/** The library pops up its own words when a server ends while starting; ours are in `Listener`, its go to the log. */
+class QuietClient extends LanguageClient {
+  override error(message: string, data?: unknown): void {
+    super.error(message, data, false);
   }
 }
 

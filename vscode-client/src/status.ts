@@ -2,6 +2,8 @@
 export interface ServerStatus {
   readonly state: 'ready' | 'loading' | 'busy' | 'no_model' | 'problem' | 'off';
   readonly sentence: string;
+  /** What to do about it. */
+  readonly advice: string | undefined;
   readonly model: string | undefined;
   readonly provider: string | undefined;
   readonly latencyMs: number | undefined;
@@ -33,6 +35,7 @@ export function readStatus(params: unknown): ServerStatus | undefined {
   return {
     state,
     sentence: text(fields['sentence']) ?? '',
+    advice: text(fields['advice']),
     model: text(fields['model']),
     provider: text(fields['provider']),
     latencyMs: typeof latency === 'number' && Number.isFinite(latency) ? latency : undefined,
@@ -59,7 +62,7 @@ export function describe(
     text: `${look.icon} ${named && server.model ? shorten(server.model) : look.label}`,
     severity: look.severity,
     headline: look.headline,
-    sentence: [server.sentence, hidden].filter(Boolean).join(' '),
+    sentence: [server.sentence, server.advice, hidden].filter(Boolean).join(' '),
     facts: [
       ...(server.model ? [['Model', server.model] as const] : []),
       ...(server.provider ? [['Provider', server.provider] as const] : []),
@@ -82,7 +85,7 @@ const looks = {
   loading: { icon: '$(loading~spin)', label: 'Loading model', severity: 'none', headline: 'Loading the model' },
   no_model: { icon: '$(cloud-download)', label: 'No model', severity: 'warning', headline: 'No model' },
   problem: { icon: '$(warning)', label: 'Dragoman', severity: 'warning', headline: 'Problem' },
-  off: { icon: '$(circle-slash)', label: 'Off', severity: 'none', headline: 'Off' },
+  off: { icon: '$(circle-slash)', label: 'Dragoman', severity: 'none', headline: 'Off' },
 } as const;
 
 const withoutServer: Record<Exclude<ClientState, 'running'>, Omit<Face, 'facts'>> = {

@@ -22,7 +22,7 @@ export class StatusBar implements Disposable {
   }
 
   show(server: Server): void {
-    const face = describe(server.state, server.status, server.latency.median, hiddenByEditor());
+    const face = faceOf(server);
     this.item.text = face.text;
     this.item.tooltip = tooltip(face);
     this.item.accessibilityInformation = { label: `Dragoman: ${face.headline}. ${face.sentence}`, role: 'button' };
@@ -33,6 +33,11 @@ export class StatusBar implements Disposable {
   dispose(): void {
     this.item.dispose();
   }
+}
+
+/** What is to be shown of a server now. */
+export function faceOf(server: Server): Face {
+  return describe(server.state, server.status, server.latency.median, hiddenByEditor());
 }
 
 function tooltip(face: Face): MarkdownString {

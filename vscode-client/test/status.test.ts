@@ -5,6 +5,7 @@ import { describe, readStatus, shorten } from '../src/status';
 const ready = {
   state: 'ready',
   sentence: 'Suggestions come as you type.',
+  advice: undefined,
   model: '/models/Qwen2.5-Coder-0.5B-Instruct-Q4_K_M.gguf',
   provider: 'embedded',
   latencyMs: undefined,
@@ -44,6 +45,11 @@ test('without a server its last words do not count', () => {
   assert.equal(describe('failed', ready, 5, undefined).severity, 'error');
 });
 
+test('what is wrong and what to do about it stand together', () => {
+  const status = { ...ready, state: 'problem', sentence: 'It hangs.', advice: 'Pull it.' } as const;
+  assert.equal(describe('running', status, undefined, undefined).sentence, 'It hangs. Pull it.');
+});
+
 test('an editor that hides ghost text is named beside what the server says', () => {
   assert.equal(describe('running', ready, undefined, 'Hidden.').sentence, 'Suggestions come as you type. Hidden.');
   assert.equal(describe('running', undefined, undefined, 'Hidden.').sentence, 'Hidden.');
@@ -56,6 +62,7 @@ test('a status that is no status is left out, and odd fields of one too', () => 
   assert.deepEqual(readStatus({ state: 'ready', model: 7, latencyMs: 'soon' }), {
     state: 'ready',
     sentence: '',
+    advice: undefined,
     model: undefined,
     provider: undefined,
     latencyMs: undefined,

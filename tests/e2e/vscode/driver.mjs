@@ -16,10 +16,34 @@ const page = await context.newPage();
 const consoleLines = [];
 page.on('console', (message) => consoleLines.push(`${message.type()}: ${message.text()}`));
 
+// Ghost text as a reader sees it: the pieces from top to bottom and left to right, one line a line.
+const readGhost = () => {
+  const marked = [...document.querySelectorAll('.monaco-editor [class*="ghost-text"]')].filter(
+    (element) => !element.parentElement.closest('[class*="ghost-text"]') && element.textContent.trim() !== '',
+  );
+  const pieces = marked.flatMap((element) => {
+    const lines = element.querySelectorAll('.view-line');
+    return (lines.length > 0 ? [...lines] : [element]).map((piece) => {
+      const { top, left } = piece.getBoundingClientRect();
+      return { top: Math.round(top), left, text: piece.textContent.replaceAll('\u00a0', ' ') };
+    });
+  });
+  pieces.sort((one, other) => one.top - other.top || one.left - other.left);
+  return pieces.reduce(
+    ({ text, top }, piece) => ({
+      text: top === null || Math.abs(piece.top - top) < 4 ? text + piece.text : `${text}\n${piece.text}`,
+      top: piece.top,
+    }),
+    { text: '', top: null },
+  ).text;
+};
+
 const methods = {
+  ghost: () => page.evaluate(readGhost),
   goto: () => page.goto(url, { waitUntil: 'domcontentloaded', timeout: 120_000 }),
   click: ({ selector, timeout }) => page.locator(selector).first().click({ timeout }),
   hover: ({ selector, timeout }) => page.locator(selector).first().hover({ timeout }),
+  unhover: () => page.mouse.move(600, 300),
   type: ({ text, delay }) => page.keyboard.type(text, { delay }),
   press: ({ key }) => page.keyboard.press(key),
   // Resolves with the texts of all that match once the first is there (or gone, for state "hidden").
@@ -38,7 +62,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const { method, params } = JSON.parse(line);
   try {
     const result = await methods[method](params ?? {});
-    write({ result: method === 'wait' || method === 'texts' || method === 'console' ? result : null });
+    write({ result: typeof result === 'string' || Array.isArray(result) ? result : null });
   } catch (error) {
     write({ error: String(error?.message ?? error) });
   }
