@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -91,6 +92,8 @@ class CompletionEngine:
         self._paused: dict[str, tuple[float, ModelError]] = {}
         self._policy = policy
         self._debouncer = Debouncer(policy.debounce, clock)
+        self.counts: Counter[str] = Counter()
+        """How often it was ``asked``, what the answers came from, and how many ``generations`` that took."""
         self.last: Outcome = Outcome()
         """What the newest query came to, for the status bar and ``dragoman doctor``."""
         self.on_outcome: Callable[[Outcome], None] = lambda _outcome: None
@@ -103,7 +106,9 @@ class CompletionEngine:
         Never raises for a model's fault: the outcome's ``reason`` says what it was.
         Cancelling the call gives up the reply; a generation that still fits lingers for the next key.
         """
+        self.counts["asked"] += 1
         outcome = await self._suggest(query)
+        self.counts[outcome.source if outcome.suggestions else outcome.reason] += 1
         if outcome.reason != "superseded":
             self.last = outcome
             self.on_outcome(outcome)
@@ -153,6 +158,7 @@ class CompletionEngine:
         rules = StopRules(query, shape, frozenset(special_tokens(info.fim_family)) if info.fim_family else frozenset())
         generation = Generation(query, place, rules, provider=target.provider, model=info.name, clock=self._clock)
         self._live.append(generation)
+        self.counts["generations"] += 1
         self._index.add(place, generation)
         generation.start(target.model.complete(request), self._tasks)
         return generation
@@ -248,6 +254,12 @@ class CompletionEngine:
     def accepted(self, suggestion_id: str, kind: str) -> None:
         """Learn that the user took a suggestion."""
         logger.info("accepted %s (%s)", suggestion_id, kind)
+
+    def cancel(self) -> int:
+        """Close every stream at once and return how many there were."""
+        live = [generation for generation in self._live if not generation.done]
+        self._tasks.start(self._close(live), name="close-all")
+        return len(live)
 
     def configure(self, policy: CompletionPolicy) -> None:
         """Follow changed settings from the next question on."""

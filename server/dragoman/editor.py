@@ -1,0 +1,289 @@
+"""One editor's Dragoman: what the language server's door calls, over the parts that `dragoman.app` builds.
+
+It follows the settings while they change, tells the editor what state completion is in, and gets the model that is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+from urllib.parse import unquote, urlsplit
+
+from dragoman import app as root
+from dragoman.cancellation import TaskSet
+from dragoman.completion.query import CompletionQuery, Outcome, TextView
+from dragoman.errors import DragomanError, SettingsError
+from dragoman.lsp.handshake import Handshake
+from dragoman.lsp.options import LspOptions
+from dragoman.lsp.server import serve_stdio, serve_tcp
+from dragoman.lsp.services import ClientPort, EditorOptions, FileChange, Folder, Progress
+from dragoman.models.base import Role
+from dragoman.models.providers.embedded import EmbeddedProvider
+from dragoman.models.weights import DEFAULT_MODEL, WeightsStore, find_entry, pull
+from dragoman.monitoring import logs
+from dragoman.settings import changed_files
+from dragoman.status import Status, describe, describe_process
+
+logger = logging.getLogger(__name__)
+
+SETTINGS_POLL_S = 2.0
+"""The settings files are looked at this often: one ``stat`` each, for clients that watch no files."""
+
+DOWNLOAD = "Download"
+NOT_NOW = "Not now"
+
+
+class EditorServices:
+    """Implements `dragoman.lsp.services.Services` for one client."""
+
+    def __init__(self, client: ClientPort, config_file: Path | None = None) -> None:
+        self._client = client
+        self._config_file = config_file
+        self._options = EditorOptions()
+        self._settings: Mapping[str, Any] = {}
+        self._tasks = TaskSet()
+        self._pulling: asyncio.Task[None] | None = None
+        self._warmed = False
+        self._asked_for_model = False
+        self._told: set[str] = set()
+        self._app = root.build(config_file=config_file)
+        self._watch_app()
+        self._reload = asyncio.Lock()
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    async def start(self, editor: EditorOptions) -> None:
+        """Read the settings for this workspace, ask the model servers, and say what was found."""
+        self._options = editor
+        self._settings = editor.settings
+        await self._rebuild()
+        self._tasks.start(self._watch_settings(), name="settings-watch")
+        await self._app.models.refresh()
+        await self._offer_model()
+
+    async def aclose(self) -> None:
+        """Stop everything; the embedded engine goes by itself when its last client has left."""
+        await self._tasks.aclose()
+        await self._app.aclose()
+
+    # -- settings ------------------------------------------------------------------------------------------------------
+
+    async def settings_changed(self, settings: Mapping[str, Any]) -> None:
+        """Follow the editor's section ``dragoman``."""
+        self._settings = settings
+        await self._rebuild()
+
+    def folders_changed(self, folders: tuple[Folder, ...]) -> None:
+        """Follow the workspace: the first folder's ``dragoman.toml`` counts."""
+        before = self._workspace()
+        self._options = EditorOptions(
+            self._options.client_name,
+            self._options.client_version,
+            folders,
+            self._options.settings,
+            self._options.locale,
+        )
+        if self._workspace() != before:
+            self._tasks.start(self._rebuild(), name="settings-reload")
+
+    def files_changed(self, changes: Sequence[tuple[str, FileChange]]) -> None:
+        """Follow a settings file that the editor saw change."""
+        if any(uri.endswith((".toml",)) for uri, _ in changes):
+            self._tasks.start(self._rebuild_if_changed(), name="settings-reload")
+
+    def document_saved(self, uri: str) -> None:
+        """Follow a settings file that was edited here."""
+        if uri.endswith(".toml"):
+            self._tasks.start(self._rebuild_if_changed(), name="settings-reload")
+
+    async def _watch_settings(self) -> None:
+        while True:
+            await asyncio.sleep(SETTINGS_POLL_S)
+            await self._rebuild_if_changed()
+
+    async def _rebuild_if_changed(self) -> None:
+        if changed_files(self._app.loaded):
+            await self._rebuild()
+
+    async def _rebuild(self) -> None:
+        async with self._reload:
+            settings = dict(self._settings)
+            trusted = settings.pop("trusted", None)
+            fresh = root.build(
+                workspace=self._workspace(),
+                config_file=self._config_file,
+                editor=settings,
+                trusted=trusted if isinstance(trusted, bool) else None,
+                previous=self._app.loaded,
+            )
+            if fresh.settings == self._app.settings:
+                self._app.loaded = fresh.loaded
+                await fresh.aclose()
+            else:
+                old, self._app = self._app, fresh
+                self._warmed = False
+                self._watch_app()
+                await old.aclose()
+                self._tasks.start(self._app.models.refresh(), name="catalogue")
+        self._tell_problems()
+        self._show_status()
+
+    def _tell_problems(self) -> None:
+        """Show each new problem of the settings once: a typo must not be found by reading logs."""
+        now = {str(problem) for problem in self._app.loaded.problems}
+        for problem in sorted(now - self._told):
+            self._client.show_message("warning", f"Dragoman settings: {problem}")
+        self._told = now
+
+    def _workspace(self) -> Path | None:
+        for folder in self._options.folders:
+            parts = urlsplit(folder.uri)
+            if parts.scheme == "file":
+                return Path(unquote(parts.path))
+        return None
+
+    # -- completion ----------------------------------------------------------------------------------------------------
+
+    @property
+    def completion(self) -> EditorServices:
+        """The ghost-text engine: this object passes calls on to the engine of the settings in force."""
+        return self
+
+    async def suggest(self, query: CompletionQuery) -> Outcome:
+        """Find suggestions."""
+        return await self._app.completion.suggest(query)
+
+    def document_changed(self, uri: str, text: TextView, version: int, *, first_line: int, last_line: int) -> None:
+        """Tell the engine; the first document of all starts the embedded model, so that it is warm when it is needed."""
+        self._app.completion.document_changed(uri, text, version, first_line=first_line, last_line=last_line)
+        if not self._warmed:
+            self._warmed = True
+            self._tasks.start(self._warm_up(), name="warm-up")
+
+    def document_closed(self, uri: str) -> None:
+        """Tell the engine."""
+        self._app.completion.document_closed(uri)
+
+    def accepted(self, suggestion_id: str, kind: str) -> None:
+        """Tell the engine."""
+        self._app.completion.accepted(suggestion_id, kind)
+
+    def cancel(self) -> int:
+        """End every running generation at once and return how many there were."""
+        return self._app.completion.cancel()
+
+    async def _warm_up(self) -> None:
+        if not self._app.settings.completion.enabled:
+            return
+        choice = await self._app.models.choose("completion")
+        if choice.source is not None and isinstance(choice.source.provider, EmbeddedProvider):
+            try:
+                await choice.source.provider.warm_up()
+            except DragomanError as error:
+                logger.warning("the embedded model cannot be started: %s", error)
+            self._show_status()
+
+    # -- status --------------------------------------------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        """Return what the status bar shows, with what was counted since the settings last changed."""
+        return {
+            **self._describe().as_dict(),
+            "completion": dict(self._app.completion.counts),
+            "process": describe_process(),
+        }
+
+    def _describe(self) -> Status:
+        return describe(self._app, pulling=self._pulling is not None and not self._pulling.done())
+
+    def _watch_app(self) -> None:
+        self._app.models.on_change = self._show_status
+        self._app.completion.on_outcome = lambda _outcome: self._show_status()
+
+    def _show_status(self) -> None:
+        self._client.notify_status(self._describe().as_dict())
+
+    # -- models --------------------------------------------------------------------------------------------------------
+
+    async def select_model(self, role: str, model: str) -> dict[str, Any]:
+        """Use ``model`` for ``role`` until the server ends."""
+        if role not in get_args(Role):
+            raise SettingsError(f"There is no role {role!r}.", hint=f"Roles are {', '.join(get_args(Role))}.")
+        await self._app.models.named(model)
+        self._app.models.pin(role, model)  # type: ignore[arg-type]
+        self._show_status()
+        return {"role": role, "model": model}
+
+    async def pull_model(self, name: str | None) -> dict[str, Any]:
+        """Start getting an embedded model; its progress is shown as work-done progress."""
+        entry = find_entry(name or DEFAULT_MODEL)
+        if self._pulling is None or self._pulling.done():
+            self._pulling = self._tasks.start(self._pull(entry.name), name="pull")
+        self._show_status()
+        return {"model": entry.name, "bytes": entry.bytes}
+
+    async def _offer_model(self) -> None:
+        """Say once that there is no model, with a button that gets one."""
+        choice = self._app.models.current("completion")
+        if choice.info is not None or self._asked_for_model or not self._app.settings.completion.enabled:
+            return
+        if any(source.origin == "configured" for source in (offer.source for offer in self._app.models.offers)):
+            # The user has a model server of their own: the status says what is wrong with it.
+            self._client.show_message("warning", f"Dragoman: {choice.problem}")
+            return
+        self._asked_for_model = True
+        size = find_entry(DEFAULT_MODEL).bytes / 1e6
+        text = (
+            "Dragoman has no model yet, so it completes identifiers only. "
+            f"Download Qwen2.5-Coder 0.5B ({size:.0f} MB, once)? It then works without a network. "
+            "In a terminal the same is `dragoman models pull`."
+        )
+        if await self._client.ask("info", text, [DOWNLOAD, NOT_NOW]) == DOWNLOAD:
+            await self.pull_model(None)
+
+    def _stop_pulling(self) -> None:
+        if self._pulling is not None:
+            self._pulling.cancel()
+
+    async def _pull(self, name: str) -> None:
+        progress = await self._client.begin_progress(f"Getting {name}", percentage=0, on_cancel=self._stop_pulling)
+        try:
+            await pull(WeightsStore(), name, _reporter(progress))
+        except DragomanError as error:
+            progress.end("failed")
+            self._client.show_message("error", f"Dragoman: {error}")
+            return
+        except asyncio.CancelledError:
+            progress.end("cancelled")
+            raise
+        finally:
+            self._pulling = None
+        progress.end("ready")
+        self._app.models.invalidate()
+        await self._app.models.refresh()
+        await self._warm_up()
+        self._client.show_message("info", f"Dragoman: {name} is ready.")
+
+
+async def run_language_server(options: LspOptions, handshake: Handshake | None) -> int:
+    """Serve one editor until it leaves; returns the process's exit code."""
+    logs.configure_logs(file=Path(options.log_file) if options.log_file else None)
+
+    def services(client: ClientPort) -> EditorServices:
+        return EditorServices(client, Path(options.config) if options.config else None)
+
+    if options.tcp is not None:
+        return await serve_tcp(services, *options.tcp)
+    assert handshake is not None, "stdio begins with a handshake"
+    return await serve_stdio(services, handshake)
+
+
+def _reporter(progress: Progress) -> Any:
+    def report(done: int, total: int, what: str) -> None:
+        percentage = int(100 * done / total) if total else None
+        progress.report(f"{what}: {done / 1e6:.0f} of {total / 1e6:.0f} MB", percentage)
+
+    return report

@@ -1,0 +1,104 @@
+"""What state completion is in, in one word and one sentence: for the status bar, ``dragoman.status`` and the doctor."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from dragoman.models.providers.embedded import EmbeddedProvider
+
+if TYPE_CHECKING:
+    from dragoman.app import App
+
+State = Literal["ready", "loading", "busy", "no_model", "problem", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state, a sentence for a person, what to do about it, and what it is about."""
+
+    state: State
+    sentence: str
+    advice: str = ""
+    model: str = ""
+    provider: str = ""
+    reason: str = "ok"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON-able values."""
+        return asdict(self)
+
+
+def describe(app: App, *, pulling: bool = False) -> Status:
+    """Describe completion as it is now; no waiting."""
+    settings = app.settings
+    if app.loaded.errors:
+        return Status(
+            "problem",
+            str(app.loaded.errors[0]),
+            "Correct the settings; the last good ones still apply.",
+            reason="settings",
+        )
+    if not settings.completion.enabled:
+        return Status("off", "Completion is switched off.", "Set completion.enabled to true.", reason="disabled")
+    if pulling:
+        return Status("loading", "The model is being downloaded.", reason="loading")
+    choice = app.models.current("completion")
+    if not app.models.offers:
+        return Status("loading", "Looking for models.", reason="loading")
+    if choice.info is None or choice.source is None:
+        return _without_model(app, choice.problem)
+    name, provider = choice.info.name, choice.source.provider
+    about = {"model": name, "provider": provider.name}
+    if isinstance(provider, EmbeddedProvider) and provider.state.phase in {"starting", "loading"}:
+        return Status("loading", f"{name} is being loaded.", reason="loading", **about)
+    return _with_model(app, name, about)
+
+
+def _without_model(app: App, problem: str) -> Status:
+    configured = [offer for offer in app.models.offers if offer.source.origin == "configured"]
+    if configured:
+        hint = next((offer.status.hint for offer in configured if offer.status.hint), "") or "Run `dragoman doctor`."
+        return Status("problem", problem, hint, reason="no_model")
+    return Status(
+        "no_model",
+        f"{problem} Identifiers are completed from the document.",
+        "Get the embedded model with `dragoman models pull`.",
+        reason="no_model",
+    )
+
+
+def _with_model(app: App, name: str, about: dict[str, str]) -> Status:
+    last = app.completion.last
+    if last.reason == "model_error":
+        return Status("problem", last.detail, "Run `dragoman doctor`.", reason=last.reason, **about)
+    if last.reason in {"language_excluded", "ignored_file", "too_large", "binary", "disabled"}:
+        return Status("off", last.detail, reason=last.reason, **about)
+    choice = app.models.current("completion")
+    if choice.problem:
+        return Status("ready", f"{name} completes. {choice.problem}", reason="ok", **about)
+    if choice.info is not None and "fim" not in choice.info.capabilities:
+        sentence = f"{name} completes, but it cannot fill in the middle: it does not see the text after the cursor."
+        return Status(
+            "ready", sentence, "Use a model made for completion, such as qwen2.5-coder.", reason="not_fim", **about
+        )
+    if last.reason in {"filtered", "empty_answer"}:
+        return Status(
+            "ready", f"{name} completes. The last place had no suggestion: {last.detail}.", reason=last.reason, **about
+        )
+    return Status("ready", f"{name} completes.", reason="ok", **about)
+
+
+def describe_process() -> dict[str, int]:
+    """Count what this process holds: tasks, threads, open files (-1 where the platform does not tell)."""
+    folder = Path("/proc/self/fd")
+    return {
+        "pid": os.getpid(),
+        "tasks": len(asyncio.all_tasks()),
+        "threads": threading.active_count(),
+        "fds": sum(1 for _ in folder.iterdir()) if folder.exists() else -1,
+    }
