@@ -48,10 +48,6 @@ def wait_for_lines(editor: Neovim, lines: list[str]) -> None:
     wait_until(lambda: editor.lines() == lines, f"the lines {lines!r}")
 
 
-def wait_for_ghost_screen(editor: Neovim, line: str) -> None:
-    wait_until(lambda: line in editor.screen().splitlines(), f"the line {line!r} on the screen")
-
-
 def check_one_helpful_message(editor: Neovim) -> None:
     """The message says what is missing and what to do about it, and comes once."""
     wait_until(editor.all_answered, "a reply to every request")
@@ -116,6 +112,24 @@ def test_typing_what_the_ghost_text_says_asks_the_model_once(start: Start) -> No
     assert len(scene.model.generations()) == 1
 
 
+def test_tab_right_after_typing_into_the_ghost_text_takes_the_rest(start: Start) -> None:
+    editor, _ = start("0.12", ADD, {"text": "return a + b\n"})
+    editor.keys("jA")
+    wait_for_ghost(editor, "return a + b")
+    editor.keys("ret<Tab>")
+    wait_for_lines(editor, ["def add(a, b):", "    return a + b", "", "print(add(1, 2))"])
+    wait_until(lambda: editor.answered(ACCEPT), "the server's answer to the acceptance")
+
+
+def test_tab_takes_nothing_that_no_longer_fits(start: Start) -> None:
+    editor, _ = start("0.12", ADD, {"rules": [["    x", ""]], "text": "return a + b"})
+    editor.keys("jA")
+    wait_for_ghost(editor, "return a + b")
+    editor.keys("x<Tab>y")
+    wait_until(lambda: editor.ghost() == [], "no more ghost text")
+    assert "return" not in editor.lines()[1]
+
+
 def test_typing_something_else_hangs_up_on_the_model(start: Start) -> None:
     editor, scene = start("0.12", ADD, {"text": "return a + b", "stall_after": 1})
     model = scene.model
@@ -137,7 +151,8 @@ def test_typing_something_else_hangs_up_on_the_model(start: Start) -> None:
 def test_ghost_text_inside_brackets_and_after_an_emoji(start: Start) -> None:
     editor, _ = start("0.12", 'count = 3\nprint("😀", )\n', {"text": "count + 1"})
     editor.keys("j$i")
-    wait_for_ghost_screen(editor, 'print("😀", count + 1)')
+    wait_for_ghost(editor, "count + 1")
+    assert 'print("😀", count + 1' in editor.screen()
     editor.keys("<Tab>")
     wait_for_lines(editor, ["count = 3", 'print("😀", count + 1)'])
 

@@ -114,7 +114,12 @@ class Neovim:
         self.lua(WATCH)
 
     def lua(self, code: str, *arguments: Any) -> Any:
+        wait_until(lambda: not self.prompts(), "Neovim to leave a prompt such as 'Press ENTER'")
         return self._nvim.exec_lua(code, *arguments)
+
+    def prompts(self) -> bool:
+        """Whether Neovim waits for a key at a prompt: until then it answers nothing else."""
+        return bool(self._nvim.request("nvim_get_mode")["blocking"])
 
     def open(self, path: Path) -> None:
         """Edit a file and wait until the server has answered `initialize`."""
@@ -203,7 +208,7 @@ def open_neovim(version: str, config: str, scene: Scene) -> Iterator[Neovim]:
     except BaseException:
         print(f"--- LSP log\n{editor.log()[-20_000:]}")
         print(f"--- model\n{scene.model.log() if scene.model else 'none'}")
-        if editor.process.poll() is None:
+        if editor.process.poll() is None and not editor.prompts():
             print(f"--- screen\n{editor.screen()}")
         raise
     finally:
