@@ -45,8 +45,8 @@ LAST_FRAMES = frozenset({"end", "error", "count"})
 
 
 def encode(frame: Frame) -> bytes:
-    """Return the frame as one line."""
-    return json.dumps(frame, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
+    """Return the frame as one line; what is no Unicode text (half a surrogate pair) becomes a question mark."""
+    return json.dumps(frame, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
 
 
 def decode(line: bytes) -> Frame:

@@ -64,14 +64,16 @@ async def _fetch(client: httpx.AsyncClient, entry: ModelEntry, partial: Path, pr
     if have == entry.bytes:
         async with HashedFile(partial, resume=True) as file:
             return file.sha256
-    headers = {"Range": f"bytes={have}-"} if have else {}
+    # The bytes as they lie there: a packed answer could not be resumed.
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     async with client.stream("GET", entry.url, headers=headers) as response:
         resumes = response.status_code == 206 and response.headers.get("content-range", "").startswith(f"bytes {have}-")
         if not resumes and response.status_code != 200:
             raise WeightsError(f"{urlsplit(entry.url).hostname} answered {response.status_code} for {entry.file!r}.")
         async with HashedFile(partial, resume=resumes) as file:
             progress(file.size, entry.bytes, what)
-            async for block in response.aiter_bytes(1024 * 1024):
+            # Without a chunk size: with one, what a cut leaves in the buffer would be lost.
+            async for block in response.aiter_bytes():
                 await file.write(block)
                 progress(file.size, entry.bytes, what)
                 if file.size > entry.bytes:

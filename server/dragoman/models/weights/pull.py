@@ -131,7 +131,7 @@ async def import_file(
                     progress(copy.size, total, f"copying {path.name}")
                 await copy.sync()
                 found = copy.sha256
-        return await store.place(work / "import.part", _file_name(store, path, found), found, str(path.absolute()))
+        return await store.place(work / "import.part", _file_name(store, path, found), found, str(path))
     finally:
         await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
 

@@ -61,7 +61,8 @@ class WeightsStore:
         for model in await self.installed():
             if wanted in {model.name.lower(), model.path.name.lower()}:
                 if model.health != "ok":
-                    raise WeightsError(model.problem, hint=_again(model.name))
+                    hint = _again(model.name) if model.entry else "Bring it in again: dragoman models pull --from FILE"
+                    raise WeightsError(model.problem, hint=hint)
                 return model
         entry = find_entry(name, self.manifest)
         raise WeightsError(f"The model {entry.name!r} is not on this disk.", hint=_again(entry.name))
@@ -82,8 +83,7 @@ class WeightsStore:
             found = str(record["sha256"])
         else:
             found = await hash_file(path, progress, f"checking {path.name}")
-            if not record or not full:
-                _write_record(path, found, str(record.get("source", "found on disk")), expected=record.get("expected"))
+            _write_record(path, found, str(record.get("source", "found on disk")), expected=record.get("expected", found))
         expected = entry.sha256 if entry is not None else str(record.get("expected") or found)
         name = entry.name if entry is not None else path.stem
         if found == expected:
