@@ -63,6 +63,7 @@ class Editor:
         self._reader: asyncio.Task[None] | None = None
         self._replies: dict[int, asyncio.Future[Any]] = {}
         self._number = 0
+        self.opened: dict[Path, Document] = {}
         self.initialized_s = 0.0
         """Seconds from the start of the process to the reply to ``initialize``."""
 
@@ -161,7 +162,7 @@ class Editor:
 
     def open(self, path: Path) -> Document:
         """Open a file."""
-        document = Document(path)
+        document = self.opened[path] = Document(path)
         item = {"uri": document.uri, "languageId": "python", "version": 1, "text": document.text}
         self.notify("textDocument/didOpen", {"textDocument": item})
         return document

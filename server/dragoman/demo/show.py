@@ -39,7 +39,8 @@ class Scene:
     title: str
     file: str
     before: str
-    """The line above the cursor's, by which the place is found."""
+    """The line at whose end Enter is pressed; the editor indents the new one."""
+    indent: str
     typed: str
 
 
@@ -47,8 +48,14 @@ SCENES = (
     Scene(
         "a function's body from its docstring", "cart.py", '    """Return what all items cost together."""', "return "
     ),
-    Scene("a line that fits to the lines after it", "dates.py", "    first = datetime.fromisoformat(a)", "second = "),
-    Scene("a method like its neighbours", "stack.py", "    def pop(self) -> object:", "return "),
+    Scene(
+        "a line that fits to the lines after it",
+        "dates.py",
+        "    first = datetime.fromisoformat(a)",
+        "    ",
+        "second = ",
+    ),
+    Scene("a method like its neighbours", "stack.py", "    def pop(self) -> object:", " " * 8, "return "),
 )
 
 
@@ -111,7 +118,9 @@ async def _run(stage: Stage, model: str) -> None:
     with tempfile.TemporaryDirectory(prefix="dragoman-demo-") as folder:
         workspace = Path(folder) / "sample"
         with resources.as_file(resources.files("dragoman.demo") / "workspace") as source:
-            shutil.copytree(source, workspace, ignore=shutil.ignore_patterns("__pycache__"))
+            workspace.mkdir()
+            for sample in source.glob("*.sample"):
+                shutil.copyfile(sample, workspace / sample.stem)
         config = Path(folder) / "config.toml"
         config.write_text(
             f'[[providers]]\nname = "embedded"\nkind = "embedded"\ndefault_model = "{model}"\n', encoding="utf-8"
@@ -145,13 +154,11 @@ async def _get_model(stage: Stage, name: str) -> None:
     if stage.console.is_terminal:
         with Progress(*columns, console=stage.console) as progress:
             task = progress.add_task("Downloading", total=entry.bytes)
-            await pull(
-                store,
-                entry.name,
-                lambda done, total, what: progress.update(
-                    task, completed=done, total=total, description=what.split(",")[0].capitalize()
-                ),
-            )
+
+            def show(done: int, total: int, what: str) -> None:
+                progress.update(task, completed=done, total=total, description=what.split(maxsplit=1)[0].capitalize())
+
+            await pull(store, entry.name, show)
     else:
         await pull(store, entry.name, _print_tenths(stage.console))
     stage.measure("download of the model, once", time.perf_counter() - started, f"{size:.0f} MB")
@@ -195,9 +202,10 @@ async def _wait_for_model(stage: Stage, editor: Editor, workspace: Path) -> None
 
 
 async def _play(stage: Stage, editor: Editor, workspace: Path, scene: Scene) -> None:
-    document = editor.open(workspace / scene.file)
-    document.line = document.lines.index(scene.before) + 1
-    document.character = len(document.lines[document.line])
+    document = editor.opened.get(workspace / scene.file) or editor.open(workspace / scene.file)
+    document.line = document.lines.index(scene.before)
+    document.character = len(scene.before)
+    editor.insert(document, f"\n{scene.indent}")
     async with _on_screen(stage):
         ghost = await _type(stage, editor, document, scene)
         if not ghost:
@@ -211,7 +219,6 @@ async def _play(stage: Stage, editor: Editor, workspace: Path, scene: Scene) -> 
         stage.draw(scene, document, "", "accepted")
         await _pause(stage, 0.8)
     if not stage.interactive:
-        first = len(scene.before) - len(scene.before.lstrip())
         stage.console.print(f"[bold]{scene.file}[/bold]: {scene.title}")
         shown = document.lines[max(0, document.line - ghost.count("\n") - 2) : document.line + 1]
         stage.console.print(Text("\n".join(f"    {line[min(first, 4) :]}" for line in shown), style="cyan"))
