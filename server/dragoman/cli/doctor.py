@@ -1,0 +1,110 @@
+"""``dragoman doctor``: the diagnosis as a person likes to read it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dragoman.cli.output import AsJson, ConfigFile, out, print_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dragoman.models.diagnosis import Finding
+
+MARKS = {"ok": ("✓", "green"), "note": ("•", "cyan"), "warning": ("!", "yellow"), "error": ("✗", "red")}
+PLAIN_MARKS = {"ok": "ok", "note": "note", "warning": "warning", "error": "ERROR"}
+
+
+def run_doctor(
+    config: ConfigFile = None,
+    no_model: Annotated[bool, typer.Option("--no-model", help="Do not let the model write anything.")] = False,
+    limit: Annotated[float, typer.Option("--limit", metavar="SECONDS", help="Wait this long for an answer.")] = 90.0,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is configured, what answers, how fast, and what to do about what does not."""
+    raise typer.Exit(asyncio.run(_examine(config, generate=not no_model, limit=limit, as_json=as_json)))
+
+
+async def _examine(config: Path | None, *, generate: bool, limit: float, as_json: bool) -> int:
+    from dragoman.cli.setup import open_app
+    from dragoman.models.diagnosis import conclude, diagnose
+
+    app = open_app(config, quiet=True)
+    console = out()
+    findings: list[Finding] = []
+    try:
+        waiting: Any = nullcontext()
+        if not as_json and console.is_terminal:
+            waiting = console.status("looking around")
+        with waiting as status:
+            printer = _Printer(console)
+            heard = (lambda text: status.update(f"{text} …")) if status is not None else (lambda _: None)
+            async for finding in diagnose(app.loaded, app.models, generate=generate, limit=limit, on_wait=heard):
+                findings.append(finding)
+                if not as_json:
+                    printer.show(finding)
+    finally:
+        await app.aclose()
+    verdict = conclude(findings)
+    if as_json:
+        print_json(
+            {
+                "ok": verdict.severity != "error",
+                "verdict": verdict.as_dict(),
+                "findings": [finding.as_dict() for finding in findings],
+            }
+        )
+    else:
+        printer.show_verdict(verdict)
+    return 1 if verdict.severity == "error" else 0
+
+
+class _Printer:
+    """Prints findings in blocks, one block to a subject."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._subject = ""
+        self._plain = not console.is_terminal and not os.environ.get("FORCE_COLOR")
+
+    def show(self, finding: Finding) -> None:
+        """Print one finding, under its subject's heading if that is a new one."""
+        from rich.text import Text
+
+        if finding.subject != self._subject:
+            self._console.print(Text(f"\n{finding.subject}" if self._subject else finding.subject, style="bold"))
+            self._subject = finding.subject
+        self._line(finding)
+
+    def show_verdict(self, verdict: Finding) -> None:
+        """Print the sum of it all."""
+        self._console.print()
+        self._line(verdict, style="bold")
+
+    def _line(self, finding: Finding, style: str = "") -> None:
+        from rich.padding import Padding
+        from rich.table import Table
+        from rich.text import Text
+
+        if self._plain:
+            self._console.print(Text(f"  {PLAIN_MARKS[finding.severity]}: {finding.sentence}"))
+            if finding.advice:
+                self._console.print(Text(f"      {finding.advice}"))
+            return
+        mark, colour = MARKS[finding.severity]
+        body = Text(
+            finding.sentence, style=f"{style} {colour if finding.severity in {'warning', 'error'} else ''}".strip()
+        )
+        if finding.advice:
+            body.append(f"\n→ {finding.advice}", style="not bold default")
+        grid = Table.grid(padding=(0, 1))
+        grid.add_column(width=1)
+        grid.add_column(overflow="fold")
+        grid.add_row(Text(mark, style=f"bold {colour}"), body)
+        self._console.print(Padding(grid, (0, 0, 0, 2)))
