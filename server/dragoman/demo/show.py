@@ -46,13 +46,17 @@ class Scene:
 
 SCENES = (
     Scene(
-        "a function's body from its docstring", "cart.py", '    """Return what all items cost together."""', "return "
+        "a function's body from its docstring",
+        "cart.py",
+        '    """Return what all items cost together."""',
+        " " * 4,
+        "return ",
     ),
     Scene(
         "a line that fits to the lines after it",
         "dates.py",
         "    first = datetime.fromisoformat(a)",
-        "    ",
+        " " * 4,
         "second = ",
     ),
     Scene("a method like its neighbours", "stack.py", "    def pop(self) -> object:", " " * 8, "return "),
@@ -221,7 +225,7 @@ async def _play(stage: Stage, editor: Editor, workspace: Path, scene: Scene) -> 
     if not stage.interactive:
         stage.console.print(f"[bold]{scene.file}[/bold]: {scene.title}")
         shown = document.lines[max(0, document.line - ghost.count("\n") - 2) : document.line + 1]
-        stage.console.print(Text("\n".join(f"    {line[min(first, 4) :]}" for line in shown), style="cyan"))
+        stage.console.print(Text("\n".join(f"    {line}" for line in shown), style="cyan"))
 
 
 async def _type(stage: Stage, editor: Editor, document: Document, scene: Scene) -> str:
