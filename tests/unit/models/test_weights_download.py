@@ -133,7 +133,7 @@ async def test_a_dead_address_is_one_clear_error(tmp_path: Path) -> None:
 
 async def test_a_full_disk_is_said_before_anything_is_fetched(tmp_path: Path, host: FileHost) -> None:
     store = WeightsStore(tmp_path, [entry_for(host)])
-    with pytest.raises(DiskFullError, match="needs 3 MB .* 2 MB is free"):
+    with pytest.raises(DiskFullError, match=r"needs 3 MB .* 2 MB is free"):
         await pull(store, "tiny-model", sources=["url"], free=lambda folder: 2_000_000)
     assert host.requests == []
 
