@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -136,7 +137,11 @@ class Connection(asyncio.Protocol):
             self.transport.close()
 
     async def _next_request(self) -> Request | None:
-        head = await self._until(lambda: self._buffer.find(b"\r\n\r\n"))
+        head = await self._until(lambda: 0 if self._buffer[:1] == b"\x16" else self._buffer.find(b"\r\n\r\n"))
+        if self._buffer[:1] == b"\x16":
+            # The hello of TLS: answered as plain HTTP servers do, which the client then cannot read.
+            await self.send_body(b"plain HTTP only", 400)
+            return None
         if head is None:
             return None
         lines = bytes(self._buffer[:head]).decode("latin-1").split("\r\n")
@@ -168,8 +173,8 @@ class HttpServer:
         self.connections: list[Connection] = []
         self._server: asyncio.Server | None = None
 
-    async def start(self, port: int = 0, host: str = "127.0.0.1") -> int:
-        self._server = await asyncio.get_running_loop().create_server(lambda: Connection(self), host, port)
+    async def start(self, port: int = 0, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> int:
+        self._server = await asyncio.get_running_loop().create_server(lambda: Connection(self), host, port, ssl=tls)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def aclose(self) -> None:

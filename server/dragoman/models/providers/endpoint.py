@@ -54,7 +54,7 @@ class Endpoint:
 
     name: str
     kind: Kind
-    base_url: str
+    base_url: str = field(repr=False)
     api_key: str | None = field(default=None, repr=False)
     max_concurrency: int | None = None
     timeouts: Timeouts = Timeouts()
@@ -66,6 +66,11 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", normalise_base_url(self.kind, self.base_url))
+        key = (self.api_key or "").strip()
+        if not (key.isascii() and key.isprintable()):
+            hint = "Copy it again: it may hold nothing but visible ASCII characters."
+            raise SettingsError(f"The api_key of provider {self.name!r} cannot be sent.", hint=hint)
+        object.__setattr__(self, "api_key", key or None)
         for model in self.models:
             if model.fim not in (None, SERVER_SUFFIX) and model.fim not in FAMILIES:
                 known = ", ".join(sorted([*FAMILIES, SERVER_SUFFIX]))

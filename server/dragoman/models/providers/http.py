@@ -140,7 +140,8 @@ class HttpClient:
 
     def asker(self, model: str | None = None, secret: str = "") -> Asker:
         """Say who asks, for messages."""
-        secrets = tuple(text for text in (self.endpoint.api_key, secret) if text)
+        # A prompt of a few letters is no secret, and cutting it out would garble the message.
+        secrets = tuple(text for text in (self.endpoint.api_key, secret if len(secret) > 15 else None) if text)
         return Asker(self.endpoint.name, self.endpoint.address, model, self.known_models, secrets)
 
     # -- one exchange --------------------------------------------------------------------------------------------------
