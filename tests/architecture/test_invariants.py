@@ -32,7 +32,11 @@ def test_imports_point_down_the_floor_plan() -> None:
 
 
 def test_no_module_is_too_long() -> None:
-    sources = [*modules(), *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "vscode-client" / "src").rglob("*.ts"))]
+    sources = [
+        *modules(),
+        *sorted((ROOT / "tests").rglob("*.py")),
+        *sorted((ROOT / "vscode-client" / "src").rglob("*.ts")),
+    ]
     lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in sources}
     long = {str(path.relative_to(ROOT)): length for path, length in lengths.items() if length > LONGEST_MODULE}
 
@@ -48,7 +52,9 @@ def test_nothing_but_the_command_line_prints() -> None:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
-                to_stderr = any(keyword.arg == "file" and "stderr" in ast.unparse(keyword.value) for keyword in node.keywords)
+                to_stderr = any(
+                    keyword.arg == "file" and "stderr" in ast.unparse(keyword.value) for keyword in node.keywords
+                )
                 if not to_stderr:
                     found.append(f"{path.relative_to(ROOT)}:{node.lineno}")
 
@@ -56,7 +62,11 @@ def test_nothing_but_the_command_line_prints() -> None:
 
 
 def test_every_module_says_what_lives_in_it() -> None:
-    silent = [str(path.relative_to(ROOT)) for path in modules() if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))]
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in modules()
+        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ]
 
     assert not silent
 
@@ -93,7 +103,18 @@ def test_lock_files_hold_no_addresses(name: str) -> None:
 
 def test_the_keystroke_path_does_not_import_what_it_does_not_need() -> None:
     """Start-up and memory: tokenizers, terminals, gateways and model engines stay out of the language server."""
-    heavy = ["tiktoken", "rich", "typer", "fastapi", "sqlalchemy", "mcp", "pydantic_ai", "xllamacpp", "pip", "jsonschema"]
+    heavy = [
+        "tiktoken",
+        "rich",
+        "typer",
+        "fastapi",
+        "sqlalchemy",
+        "mcp",
+        "pydantic_ai",
+        "xllamacpp",
+        "pip",
+        "jsonschema",
+    ]
     code = (
         "import sys, dragoman.app, dragoman.lsp.server, dragoman.completion.engine, dragoman.models.manager\n"
         f"print([name for name in {heavy!r} if name in sys.modules])"

@@ -28,7 +28,14 @@ class Text:
         return self._lines[index] + ("\n" if index + 1 < len(self._lines) else "")
 
 
-def query_at(marked: str, *, language: str = "python", uri: str = "file:///w/a.py", trigger: Trigger = "automatic", version: int = 1) -> CompletionQuery:
+def query_at(
+    marked: str,
+    *,
+    language: str = "python",
+    uri: str = "file:///w/a.py",
+    trigger: Trigger = "automatic",
+    version: int = 1,
+) -> CompletionQuery:
     """Return the query for the place of ``‸`` in ``marked``."""
     before, after = marked.split("‸")
     line = before.count("\n")

@@ -24,7 +24,9 @@ async def engines() -> AsyncIterator[list[CompletionEngine]]:
     assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("generation")]
 
 
-def make(engines: list[CompletionEngine], model: ScriptedModel, policy: CompletionPolicy = AT_ONCE, **target: object) -> CompletionEngine:
+def make(
+    engines: list[CompletionEngine], model: ScriptedModel, policy: CompletionPolicy = AT_ONCE, **target: object
+) -> CompletionEngine:
     engine = CompletionEngine(OneTarget(model, **target), policy)  # type: ignore[arg-type]
     engines.append(engine)
     return engine

@@ -75,6 +75,8 @@ async def test_golden(case: Case, update_golden: bool) -> None:
     if update_golden and shown != case.shown:
         text = case.path.read_text(encoding="utf-8")
         old = f"{case.document}\n-- model\n{case.model}\n-- shown\n{case.shown}"
-        case.path.write_text(text.replace(old, f"{case.document}\n-- model\n{case.model}\n-- shown\n{shown}"), encoding="utf-8")
+        case.path.write_text(
+            text.replace(old, f"{case.document}\n-- model\n{case.model}\n-- shown\n{shown}"), encoding="utf-8"
+        )
         return
     assert shown == case.shown, f"{outcome.reason}: {outcome.detail}"

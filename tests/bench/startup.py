@@ -1,0 +1,156 @@
+"""M11: from the start of the process to the reply to ``initialize``, beside plain pygls and tabby-agent.
+
+    python -m tests.bench.startup [--rounds 5] [--runs 6] [--json]
+
+Subjects are interleaved A-B-C-C-B-A; a subject's figure is the median of its rounds' medians, with the range of those.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support import tools
+
+TABBY_AGENT = "1.5.0"
+
+PLAIN = """
+from lsprotocol import types
+from pygls.lsp.server import LanguageServer
+
+server = LanguageServer("plain", "1")
+
+@server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
+def complete(params): return []
+
+server.start_io()
+"""
+
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {"processId": os.getpid(), "rootUri": None, "clientInfo": {"name": "bench"}, "capabilities": {}},
+}
+
+
+@dataclass
+class Subject:
+    name: str
+    command: list[str]
+    rounds: list[float] = field(default_factory=list)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=6)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / "plain.py"
+        plain.write_text(PLAIN, encoding="utf-8")
+        subjects = [
+            Subject("dragoman", [sys.executable, "-m", "dragoman", "lsp", "--stdio"]),
+            Subject("plain pygls 2.1.1", [sys.executable, str(plain)]),
+        ]
+        if (agent := tabby_agent()) is not None:
+            subjects.append(Subject(f"tabby-agent {TABBY_AGENT}", [*agent, "--lsp", "--stdio"]))
+        else:
+            print("tabby-agent is left out: npm did not install it", file=sys.stderr)
+        for subject in subjects:
+            measure(subject)
+        for index in range(arguments.rounds):
+            order = subjects if index % 2 == 0 else list(reversed(subjects))
+            for subject in order:
+                subject.rounds.append(statistics.median(measure(subject) for _ in range(arguments.runs)))
+    report(subjects, arguments)
+    return 0
+
+
+def measure(subject: Subject) -> float:
+    """Return milliseconds from the start of the process to its reply."""
+    body = json.dumps(INITIALIZE).encode()
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        subject.command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        process.stdin.flush()
+        while True:
+            length = 0
+            while line := process.stdout.readline().strip():
+                if line.lower().startswith(b"content-length:"):
+                    length = int(line[15:])
+            if not length:
+                raise RuntimeError(f"{subject.name} ended without a reply")
+            if json.loads(process.stdout.read(length)).get("id") == 1:
+                return (time.perf_counter() - started) * 1000
+    finally:
+        process.kill()
+        process.wait()
+
+
+def tabby_agent() -> list[str] | None:
+    """Return the command of the pinned tabby-agent, installed once into the cache; None when npm cannot."""
+    folder = tools.TOOLS / f"tabby-agent-{TABBY_AGENT}"
+    script = folder / "node_modules" / "tabby-agent" / "dist" / "cli.js"
+    if not script.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        npm = shutil.which("npm")
+        if npm is None:
+            return None
+        done = subprocess.run(
+            [npm, "install", "--silent", "--ignore-scripts", "--prefix", str(folder), f"tabby-agent@{TABBY_AGENT}"],
+            check=False,
+            capture_output=True,
+        )
+        if done.returncode:
+            return None
+    return [shutil.which("node") or "node", str(script)]
+
+
+def report(subjects: list[Subject], arguments: argparse.Namespace) -> None:
+    load = os.getloadavg()[0]
+    for subject in subjects:
+        row = {
+            "bench": "startup",
+            "subject": subject.name,
+            "ms": round(statistics.median(subject.rounds), 1),
+            "min": round(min(subject.rounds), 1),
+            "max": round(max(subject.rounds), 1),
+            "rounds": arguments.rounds,
+            "runs": arguments.runs,
+            "load": round(load, 2),
+            "cpus": os.cpu_count(),
+            "python": platform.python_version(),
+        }
+        if arguments.json:
+            print(json.dumps(row))
+        else:
+            print(f"{row['subject']:24} {row['ms']:8.1f} ms   ({row['min']:.1f}–{row['max']:.1f})")
+    if not arguments.json:
+        print(
+            f"spawn → initialize reply, median of {arguments.rounds} rounds of {arguments.runs}; load {load:.1f}, {os.cpu_count()} CPUs"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
