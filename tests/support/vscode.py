@@ -53,6 +53,7 @@ EDITOR_SETTINGS: dict[str, Any] = {
 class Workbench:
     """One VS Code window on a workspace of its own; a context manager that leaves nothing running.
 
+    `files` are the workspace's by path, and `config` is the text of the user's `config.toml`.
     `settings` go on top of what keeps a test calm; `environment` on top of this process's.
     The language server's whole talk with the editor is in `messages`.
     """
@@ -61,6 +62,7 @@ class Workbench:
         self,
         *,
         files: dict[str, str],
+        config: str = "",
         server: list[str] | None = None,
         settings: dict[str, Any] | None = None,
         environment: dict[str, str] | None = None,
@@ -76,6 +78,7 @@ class Workbench:
         self.workspace = self.folder / "workspace"
         self.record = self.folder / "talk.jsonl"
         self._files = files
+        self._config = config
         self._server = server or [sys.executable, "-m", "dragoman"]
         self._settings = settings or {}
         self._environment = environment or {}
@@ -101,6 +104,7 @@ class Workbench:
             place = self.workspace / path
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text, encoding="utf-8")
+        self.workspace.mkdir(exist_ok=True)
         command = [sys.executable, str(RELAY), str(self.record), *self._server]
         settings = {**EDITOR_SETTINGS, "dragoman.server.command": command, **self._settings}
         for scope in ("User", "Machine"):  # A browser's VS Code is a remote one: machine settings are read there.
@@ -115,6 +119,7 @@ class Workbench:
             **{f"DRAGOMAN_{name}_DIR": str(self._own_folder(name.lower())) for name in ("CONFIG", "DATA", "RUNTIME")},
             **self._environment,
         }
+        (self.folder / "config" / "config.toml").write_text(self._config, encoding="utf-8")
         entry = [str(self._node), str(self._code_server / "out" / "node" / "entry.js")]
         folders = ["--user-data-dir", str(self.folder / "data"), "--extensions-dir", str(self.folder / "extensions")]
         subprocess.run(

@@ -1,0 +1,204 @@
+"""VS Code with our extension, the real server and a scripted model: what its user types and sees."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support import tools
+from tests.support.scene import FAKE_PROVIDER, FakeModelServer
+from tests.support.vscode import NOTIFICATION, STATUS, SUGGEST_ROWS, Workbench
+
+from dragoman.settings.export import vscode_configuration
+
+pytestmark = [pytest.mark.editor, pytest.mark.xdist_group("vscode")]
+
+INLINE = "textDocument/inlineCompletion"
+READY = f'{STATUS}:has-text("fake-coder")'
+
+HEAD = "def area(width, height):\n"
+BODY = "half = width / 2\n    return half * height * 2"
+AREA = f"{HEAD}    {BODY}\n"
+START = "import math\n\n\n"
+
+FILES = {f"{name}.py": START for name in ("tab", "through", "word", "invoked", "widget", "killed", "off")}
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[FakeModelServer]:
+    """A model that knows how the file goes on."""
+    server = FakeModelServer({"oracle": START + AREA})
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def editor(model: FakeModelServer) -> Iterator[Workbench]:
+    """One window for all tests of this file; each has a file of its own in it."""
+    config = FAKE_PROVIDER.format(url=model.url)
+    with Workbench(files=FILES, config=config) as workbench:
+        yield workbench
+
+
+def accepted(editor: Workbench) -> list[dict[str, Any]]:
+    """The acceptances that reached the server."""
+    commands = editor.messages("workspace/executeCommand")
+    return [one for one in commands if one["params"]["command"] == "dragoman.acceptCompletion"]
+
+
+def test_the_status_bar_shows_the_model(editor: Workbench) -> None:
+    editor.wait(READY)
+    editor.hover(STATUS)
+    (tooltip,) = editor.wait('.monaco-hover:has-text("Model: fake-coder")')[:1]
+    assert "Provider: fake" in tooltip
+    editor.screenshot("status")
+    editor.unhover()
+
+
+def test_ghost_text_in_two_lines_and_tab_takes_it(editor: Workbench, model: FakeModelServer) -> None:
+    editor.open("tab.py")
+    editor.type(HEAD)
+    assert editor.wait_for_ghost("return") == BODY
+    editor.screenshot("ghost")
+    assert all(one["path"] == "/v1/completions" for one in model.generations())
+    before = len(accepted(editor))
+    editor.press("Tab")
+    command = editor.until(lambda: accepted(editor)[before:], "the acceptance")[0]
+    assert "error" not in editor.reply(command)
+    editor.screenshot("accepted")
+    assert editor.saved("tab.py") == START + HEAD + "    " + BODY
+
+
+def test_typing_through_a_suggestion_keeps_it_and_asks_no_model(editor: Workbench, model: FakeModelServer) -> None:
+    editor.open("through.py")
+    editor.type("def ar")
+    editor.wait_for_ghost("ea(width, height):")
+    editor.until(lambda: model.in_flight() == 0, "the end of the generation")
+    before = len(model.generations())
+    for typed, left in (("e", "a(width, height):"), ("a(wi", "dth, height):"), ("dth", ", height):")):
+        editor.type(typed)
+        editor.until(lambda left=left: editor.ghost().startswith(left), f"the rest {left!r}")
+    editor.screenshot("typed-through")
+    assert len(model.generations()) == before
+
+
+def test_control_right_takes_a_word(editor: Workbench) -> None:
+    editor.open("word.py")
+    editor.type("def ar")
+    editor.wait_for_ghost("ea(width, height):")
+    editor.press("Control+ArrowRight")
+    editor.until(lambda: editor.ghost().startswith("(width"), "the rest of the suggestion")
+    editor.screenshot("word")
+    editor.press("Escape")
+    assert editor.saved("word.py") == f"{START}def area"
+
+
+def test_asking_for_a_suggestion_says_so(editor: Workbench) -> None:
+    editor.open("invoked.py")
+    editor.type("def ar")
+    editor.wait_for_ghost("ea(width, height):")
+    editor.press("Escape")
+    editor.until(lambda: not editor.ghost(), "no ghost text")
+    before = len(editor.messages(INLINE))
+    editor.run_command("Trigger Inline Suggestion")
+    editor.wait_for_ghost("ea(width, height):")
+    kinds = {one["params"]["context"]["triggerKind"] for one in editor.messages(INLINE)[before:]}
+    automatic = {one["params"]["context"]["triggerKind"] for one in editor.messages(INLINE)[:before]}
+    assert kinds - automatic, "an explicit request must be told from an automatic one"
+
+
+def test_ghost_text_and_the_suggest_widget_live_together(editor: Workbench) -> None:
+    editor.open("widget.py")
+    editor.type("width = 1\nwi")
+    editor.press("Control+Space")
+    assert any("width" in row for row in editor.wait(SUGGEST_ROWS))
+    editor.screenshot("suggest-widget")
+    editor.press("Enter")
+    assert editor.saved("widget.py") == f"{START}width = 1\nwidth"
+    # A client that shows ghost text gets no second copy of it in the list.
+    assert not editor.messages("textDocument/completion")
+
+
+def test_a_killed_server_is_started_again_and_works(editor: Workbench) -> None:
+    editor.open("killed.py")
+    before = editor.server_pids()
+    os.kill(before[-1], signal.SIGKILL)
+    editor.until(lambda: len(editor.server_pids()) > len(before), "a new server")
+    editor.wait(READY)
+    editor.type("def ar")
+    editor.wait_for_ghost("ea(width, height):")
+    editor.screenshot("after-a-crash")
+    assert not editor.texts(f'{NOTIFICATION}:has-text("ended")')
+
+
+def test_the_menu_switches_suggestions_off_and_on(editor: Workbench) -> None:
+    editor.open("off.py")
+    editor.click(STATUS)
+    editor.wait('.quick-input-list .monaco-list-row:has-text("Switch completions off")')
+    editor.screenshot("menu")
+    editor.click('.quick-input-list .monaco-list-row:has-text("Switch completions off"):not(:has-text(" for "))')
+    editor.wait(f"{STATUS} .codicon-circle-slash")
+    editor.screenshot("off")
+    editor.run_command("Dragoman: Toggle Completions")
+    editor.wait(READY)
+    editor.click(".editor-group-container.active .view-lines")
+    editor.press("Control+End")
+    editor.type("def ar")
+    editor.wait_for_ghost("ea(width, height):")
+
+
+def test_the_settings_page_lists_ours(editor: Workbench) -> None:
+    editor.run_command("Dragoman: Open Settings")
+    rows = editor.wait(
+        '.settings-editor .monaco-list-row:has-text("Debounce_ms"), .settings-editor :text("Completion")'
+    )
+    assert rows
+    editor.wait('.settings-editor :text("Whether anything is suggested at all.")')
+    editor.screenshot("settings")
+    editor.press("Escape")
+
+
+def test_package_json_offers_the_settings_that_the_server_has() -> None:
+    script = tools.CLIENT / "scripts" / "settings.mjs"
+    done = subprocess.run(
+        [tools.require("node"), str(script), "--check"],
+        input=json.dumps(vscode_configuration()), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_clients_own_checks_pass() -> None:
+    tools.require("node")
+    tools.npm_ci(tools.CLIENT)
+    tools.npm("run", "check", cwd=tools.CLIENT)
+    tools.npm("test", cwd=tools.CLIENT)
+
+
+def test_a_server_that_cannot_start_is_given_up_with_one_message(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.py"
+    broken.write_text("raise SystemExit('no such luck')\n", encoding="utf-8")
+    with Workbench(files={}, server=[sys.executable, str(broken)], name="vscode-broken") as workbench:
+        workbench.wait(f'{NOTIFICATION}:has-text("is not started again")')
+        assert len(workbench.server_pids()) == 4
+        assert len(workbench.texts(NOTIFICATION)) == 1
+        workbench.wait(f"{STATUS} .codicon-error")
+        workbench.screenshot("given-up")
+
+
+def test_a_machine_without_the_server_is_told_where_to_get_it() -> None:
+    nowhere = {"dragoman.server.command": None}
+    environment = {"PATH": "/nonexistent"}
+    with Workbench(files={}, settings=nowhere, environment=environment, name="vscode-missing") as workbench:
+        (message,) = workbench.wait(f'{NOTIFICATION}:has-text("was not found")')
+        assert all(button in message for button in ("Install", "Choose…", "Not Now"))
+        workbench.screenshot("missing")
+        workbench.click(f'{NOTIFICATION} .monaco-button:has-text("Not Now")')
+        workbench.wait(f"{STATUS} .codicon-warning")
+        workbench.click(STATUS)
+        workbench.wait('.quick-input-list .monaco-list-row:has-text("Install the server")')
+        workbench.screenshot("missing-menu")
