@@ -1,4 +1,4 @@
-"""The one HTTP client for model servers: connections, limits, streams and the translation of every failure.
+"""The one HTTP client for model servers: limits, streams and the translation of every failure.
 
 Importing this module does not import httpx (60 ms); the first call does, in a thread.
 """
@@ -21,7 +21,7 @@ from dragoman.errors import (
     StreamBrokenError,
     StreamMalformedError,
 )
-from dragoman.models.providers.endpoint import Endpoint, StatedModel, Timeouts, is_loopback
+from dragoman.models.providers.endpoint import Endpoint, StatedModel, Timeouts
 from dragoman.models.providers.failures import Asker, error_from_payload, error_from_status
 from dragoman.models.providers.reasons import explain_connect_failure
 from dragoman.models.streams import NdjsonReader, SseEvent, SseReader
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 DONE: dict[str, Any] = {"[DONE]": True}
 """Yielded by `HttpClient.stream` for the mark that ends an OpenAI-compatible stream."""
 
-__all__ = ["DONE", "Endpoint", "HttpClient", "StatedModel", "Timeouts", "make_client", "preload"]
+__all__ = ["DONE", "Endpoint", "HttpClient", "StatedModel", "Timeouts", "preload"]
 
 Phase = Literal["connect", "first_token", "idle", "total"]
 
@@ -40,9 +40,6 @@ BODY_LIMIT = 8 * 1024 * 1024
 """Bytes of a reply that is not streamed; the longest listings have some hundred KB."""
 ERROR_BODY_LIMIT = 64 * 1024
 """Bytes read of a refusal: the reason stands at its beginning."""
-KEEPALIVE_S = 60.0
-"""How long an idle connection is kept: longer than a pause in typing."""
-KEEPALIVE_CONNECTIONS = 8
 DRAIN_S = 0.25
 """How long to wait for the end of a body after the end mark; it normally comes in the same packet."""
 
@@ -240,6 +237,8 @@ class HttpClient:
         if self._closed:
             raise ProviderUnreachableError(f"{asker.place} is closed.")
         if self._client is None:
+            from dragoman.models.providers.transport import make_client
+
             try:
                 self._client = make_client(self.endpoint)
             except (OSError, ssl.SSLError, ValueError, ImportError) as error:
@@ -250,53 +249,9 @@ class HttpClient:
 
 async def preload() -> None:
     """Import the HTTP library without blocking the event loop; no work after the first time."""
-    for module in ("httpx", "anyio._backends._asyncio"):
+    for module in ("dragoman.models.providers.transport", "anyio._backends._asyncio"):
         if module not in sys.modules:
             await asyncio.to_thread(importlib.import_module, module)
-
-
-def make_client(endpoint: Endpoint) -> httpx.AsyncClient:
-    """Make the HTTP client of an endpoint: the one place that knows proxies, certificates and pools."""
-    import httpx
-
-    headers = {
-        "User-Agent": "dragoman",
-        "Content-Type": "application/json",
-        # Compressing a stream of tokens costs latency and saves nothing.
-        "Accept-Encoding": "identity",
-        **endpoint.headers,
-    }
-    if endpoint.api_key:
-        headers["Authorization"] = f"Bearer {endpoint.api_key}"
-    return httpx.AsyncClient(
-        headers=headers,
-        http2=False,
-        follow_redirects=False,
-        # The environment's proxies are for the world outside; a loopback address never goes through them.
-        trust_env=not is_loopback(endpoint.base_url),
-        proxy=endpoint.proxy,
-        verify=_tls(endpoint),
-        # Every other limit is ours, because httpx's cannot tell a first token from a later one.
-        timeout=httpx.Timeout(None, connect=endpoint.timeouts.connect),
-        limits=httpx.Limits(
-            max_connections=None,
-            max_keepalive_connections=KEEPALIVE_CONNECTIONS,
-            keepalive_expiry=KEEPALIVE_S,
-        ),
-    )
-
-
-def _tls(endpoint: Endpoint) -> ssl.SSLContext:
-    if not endpoint.base_url.startswith("https:") and not (endpoint.proxy or "").startswith("https:"):
-        # Nothing will use it: an empty context is made in microseconds, one with all authorities in 20 ms.
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    import certifi
-
-    context = ssl.create_default_context()
-    context.load_verify_locations(cafile=certifi.where())
-    if endpoint.ca_file:
-        context.load_verify_locations(cafile=endpoint.ca_file)
-    return context
 
 
 def _now() -> float:
