@@ -40,7 +40,7 @@ def _serve(said: int) -> None:
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--n-ctx", type=int, default=4096)
-    parser.add_argument("--threads", type=int, default=max(1, (os.cpu_count() or 2) // 2))
+    parser.add_argument("--threads", type=int, default=max(1, _usable_cores() // 2))
     parser.add_argument("--available-memory", type=int, default=None, help="bytes; replaces the measured figure")
     options = parser.parse_args()
     os.umask(0o077)
@@ -63,6 +63,14 @@ def _serve(said: int) -> None:
         await Front(place, front_plan).serve(on_listening=lambda: say(b"r"))
 
     asyncio.run(serve())
+
+
+def _usable_cores() -> int:
+    """Count the cores this process may use, which in a container may be fewer than the machine has."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # Only Linux and a few others know.
+        return os.cpu_count() or 1
 
 
 if __name__ == "__main__":

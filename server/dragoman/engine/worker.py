@@ -31,7 +31,8 @@ class Worker:
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
         self._jobs: queue.SimpleQueue[tuple[int, Frame]] = queue.SimpleQueue()
-        self._cancelled: set[int] = set()
+        self._cancelled = 0
+        """The job that is not wanted any more; one at a time is here, so one number is enough."""
 
     def run(self, load: Callable[[], LoadedModel]) -> int:
         """Load the model, then serve jobs until the front is gone; returns the exit code when loading fails."""
@@ -49,17 +50,16 @@ class Worker:
     def _serve(self, model: LoadedModel, identity: int, job: Frame) -> None:
         def emit(frame: Frame) -> bool:
             """Pass a frame on; True asks the model to stop."""
-            if identity in self._cancelled:
+            if identity == self._cancelled:
                 return True
             self._send({"id": identity, "frame": frame})
             return False
 
-        if identity not in self._cancelled:
+        if identity != self._cancelled:
             try:
                 model.serve(job, emit)
             except Exception as error:  # noqa: BLE001 - whatever the library raises is this job's failure, not the process's
                 emit(failure("internal", f"the inference library failed: {error!r}"))
-        self._cancelled.discard(identity)
         self._send({"id": identity, "done": True})
 
     def _send(self, message: Frame) -> None:
@@ -73,7 +73,7 @@ class Worker:
             for line in lines:
                 message = decode(line)
                 if "cancel" in message:
-                    self._cancelled.add(message["cancel"])
+                    self._cancelled = message["cancel"]
                 else:
                     self._jobs.put((message["id"], message["job"]))
         # The main thread may be deep in native code: only this ends the process at once.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import sys
 import time
@@ -167,6 +166,11 @@ class EmbeddedProvider:
             self.on_state(state)
 
     async def _installed(self) -> list[InstalledModel]:
+        if sys.platform == "win32":
+            raise EngineUnavailableError(
+                "The embedded model needs Unix sockets, which this system does not offer to Python.",
+                hint="Use Ollama or a llama.cpp server.",
+            )
         if self._options.python == sys.executable and importlib.util.find_spec(_LIBRARY) is None:
             raise EngineUnavailableError("The embedded model's inference library is not installed.", hint=INSTALL_HINT)
         if isinstance(self._wanted, Path):
@@ -250,9 +254,11 @@ def _own_file(path: Path) -> InstalledModel:
 
 
 def _library_version() -> str | None:
+    from importlib import metadata
+
     try:
-        return importlib.metadata.version(_LIBRARY)
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version(_LIBRARY)
+    except metadata.PackageNotFoundError:
         return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,6 +66,8 @@ def find_entry(name: str, manifest: Sequence[ModelEntry] | None = None) -> Model
     for entry in manifest:
         if wanted in {entry.name, entry.file.lower()}:
             return entry
+    import difflib
+
     names = [entry.name for entry in manifest]
     nearest = difflib.get_close_matches(wanted, names, n=2, cutoff=0.4) or names
     raise WeightsError(

