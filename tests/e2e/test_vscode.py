@@ -71,7 +71,7 @@ def test_ghost_text_in_two_lines_and_tab_takes_it(editor: Workbench, model: Fake
     command = editor.until(lambda: accepted(editor)[before:], "the acceptance")[0]
     assert "error" not in editor.reply(command)
     editor.screenshot("accepted")
-    assert editor.saved("tab.py") == START + HEAD + "    " + BODY
+    editor.wait_for_saved("tab.py", START + HEAD + "    " + BODY)
 
 
 def test_typing_through_a_suggestion_keeps_it_and_asks_no_model(editor: Workbench, model: FakeModelServer) -> None:
@@ -95,7 +95,7 @@ def test_control_right_takes_a_word(editor: Workbench) -> None:
     editor.until(lambda: editor.ghost().startswith("(width"), "the rest of the suggestion")
     editor.screenshot("word")
     editor.press("Escape")
-    assert editor.saved("word.py") == f"{START}def area"
+    editor.wait_for_saved("word.py", f"{START}def area")
 
 
 def test_asking_for_a_suggestion_says_so(editor: Workbench) -> None:
@@ -119,7 +119,7 @@ def test_ghost_text_and_the_suggest_widget_live_together(editor: Workbench) -> N
     assert any("width" in row for row in editor.wait(SUGGEST_ROWS))
     editor.screenshot("suggest-widget")
     editor.press("Enter")
-    assert editor.saved("widget.py") == f"{START}width = 1\nwidth"
+    editor.wait_for_saved("widget.py", f"{START}width = 1\nwidth")
     # A client that shows ghost text gets no second copy of it in the list.
     assert not editor.messages("textDocument/completion")
 
@@ -182,7 +182,7 @@ def test_the_clients_own_checks_pass() -> None:
 def test_a_server_that_cannot_start_is_given_up_with_one_message(tmp_path: Path) -> None:
     broken = tmp_path / "broken.py"
     broken.write_text("raise SystemExit('no such luck')\n", encoding="utf-8")
-    with Workbench(files={}, server=[sys.executable, str(broken)], name="vscode-broken") as workbench:
+    with Workbench(files={"notes.py": ""}, server=[sys.executable, str(broken)], name="vscode-broken") as workbench:
         workbench.wait(f'{NOTIFICATION}:has-text("is not started again")')
         assert len(workbench.server_pids()) == 4
         assert len(workbench.texts(NOTIFICATION)) == 1
@@ -193,7 +193,9 @@ def test_a_server_that_cannot_start_is_given_up_with_one_message(tmp_path: Path)
 def test_a_machine_without_the_server_is_told_where_to_get_it() -> None:
     nowhere = {"dragoman.server.command": None}
     environment = {"PATH": "/nonexistent"}
-    with Workbench(files={}, settings=nowhere, environment=environment, name="vscode-missing") as workbench:
+    with Workbench(
+        files={"notes.py": ""}, settings=nowhere, environment=environment, name="vscode-missing"
+    ) as workbench:
         (message,) = workbench.wait(f'{NOTIFICATION}:has-text("was not found")')
         assert all(button in message for button in ("Install", "Choose…", "Not Now"))
         workbench.screenshot("missing")

@@ -275,12 +275,18 @@ class Workbench:
         """Wait until the ghost text holds `text` and return all of it."""
         return self.until(lambda: ghost if text in (ghost := self.ghost()) else None, f"ghost text with {text!r}")
 
-    def saved(self, path: str) -> str:
-        """Save the active file and return what is on disk."""
-        if self.texts(".tab.active.dirty"):
+    def wait_for_saved(self, path: str, text: str) -> None:
+        """Save the active file until `text` is what is on disk."""
+        file = self.workspace / path
+
+        def save() -> bool:
             self.press("Control+s")
-            self.wait(".tab.active:not(.dirty)")
-        return (self.workspace / path).read_text(encoding="utf-8")
+            return file.read_text(encoding="utf-8") == text
+
+        try:
+            self.until(save, f"{text!r} in {path!r}", pause=0.2)
+        except AssertionError as error:
+            raise AssertionError(f"in the file is {file.read_text(encoding='utf-8')!r}; {error}") from None
 
     # -- the server ------------------------------------------------------------------------------------------------
 
@@ -312,13 +318,13 @@ class Workbench:
         """Return the servers started so far, oldest first."""
         return [entry["pid"] for entry in self.entries() if "pid" in entry]
 
-    def until(self, look: Callable[[], T | None], what: str, *, timeout: float = PATIENCE) -> T:
+    def until(self, look: Callable[[], T | None], what: str, *, pause: float = 0.05) -> T:
         """Return the first true value of `look`, asked again and again; fails with the evidence."""
-        end = time.monotonic() + timeout
+        end = time.monotonic() + PATIENCE
         while not (value := look()):
             if time.monotonic() > end:
-                raise AssertionError(f"{what} did not come within {timeout:.0f} s\n{self.evidence()}")
-            time.sleep(0.05)
+                raise AssertionError(f"{what} did not come within {PATIENCE:.0f} s\n{self.evidence()}")
+            time.sleep(pause)
         return value
 
     def evidence(self) -> str:

@@ -19,7 +19,7 @@ page.on('console', (message) => consoleLines.push(`${message.type()}: ${message.
 // Ghost text as a reader sees it: the pieces from top to bottom and left to right, one line a line.
 const readGhost = () => {
   const marked = [...document.querySelectorAll('.monaco-editor [class*="ghost-text"]')].filter(
-    (element) => !element.parentElement.closest('[class*="ghost-text"]') && element.textContent.trim() !== '',
+    (element) => !element.parentElement.closest('[class*="ghost-text"]') && element.textContent !== '',
   );
   const pieces = marked.flatMap((element) => {
     const lines = element.querySelectorAll('.view-line');
