@@ -12,6 +12,7 @@ from dragoman.cli.output import AsJson, ConfigFile, note, out, print_json, print
 
 if TYPE_CHECKING:
     from dragoman.app import App
+    from dragoman.models.base import Model
 
 commands = typer.Typer(help="What models there are, getting one, trying one.", no_args_is_help=True)
 
@@ -129,7 +130,7 @@ async def _try(name: str | None, config: Path | None, *, limit: float, as_json: 
 
     app = open_app(config)
     try:
-        model = await (app.models.for_role("completion") if name is None else app.models.named(name))
+        model = await (app.models.for_role("completion") if name is None else _named(app, name))
         findings = await check_fim(model, limit=limit, on_wait=lambda text: None if as_json else note(f"{text} …"))
         info = model.info
     finally:
@@ -150,3 +151,16 @@ async def _try(name: str | None, config: Path | None, *, limit: float, as_json: 
             if finding.advice:
                 print_text(f"    {finding.advice}")
     return 1 if failed else 0
+
+
+async def _named(app: App, name: str) -> Model:
+    """Return the model; the error for an unknown one names the nearest, or all there are when none is near."""
+    from dragoman.errors import ModelNotFoundError
+
+    try:
+        return await app.models.named(name)
+    except ModelNotFoundError as error:
+        names = sorted({info.name for info in app.models.catalog()})
+        if "nearest" in error.hint or not names:
+            raise
+        raise ModelNotFoundError(error.message, hint=f"There are: {', '.join(names)}.") from None

@@ -62,7 +62,8 @@ async def diagnose(
         needed = choice.info is None or choice.info.provider == provider.name
         async for finding in check_embedded(provider, needed=needed):
             yield finding
-    for role in ROLES_IN_USE:
+    # Where nobody completes, nobody chats either, for the same reason: saying it once is enough.
+    for role in ROLES_IN_USE if choice.info is not None else ("completion",):
         for finding in check_role(role, manager.current(role), manager):
             yield finding
     for finding in check_completion_settings(loaded):

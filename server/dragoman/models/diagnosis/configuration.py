@@ -53,11 +53,12 @@ def check_completion_settings(loaded: LoadedSettings) -> Iterator[Finding]:
             "invoked_only",
         )
     if excluded := completion.languages.exclude:
+        set_in = loaded.origin("completion.languages.exclude")
         yield Finding(
-            "note" if loaded.origin("completion.languages.exclude") else "ok",
+            "note" if set_in else "ok",
             "completion",
             f"Nothing is suggested in {', '.join(excluded)}.",
-            "Change completion.languages.exclude if you want it there.",
+            f"That is set in {set_in}; change completion.languages.exclude if you want it." if set_in else "",
             "language_excluded",
         )
 

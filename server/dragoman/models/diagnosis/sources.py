@@ -37,11 +37,19 @@ def check_providers(offers: Sequence[Offer], loaded: LoadedSettings) -> Iterator
         )
 
 
+def _problem(offer: Offer) -> str:
+    """Say what is wrong with a provider; who has none of its endpoints is somebody else."""
+    problem = offer.status.problem or "It does not answer"
+    if "has no such endpoint" in problem:
+        return f"Something answers at {_address(offer)}, but it does not speak the protocol of {offer.source.provider.kind!r}."
+    return sentence(problem)
+
+
 def _stranger(offer: Offer) -> Finding:
     return Finding(
         "note",
         f"provider {offer.source.provider.name}",
-        sentence(offer.status.problem),
+        _problem(offer),
         "If a model server of another kind runs there, name it under [[providers]].",
         "not_its_kind",
     )
@@ -52,7 +60,7 @@ def _check_offer(offer: Offer, loaded: LoadedSettings) -> Iterator[Finding]:
     subject = f"provider {provider.name}"
     address = _address(offer)
     if not status.reachable or status.problem:
-        yield Finding("error", subject, sentence(status.problem or "It does not answer"), status.hint, "provider_down")
+        yield Finding("error", subject, _problem(offer), status.hint, "provider_down")
         return
     version = f", version {status.version}" if status.version else ""
     latency = f" in {status.latency_ms:.0f} ms" if status.latency_ms is not None else ""
@@ -101,7 +109,7 @@ def _check_default(offer: Offer, names: Sequence[str], loaded: LoadedSettings) -
 
 def check_role(role: Role, choice: Choice, manager: ModelManager) -> Iterator[Finding]:
     """Yield who fills the role and why, or why nobody does."""
-    subject = f"role {role}"
+    subject = "roles"
     ollama = any(offer.source.provider.kind == "ollama" and offer.status.reachable for offer in manager.offers)
     if choice.problem and choice.info is not None:
         yield Finding(
@@ -109,17 +117,19 @@ def check_role(role: Role, choice: Choice, manager: ModelManager) -> Iterator[Fi
         )
     if choice.info is None:
         severity: Severity = "error" if role == "completion" else "note"
-        yield Finding(severity, subject, sentence(_without(choice)), _advice(choice, ollama), "no_model")
+        yield Finding(
+            severity, subject, f"{role}: nobody. {sentence(_without(choice))}", _advice(choice, ollama), "no_model"
+        )
         return
     info = choice.info
     why = choice.candidates[0].why if choice.candidates else ""
     yield Finding(
         "ok",
         subject,
-        f"{info.name} of {info.provider}{f': {why}' if why else ''}.",
+        f"{role}: {info.name} of {info.provider}{f' ({why})' if why and why != 'able' else ''}.",
         "",
         "role_filled",
-        {"model": info.name, "provider": info.provider},
+        {"role": role, "model": info.name, "provider": info.provider},
     )
     if role == "completion" and "fim" not in info.capabilities:
         yield _not_fim(info)
@@ -129,7 +139,7 @@ def _not_fim(info: ModelInfo) -> Finding:
     kind = "is a chat model and" if "chat" in info.capabilities else "is not made for this and"
     return Finding(
         "warning",
-        "role completion",
+        "roles",
         f"{info.name} {kind} cannot fill in the middle: it does not see the text after the cursor.",
         "Use a model made for completion, such as qwen2.5-coder:1.5b-base; "
         'if this one can, say so with fim = "qwen" (its family) in models of its provider.',
