@@ -15,7 +15,11 @@ WORKING_BYTES = 160 * MIB
 
 
 def required_bytes(file_bytes: int, shape: Shape, n_ctx: int) -> int:
-    """Return what loading takes: the file, the key-value cache, and what the process itself needs."""
+    """Return what the model takes: the file, the key-value cache, and what the process itself needs.
+
+    The resident size may read higher: pages of tensors that were rearranged for the processor stay mapped until the kernel
+    wants them back, and need no memory of their own.
+    """
     return file_bytes + shape.kv_bytes(n_ctx) + WORKING_BYTES
 
 
