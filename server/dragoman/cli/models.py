@@ -69,7 +69,8 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 
     table = Table(box=box.SIMPLE_HEAD)
     for heading in ("model", "provider", "window", "size", "can", "used for"):
-        table.add_column(heading, justify="right" if heading in {"window", "size"} else "left", overflow="fold")
+        number = heading in {"window", "size"}
+        table.add_column(heading, justify="right" if number else "left", overflow="fold", no_wrap=heading == "model")
     for row in rows:
         size = f"{row['size_bytes'] / 1e9:.1f} GB" if row["size_bytes"] else ""
         table.add_row(

@@ -38,7 +38,8 @@ def out() -> Console:
     """Return the console for what a person reads."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    # What goes into a file or a pipe is searched, not looked at: nothing is folded there.
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
 
 def note(text: str) -> None:
