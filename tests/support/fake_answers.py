@@ -47,10 +47,10 @@ def answer_from_target(target: str) -> Answer:
         place = _locate(target, prefix)
         if place is None:
             return ""
-        end = len(target)
-        anchor = suffix.lstrip("\n")[:40]
-        if anchor.strip() and (found := target.find(anchor, place)) >= 0:
-            end = found
+        # The suffix as it stands, else without the blank lines before it, which the editor may have changed.
+        anchors = (suffix[:60], suffix.lstrip("\n")[:40])
+        ends = (target.find(anchor, place) for anchor in anchors if anchor.strip())
+        end = next((at for at in ends if at >= 0), len(target))
         return target[place:end]
 
     return answer

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import json
-import os
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -58,31 +55,23 @@ class Place:
 
 
 @pytest.fixture(scope="session")
-def weights() -> Path:
-    if stated := os.environ.get("DRAGOMAN_TEST_WEIGHTS"):
-        return Path(stated)
-    try:
-        module: Any = importlib.import_module("tests.support.weights")
-    except ModuleNotFoundError:
-        module = None
-    for name in ("ensure_weights", "weights_file", "weights", "get"):
-        if module is not None and hasattr(module, name):
-            return Path(getattr(module, name)())
-    message = "the embedded model's weights are not there: make them with `make weights`"
-    if os.environ.get("CI") == "true":
-        pytest.fail(message)
-    pytest.skip(message)
+def engine() -> Iterator[str]:
+    """A real llama.cpp server with the real weights, one for all tests."""
+    from tests.support.weights import find_weights
 
-
-@pytest.fixture(scope="session")
-def engine(weights: Path) -> Iterator[str]:
-    with running(weights) as url:
+    (model,) = find_weights().rglob("*0.5b*.gguf")
+    with running(model) as url:
         yield url
+
+
+@pytest.fixture
+def engine_url(place_name: str, request: pytest.FixtureRequest) -> str | None:
+    return request.getfixturevalue("engine") if place_name in REALS else None
 
 
 def among(*names: str) -> pytest.MarkDecorator:
     """Run a test against these servers only: the others cannot be in the situation it is about."""
-    return pytest.mark.parametrize("place", [_parameter(name) for name in names], indirect=True)
+    return pytest.mark.parametrize("place_name", [_parameter(name) for name in names], indirect=True)
 
 
 def _parameter(name: str) -> Any:
@@ -90,14 +79,20 @@ def _parameter(name: str) -> Any:
 
 
 @pytest.fixture(params=[_parameter(name) for name in (*FAKES, *REALS)])
-async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
-    how: str = request.param
+def place_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+async def place(place_name: str, engine_url: str | None) -> AsyncIterator[Place]:
+    how = place_name
     async with contextlib.AsyncExitStack() as stack:
         if how in FAKES:
             fake = await stack.enter_async_context(FakeModel(Script(text="first + second", token_size=3)))
             found = Place(make_provider(Endpoint("here", how, fake.url)), fake.url, fake=fake)  # type: ignore[arg-type]
         else:
-            url = engine_url = request.getfixturevalue("engine")
+            assert engine_url is not None
+            url = engine_url
             if how == "real-ollama-shim":
                 url = await stack.enter_async_context(shim(engine_url))
             kind = how.split("-")[1]

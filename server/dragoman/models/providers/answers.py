@@ -28,7 +28,9 @@ class StopCutter:
     """
 
     def __init__(self, stops: tuple[str, ...]) -> None:
-        self._stops = tuple(stop for stop in stops if stop)
+        self._stops = tuple({stop: None for stop in stops if stop})
+        self._beginnings = frozenset(stop[:length] for stop in self._stops for length in range(1, len(stop)))
+        self._longest = max(map(len, self._beginnings), default=0)
         self._held = ""
         self.stopped = False
 
@@ -41,7 +43,8 @@ class StopCutter:
         if places:
             self.stopped, self._held = True, ""
             return held[: min(places)]
-        keep = max((_overlap(held, stop) for stop in self._stops), default=0)
+        lengths = range(min(len(held), self._longest), 0, -1)
+        keep = next((length for length in lengths if held[-length:] in self._beginnings), 0)
         self._held = held[len(held) - keep :]
         return held[: len(held) - keep]
 
@@ -49,14 +52,6 @@ class StopCutter:
         """Return what was held back: the text ended before it became a stop text."""
         held, self._held = self._held, ""
         return held
-
-
-def _overlap(text: str, stop: str) -> int:
-    """Length of the longest end of ``text`` that is a proper beginning of ``stop``."""
-    for length in range(min(len(text), len(stop) - 1), 0, -1):
-        if stop.startswith(text[-length:]):
-            return length
-    return 0
 
 
 async def relay(

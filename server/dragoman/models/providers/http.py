@@ -40,6 +40,7 @@ BODY_LIMIT = 8 * 1024 * 1024
 """Bytes of a reply that is not streamed; the longest listings have some hundred KB."""
 ERROR_BODY_LIMIT = 64 * 1024
 """Bytes read of a refusal: the reason stands at its beginning."""
+_PRELOADED = ("dragoman.models.providers.transport", "httpcore", "certifi", "anyio._backends._asyncio")
 DRAIN_S = 0.25
 """How long to wait for the end of a body after the end mark; it normally comes in the same packet."""
 
@@ -249,7 +250,7 @@ class HttpClient:
 
 async def preload() -> None:
     """Import the HTTP library without blocking the event loop; no work after the first time."""
-    for module in ("dragoman.models.providers.transport", "anyio._backends._asyncio"):
+    for module in _PRELOADED:
         if module not in sys.modules:
             await asyncio.to_thread(importlib.import_module, module)
 
