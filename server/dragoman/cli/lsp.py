@@ -1,4 +1,4 @@
-"""``dragoman lsp`` as the help shows it; ``dragoman.__main__`` runs it before this package is imported."""
+"""``dragoman lsp`` as the help shows it; ``dragoman.start`` runs it before this package is imported."""
 
 from __future__ import annotations
 
@@ -26,15 +26,12 @@ def run_lsp(
     ] = None,
 ) -> None:
     """Run the language server; editors start it."""
-    import importlib
-    import sys
+    from dragoman.start import serve_editor
 
-    sys.argv[1:] = [
-        "lsp",
+    arguments = [
         *(["--stdio"] if stdio else []),
         *(["--tcp", tcp] if tcp else []),
         *(["--config", str(config)] if config else []),
         *(["--log-file", str(log_file)] if log_file else []),
     ]
-    # By name, because the entry stands above this package in the floor plan.
-    importlib.import_module("dragoman.__main__").main()
+    raise typer.Exit(serve_editor(arguments))
