@@ -66,7 +66,9 @@ check: $(VENV)/.installed-dev ## Lint, format, types, import directions
 
 .PHONY: test
 test: $(VENV)/.installed-dev ## Run every test, real editors and the real model included
-	@$(BIN)/python -m tests.support.setup
+	@echo "Getting the editors and the model that the tests drive (once) …"
+	@$(BIN)/python -m tests.support.tools || [ -z "$$CI" ]
+	@DRAGOMAN_DATA_DIR=$(CURDIR)/.cache/dragoman $(BIN)/dragoman models pull || [ -z "$$CI" ]
 	@$(BIN)/pytest -n 2 --dist loadgroup
 
 .PHONY: bench bench-%
