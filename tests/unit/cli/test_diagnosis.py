@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from shutil import which
@@ -15,11 +15,12 @@ from tests.support.fake_http import Connection, HttpServer, Request
 from tests.support.fake_model import FakeModel, Script
 
 from dragoman.completion.query import Reason
-from dragoman.models.base import ModelInfo
+from dragoman.models.base import Chunk, CompletionRequest, ModelInfo
 from dragoman.models.diagnosis import (
     FimProbe,
     Finding,
     check_embedded,
+    check_fim,
     conclude,
     diagnose,
     explain_reason,
@@ -307,6 +308,8 @@ async def test_proxies_of_the_environment_do_not_swallow_loopback(
 
 
 class _Named:
+    """Stands for a model where only its description is looked at."""
+
     info = ModelInfo("big", "p", frozenset({"fim", "completion"}), fim_family="qwen")
 
 
@@ -326,6 +329,27 @@ def test_a_slow_model_is_called_slow(probe: FimProbe, is_slow: bool) -> None:
     if is_slow:
         assert "smaller model" in speed.advice
         assert speed.severity == "warning"
+
+
+async def test_a_model_that_had_to_be_loaded_is_judged_by_its_second_answer() -> None:
+    class Loading(_Named):
+        asked = 0
+
+        async def complete(self, _request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
+            self.asked += 1
+            pauses = [30.0, 1.0, 0.1, 0.1] if self.asked == 1 else [0.1, 0.1, 0.1, 0.1]
+            for pause, text in zip(pauses, ["quorvin", ",", " zelph", ")"], strict=True):
+                now[0] += pause
+                yield Chunk(text=text)
+            yield Chunk(finish="stop")
+
+    now = [0.0]
+    model = Loading()
+    findings = await check_fim(model, clock=lambda: now[0])  # type: ignore[arg-type]
+    assert model.asked == 2
+    assert "had to be loaded first, which took 30.0 s" in one(findings, "loading").sentence
+    assert one(findings, "fim_works")
+    assert one(findings, "fast")
 
 
 async def test_a_server_that_accepts_and_says_nothing(tmp_path: Path) -> None:

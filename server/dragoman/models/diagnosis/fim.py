@@ -25,8 +25,8 @@ LIMIT_S = 90.0
 
 SLOW_FIRST_TOKEN_S = 2.0
 """Later than this the user has typed on."""
-SLOW_TOKENS_PER_SECOND = 8.0
-"""A line of code has some ten tokens: below this it takes more than a second."""
+SLOW_TOKENS_PER_SECOND = 6.0
+"""A line of code has some ten tokens: below this it takes nearly two seconds."""
 LOADING_S = 3.0
 """A first token that took longer than this and comes at once the second time was a model being loaded."""
 
@@ -49,6 +49,13 @@ class FimProbe:
         if self.first_token is None or self.tokens < 3 or self.total <= self.first_token:
             return None
         return (self.tokens - 1) / (self.total - self.first_token)
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether suggestions at this speed come too late for somebody who types."""
+        speed = self.tokens_per_second
+        late = self.first_token is not None and self.first_token > SLOW_FIRST_TOKEN_S
+        return late or (speed is not None and speed < SLOW_TOKENS_PER_SECOND)
 
 
 async def probe_fim(model: Model, *, limit: float = LIMIT_S, clock: Clock = monotonic) -> FimProbe:
@@ -87,18 +94,25 @@ def _request(model: Model) -> CompletionRequest:
 
 
 async def check_fim(
-    model: Model, *, limit: float = LIMIT_S, on_wait: Callable[[str], None] = lambda _: None
+    model: Model,
+    *,
+    limit: float = LIMIT_S,
+    clock: Clock = monotonic,
+    on_wait: Callable[[str], None] = lambda _: None,
 ) -> list[Finding]:
-    """Probe the model, twice when the first time looks like loading, and return what that shows."""
-    on_wait(f"asking {model.info.name}")
-    cold = await probe_fim(model, limit=limit)
-    if cold.error is None and cold.first_token is not None and cold.first_token > LOADING_S:
-        on_wait(f"asking {model.info.name} again, now that it is loaded")
-        warm = await probe_fim(model, limit=limit)
-        if warm.error is None and warm.first_token is not None and warm.first_token < cold.first_token / 2:
-            return [_loaded(model, cold), *judge(model, warm)]
-        return judge(model, warm)
-    return judge(model, cold)
+    """Probe the model, a second time when it was slow, and return what that shows."""
+    name = model.info.name
+    on_wait(f"asking {name}")
+    first = await probe_fim(model, limit=limit, clock=clock)
+    if first.error is not None or first.first_token is None or not first.is_slow:
+        return judge(model, first)
+    # Was that the model, or was it being loaded, or the machine busy just then?
+    on_wait(f"asking {name} again, now that it is loaded")
+    second = await probe_fim(model, limit=limit, clock=clock)
+    if second.error is not None or second.first_token is None:
+        return judge(model, second)
+    loaded = first.first_token > LOADING_S and second.first_token < first.first_token / 2
+    return [*([_loaded(model, first)] if loaded else []), *judge(model, second)]
 
 
 def _loaded(model: Model, cold: FimProbe) -> Finding:
@@ -125,7 +139,7 @@ def judge(model: Model, probe: FimProbe) -> list[Finding]:
     measured = f"first token after {probe.first_token * 1000:.0f} ms"
     if speed is not None:
         measured += f", {speed:.0f} tokens/s"
-    if probe.first_token > SLOW_FIRST_TOKEN_S or (speed is not None and speed < SLOW_TOKENS_PER_SECOND):
+    if probe.is_slow:
         findings.append(
             Finding(
                 "warning",
