@@ -107,8 +107,8 @@ class FakeEditor:
     def _take(self, message: Message) -> None:
         if "method" in message and "id" in message and message["method"] in self.answers:
             self.reply(message, self.answers[message["method"]](message["params"]))
-            return
-        self.unread.append(message)
+        else:
+            self.unread.append(message)
         self._arrived.set()
 
     async def close(self) -> None:

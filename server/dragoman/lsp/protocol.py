@@ -164,7 +164,10 @@ class Protocol(LanguageServerProtocol):
         """Turn a message into its typed params; the raw ones for ``initialize``, which must not fail on an odd client."""
         method = message["method"]
         if method == types.INITIALIZE:
-            return message.get("params")
+            params = message.get("params")
+            if not isinstance(params, dict) or not isinstance(params.get("capabilities"), dict):
+                raise RequestError(INVALID_PARAMS, "'initialize' needs params with the client's 'capabilities'.")
+            return params
         kind = self.get_message_type(method)
         if kind is None:
             return message.get("params")
