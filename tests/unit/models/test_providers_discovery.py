@@ -1,0 +1,119 @@
+"""What the providers find out about servers and models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.support.fake_http import Connection, HttpServer, Request
+from tests.support.fake_model import FakeModel, Script
+
+from dragoman.errors import ModelError
+from dragoman.models.base import CompletionRequest
+from dragoman.models.providers import make_provider
+from dragoman.models.providers.endpoint import Endpoint
+from dragoman.models.providers.llamacpp import LlamaCppProvider
+from dragoman.models.providers.openai import OpenAIProvider
+
+
+async def test_llamacpp_fills_in_by_itself_when_the_family_is_unknown() -> None:
+    async with FakeModel(Script(models=["my-own-tune"], text="middle")) as fake:
+        provider = LlamaCppProvider(Endpoint("x", "llamacpp", fake.url))
+        for _ in range(2):
+            (info,) = await provider.models()
+            assert "fim" in info.capabilities
+            assert info.fim_family is None
+        # Asked once only: the question costs the server its cached prompt.
+        assert [one.path for one in fake.generations] == ["/infill"]
+        request = CompletionRequest("before", "after")
+        assert "".join([chunk.text async for chunk in provider.model(info).complete(request)]) == "middle"
+        body = fake.generations[-1].body
+        assert (body["input_prefix"], body["input_suffix"]) == ("before", "after")
+        await provider.aclose()
+
+
+async def test_llamacpp_knows_its_slots_and_counts_tokens() -> None:
+    async with FakeModel(Script(slots=3)) as fake:
+        provider = LlamaCppProvider(Endpoint("x", "llamacpp", fake.url))
+        assert provider.max_concurrency == 1
+        await provider.probe()
+        assert provider.max_concurrency == 3
+        assert await provider.count_tokens("one two three") == 3
+        await provider.aclose()
+        stated = LlamaCppProvider(Endpoint("x", "llamacpp", fake.url, max_concurrency=2))
+        await stated.models()
+        assert stated.max_concurrency == 2
+        await stated.aclose()
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("/srv/models/qwen2.5-coder-3b-q8_0.gguf", "qwen2.5-coder-3b-q8_0"),
+        ("C:\\models\\starcoder2-3b.GGUF", "starcoder2-3b"),
+        ("org/name:tag", "org/name:tag"),
+    ],
+)
+async def test_llamacpp_names_its_model_without_folders(written: str, shown: str) -> None:
+    async with FakeModel(Script(models=[written])) as fake:
+        provider = LlamaCppProvider(Endpoint("x", "llamacpp", fake.url))
+        assert [info.name for info in await provider.models()] == [shown]
+        await provider.aclose()
+
+
+async def test_localai_is_known_by_its_readiness_page() -> None:
+    ready = True
+
+    async def handle(request: Request, connection: Connection) -> None:
+        known = request.path == "/readyz" and ready
+        await connection.send_body(b"OK" if known else b"no", 200 if known else 404)
+
+    server = HttpServer(handle)
+    try:
+        provider = OpenAIProvider(Endpoint("x", "localai", f"http://127.0.0.1:{await server.start()}"))
+        assert (await provider.probe()).reachable
+        ready = False
+        assert not (await provider.probe()).reachable
+        await provider.aclose()
+    finally:
+        await server.aclose()
+
+
+@pytest.mark.parametrize(
+    ("reply", "window"),
+    [
+        ({"data": [{"id": "m", "max_model_len": 8192}]}, 8192),
+        ({"data": [{"id": "m", "context_length": 4096, "extra": None}]}, 4096),
+        ({"data": [{"id": "m", "meta": {"n_ctx": 2048, "n_ctx_train": 32768}}]}, 2048),
+        ([{"id": "m"}], None),
+        ({"data": [{"id": "m"}, {"id": 7}, "odd"]}, None),
+    ],
+)
+async def test_lists_of_models_come_in_several_shapes(reply: Any, window: int | None) -> None:
+    async def handle(request: Request, connection: Connection) -> None:
+        await connection.send_json(reply)
+
+    server = HttpServer(handle)
+    try:
+        provider = OpenAIProvider(Endpoint("x", "openai", f"http://127.0.0.1:{await server.start()}"))
+        assert [(info.name, info.context_window) for info in await provider.models()] == [("m", window)]
+        await provider.aclose()
+    finally:
+        await server.aclose()
+
+
+@pytest.mark.parametrize("kind", ["openai", "llamacpp", "ollama"])
+@pytest.mark.parametrize("reply", [{"data": None}, {"models": None}, "text", 7, None])
+async def test_what_is_no_list_of_models_is_told(kind: Any, reply: Any) -> None:
+    async def handle(request: Request, connection: Connection) -> None:
+        await connection.send_json(reply)
+
+    server = HttpServer(handle)
+    try:
+        provider = make_provider(Endpoint("x", kind, f"http://127.0.0.1:{await server.start()}"))
+        assert not (await provider.probe()).reachable
+        with pytest.raises(ModelError):
+            await provider.models()
+        await provider.aclose()
+    finally:
+        await server.aclose()
