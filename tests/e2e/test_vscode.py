@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import pytest
 from tests.support import tools
 from tests.support.scene import FAKE_PROVIDER, FakeModelServer
 from tests.support.vscode import NOTIFICATION, STATUS, SUGGEST_ROWS, Workbench
+from tests.support.weights import find_weights
 
+from dragoman.models.weights import DEFAULT_MODEL, WeightsStore, find_entry
 from dragoman.settings.export import vscode_configuration
 
 pytestmark = [pytest.mark.editor, pytest.mark.xdist_group("vscode")]
@@ -204,3 +207,38 @@ def test_a_machine_without_the_server_is_told_where_to_get_it() -> None:
         workbench.click(STATUS)
         workbench.wait('.quick-input-list .monaco-list-row:has-text("Install the server")')
         workbench.screenshot("missing-menu")
+
+
+@pytest.mark.model
+def test_a_button_gets_the_model_and_ghost_text_follows_without_a_restart(tmp_path: Path) -> None:
+    """The download here is one that had all its bytes when it was stopped: it is checked and put in place, offline."""
+    entry = find_entry(DEFAULT_MODEL)
+    whole = WeightsStore(find_weights()).folder / entry.file
+    partial = WeightsStore(tmp_path).folder / ".partial" / entry.name / "download.part"
+    partial.parent.mkdir(parents=True)
+    try:
+        partial.hardlink_to(whole)
+    except OSError:  # Another disk.
+        shutil.copyfile(whole, partial)
+    environment = {"DRAGOMAN_DATA_DIR": str(tmp_path), "DRAGOMAN_WEIGHTS_SOURCES": "url"}
+    text = "configuration = 1\n\n\n"
+    with Workbench(files={"add.py": text}, environment=environment, name="vscode-no-model") as workbench:
+        (message,) = workbench.wait(f'{NOTIFICATION}:has-text("no model")')
+        assert all(button in message for button in ("Download", "Not now"))
+        workbench.wait(f'{STATUS}:has-text("No model")')
+        workbench.screenshot("no-model")
+        workbench.open("add.py")
+        workbench.type("confi")
+        workbench.wait_for_ghost("guration")
+        workbench.screenshot("identifiers-only")
+        workbench.press("Escape", *["Backspace"] * len("confi"))
+        workbench.click(f'{NOTIFICATION} .monaco-button:has-text("Download")')
+        workbench.wait(f'{STATUS}:has-text("qwen2.5-coder")')
+        workbench.wait(f'{NOTIFICATION}:has-text("is ready")')
+        workbench.screenshot("pulled")
+        workbench.click(".editor-group-container.active .view-lines")
+        workbench.press("Control+End")
+        workbench.type("def add(a, b):\nreturn a")
+        workbench.wait_for_ghost("b")
+        workbench.screenshot("real-model")
+        assert len(workbench.server_pids()) == 1

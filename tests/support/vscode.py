@@ -24,7 +24,7 @@ DRIVER = tools.ROOT / "tests" / "e2e" / "vscode" / "driver.mjs"
 RELAY = tools.ROOT / "tests" / "e2e" / "vscode" / "relay.py"
 SCREENSHOTS = tools.CACHE / "screenshots"
 
-PATIENCE = 60.0
+PATIENCE = 90.0
 """Seconds a test waits for what must come; every wait ends as soon as it does."""
 
 STATUS = '.statusbar-item[id="dragoman.dragoman.dragoman.status"]'
@@ -35,6 +35,7 @@ EDITOR_SETTINGS: dict[str, Any] = {
     "workbench.startupEditor": "none",
     "workbench.secondarySideBar.defaultVisibility": "hidden",
     "workbench.tips.enabled": False,
+    "workbench.reduceMotion": "on",
     "security.workspace.trust.enabled": False,
     "chat.disableAIFeatures": True,
     "telemetry.telemetryLevel": "off",

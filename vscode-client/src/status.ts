@@ -111,7 +111,7 @@ const withoutServer: Record<Exclude<ClientState, 'running'>, Omit<Face, 'facts'>
     text: '$(warning) Dragoman',
     severity: 'warning',
     headline: 'No server',
-    sentence: 'The server was not found on this machine. Click to install it or to choose where it is.',
+    sentence: 'The server was not found on this machine. It can be installed from here.',
   },
   failed: {
     text: '$(error) Dragoman',
