@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -9,11 +11,21 @@ from tests.support.fake_http import Connection, HttpServer, Request
 from tests.support.fake_model import FakeModel, Script
 
 from dragoman.errors import ModelError
-from dragoman.models.base import CompletionRequest
+from dragoman.models.base import ChatMessage, ChatRequest, CompletionRequest
 from dragoman.models.providers import make_provider
-from dragoman.models.providers.endpoint import Endpoint
+from dragoman.models.providers.endpoint import Endpoint, StatedModel
 from dragoman.models.providers.llamacpp import LlamaCppProvider
 from dragoman.models.providers.openai import OpenAIProvider
+from dragoman.models.providers.provider import HttpProvider
+
+
+@asynccontextmanager
+async def provider_of(url: str, kind: Any = "openai", **fields: Any) -> AsyncIterator[HttpProvider]:
+    provider = make_provider(Endpoint("mine", kind, url, **fields))
+    try:
+        yield provider
+    finally:
+        await provider.aclose()
 
 
 async def test_llamacpp_fills_in_by_itself_when_the_family_is_unknown() -> None:
@@ -117,3 +129,44 @@ async def test_what_is_no_list_of_models_is_told(kind: Any, reply: Any) -> None:
         await provider.aclose()
     finally:
         await server.aclose()
+
+
+async def test_stated_abilities_beat_what_the_server_says() -> None:
+    stated = StatedModel(
+        "qwen2.5-coder:1.5b-base", fim="suffix", context_window=999, abilities={"tools": True, "json_schema": False}
+    )
+    async with FakeModel() as fake:
+        for kind in ("openai", "llamacpp", "ollama"):
+            async with provider_of(fake.url, kind, models=(stated, StatedModel("extra"))) as provider:
+                first, extra = await provider.models()
+                assert first.context_window == 999
+                assert first.fim_family is None
+                assert {"fim", "tools"} <= first.capabilities
+                assert "json_schema" not in first.capabilities
+                assert extra.name == "extra"
+
+
+async def test_a_server_without_a_list_of_models_offers_the_stated_ones() -> None:
+    async with FakeModel(Script(dialects=[])) as fake:
+        async with provider_of(fake.url, models=(StatedModel("a"),), default_model="b") as provider:
+            assert [info.name for info in await provider.models()] == ["a", "b"]
+        async with provider_of(fake.url) as bare:
+            with pytest.raises(ModelError):
+                await bare.models()
+
+
+async def test_ollama_tells_abilities_and_the_window_in_force() -> None:
+    script = Script(
+        capabilities=["completion", "tools", "thinking"], models=["qwen3:4b"], family="qwen3", context=40960
+    )
+    async with FakeModel(script) as fake, provider_of(fake.url, "ollama") as provider:
+        (info,) = await provider.models()
+        assert info.capabilities == {"completion", "chat", "tools", "thinking", "json_schema"}
+        assert info.context_window == 4096
+        assert info.fim_family is None
+        model = provider.model(info)
+        assert [chunk async for chunk in model.chat(ChatRequest((ChatMessage("user", "x"),)))]
+        body = fake.generations[-1].body
+        assert body["think"] is False
+        assert body["keep_alive"]
+        assert "num_ctx" not in body["options"]

@@ -24,7 +24,7 @@ from dragoman import errors
 from dragoman.errors import ModelError
 from dragoman.models.base import ChatMessage, ChatRequest, Chunk, CompletionRequest, ModelInfo
 from dragoman.models.providers import make_provider
-from dragoman.models.providers.endpoint import Endpoint, StatedModel, Timeouts
+from dragoman.models.providers.endpoint import Endpoint, Timeouts
 from dragoman.models.providers.failures import Asker, error_from_payload, error_from_status, parse_retry_after
 from dragoman.models.providers.ollama import OllamaProvider
 from dragoman.models.providers.provider import HttpProvider
@@ -456,47 +456,6 @@ async def test_keys_and_prompts_are_not_logged(caplog: pytest.LogCaptureFixture)
     ours = [record for record in caplog.records if record.name.startswith(("dragoman", "httpx", "httpcore"))]
     assert not [record for record in ours if KEY in record.getMessage() or PROMPT in record.getMessage()]
     assert KEY not in repr(provider.endpoint)
-
-
-async def test_stated_abilities_beat_what_the_server_says() -> None:
-    stated = StatedModel(
-        "qwen2.5-coder:1.5b-base", fim="suffix", context_window=999, abilities={"tools": True, "json_schema": False}
-    )
-    async with FakeModel() as fake:
-        for kind in KINDS:
-            async with provider_of(fake.url, kind, models=(stated, StatedModel("extra"))) as provider:
-                first, extra = await provider.models()
-                assert first.context_window == 999
-                assert first.fim_family is None
-                assert {"fim", "tools"} <= first.capabilities
-                assert "json_schema" not in first.capabilities
-                assert extra.name == "extra"
-
-
-async def test_a_server_without_a_list_of_models_offers_the_stated_ones() -> None:
-    async with FakeModel(Script(dialects=[])) as fake:
-        async with provider_of(fake.url, models=(StatedModel("a"),), default_model="b") as provider:
-            assert [info.name for info in await provider.models()] == ["a", "b"]
-        async with provider_of(fake.url) as bare:
-            with pytest.raises(ModelError):
-                await bare.models()
-
-
-async def test_ollama_tells_abilities_and_the_window_in_force() -> None:
-    script = Script(
-        capabilities=["completion", "tools", "thinking"], models=["qwen3:4b"], family="qwen3", context=40960
-    )
-    async with FakeModel(script) as fake, provider_of(fake.url, "ollama") as provider:
-        (info,) = await provider.models()
-        assert info.capabilities == {"completion", "chat", "tools", "thinking", "json_schema"}
-        assert info.context_window == 4096
-        assert info.fim_family is None
-        model = provider.model(info)
-        assert [chunk async for chunk in model.chat(ChatRequest((ChatMessage("user", "x"),)))]
-        body = fake.generations[-1].body
-        assert body["think"] is False
-        assert body["keep_alive"]
-        assert "num_ctx" not in body["options"]
 
 
 async def test_ollama_pulls_with_progress() -> None:
