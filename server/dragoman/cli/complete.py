@@ -15,6 +15,7 @@ from dragoman.errors import DragomanError
 if TYPE_CHECKING:
     from dragoman.app import App
     from dragoman.completion.query import CompletionQuery, Outcome
+    from dragoman.lsp.lines import Lines
 
 FAILED = frozenset({"no_model", "model_error"})
 
@@ -72,7 +73,7 @@ def parse_place(place: str) -> tuple[Path, int, int]:
 async def _complete(path: Path, line: int, column: int, config: Path | None, *, show_context: bool) -> dict[str, Any]:
     from dragoman.cli.setup import open_app
 
-    query = _query(path, line, column)
+    query = query_at(path, line, column)
     app = open_app(config, path)
     started = time.perf_counter()
     try:
@@ -96,21 +97,33 @@ def _as_dict(outcome: Outcome, total: float, context: list[dict[str, Any]] | Non
     }
 
 
-def _query(path: Path, line: int, column: int) -> CompletionQuery:
+def query_at(path: Path, line: int, column: int) -> CompletionQuery:
+    """Return the question at a place of a file, counted from 1; raises DragomanError for one that is not there."""
     from dragoman.completion.query import CompletionQuery
-    from dragoman.lsp.lines import Lines
 
-    try:
-        text = Lines.of(path.read_bytes().decode("utf-8", "replace"))
-    except OSError as error:
-        raise DragomanError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from None
+    text = read_lines(path)
     if line > text.line_count:
         raise DragomanError(f"{str(path)!r} has {text.line_count} lines, and {line} was asked for.")
     length = len(text.line(line - 1).rstrip("\r\n"))
     if column > length + 1:
         raise DragomanError(f"Line {line} of {str(path)!r} has {length} characters: the last column is {length + 1}.")
-    language = LANGUAGES.get(path.suffix.removeprefix(".").lower(), path.suffix.removeprefix(".").lower() or "unknown")
-    return CompletionQuery(path.resolve().as_uri(), language, 0, text, line - 1, column - 1, "invoked")
+    return CompletionQuery(path.resolve().as_uri(), language_of(path), 0, text, line - 1, column - 1, "invoked")
+
+
+def read_lines(path: Path) -> Lines:
+    """Read a file; raises DragomanError."""
+    from dragoman.lsp.lines import Lines
+
+    try:
+        return Lines.of(path.read_bytes().decode("utf-8", "replace"))
+    except OSError as error:
+        raise DragomanError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from None
+
+
+def language_of(path: Path) -> str:
+    """Return the language identifier that editors use for a file of this name."""
+    ending = path.suffix.removeprefix(".").lower()
+    return LANGUAGES.get(ending, ending or "unknown")
 
 
 async def _context(app: App, query: CompletionQuery, path: Path) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from dragoman.cli.output import AsJson, ConfigFile, out, print_json
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from dragoman.app import App
     from dragoman.models.diagnosis import Finding
 
 MARKS = {"ok": ("✓", "green"), "note": ("•", "cyan"), "warning": ("!", "yellow"), "error": ("✗", "red")}
@@ -22,20 +23,21 @@ PLAIN_MARKS = {"ok": "ok", "note": "note", "warning": "warning", "error": "ERROR
 
 
 def run_doctor(
+    file: Annotated[Path | None, typer.Argument(help="Say too whether there can be suggestions in FILE.")] = None,
     config: ConfigFile = None,
     no_model: Annotated[bool, typer.Option("--no-model", help="Do not let the model write anything.")] = False,
     limit: Annotated[float, typer.Option("--limit", metavar="SECONDS", help="Wait this long for an answer.")] = 90.0,
     as_json: AsJson = False,
 ) -> None:
     """Say what is configured, what answers, how fast, and what to do about what does not."""
-    raise typer.Exit(asyncio.run(_examine(config, generate=not no_model, limit=limit, as_json=as_json)))
+    raise typer.Exit(asyncio.run(_examine(config, file, generate=not no_model, limit=limit, as_json=as_json)))
 
 
-async def _examine(config: Path | None, *, generate: bool, limit: float, as_json: bool) -> int:
+async def _examine(config: Path | None, file: Path | None, *, generate: bool, limit: float, as_json: bool) -> int:
     from dragoman.cli.setup import open_app
     from dragoman.models.diagnosis import conclude, diagnose
 
-    app = open_app(config, quiet=True)
+    app = open_app(config, file, quiet=True)
     console = out()
     findings: list[Finding] = []
     try:
@@ -49,6 +51,10 @@ async def _examine(config: Path | None, *, generate: bool, limit: float, as_json
                 findings.append(finding)
                 if not as_json:
                     printer.show(finding)
+        if file is not None:
+            findings.append(_check_file(app, file))
+            if not as_json:
+                printer.show(findings[-1])
     finally:
         await app.aclose()
     verdict = conclude(findings)
@@ -63,6 +69,23 @@ async def _examine(config: Path | None, *, generate: bool, limit: float, as_json
     else:
         printer.show_verdict(verdict)
     return 1 if verdict.severity == "error" else 0
+
+
+def _check_file(app: App, file: Path) -> Finding:
+    """Say whether there can be suggestions in the file, and if not, why."""
+    from dragoman.app import completion_policy
+    from dragoman.cli.complete import query_at, read_lines
+    from dragoman.completion.guards import refuse, refuse_for_target
+    from dragoman.models.diagnosis import Finding, explain_reason
+
+    lines = read_lines(file)
+    query = query_at(file, lines.line_count, 1)
+    choice = app.models.current("completion")
+    remote = choice.source is not None and not choice.source.provider.is_local
+    refused = refuse(query, completion_policy(app.settings)) or refuse_for_target(query, remote=remote)
+    if refused is None:
+        return Finding("ok", "file", f"There can be suggestions in {file} ({query.language}).", "", "ok")
+    return Finding("warning", "file", f"{file}: {refused.detail}", explain_reason(refused.reason)[1], refused.reason)
 
 
 class _Printer:

@@ -350,6 +350,33 @@ async def test_doctor_fails_when_something_must_be_done() -> None:
     assert "Something needs you" in output.splitlines()[-2]
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [
+        ("a.py", "x = 1\n", "ok"),
+        ("notes.txt", "text\n", "language_excluded"),
+        ("a.bin", "\0\0", "binary"),
+        ("min.js", "x" * 50_000, "too_large"),
+    ],
+)
+async def test_doctor_says_whether_a_file_can_have_suggestions(
+    project: Path, name: str, content: str, code: str
+) -> None:
+    (project / name).write_text(content)
+    async with FakeModel(Script(models=[MODEL])) as fake:
+        configure(fake)
+        status, output, _ = await run("doctor", name, "--no-model", "--json")
+    found = [finding for finding in json.loads(output)["findings"] if finding["subject"] == "file"]
+    assert (status, [finding["code"] for finding in found]) == (0, [code])
+    assert name in found[0]["sentence"]
+
+
+async def test_doctor_of_a_missing_file_is_an_error() -> None:
+    code, _, errors = await run("doctor", "missing.py", "--no-model", "--json")
+    assert code == 1
+    assert "'missing.py' cannot be read" in errors
+
+
 async def test_doctor_draws_on_a_terminal() -> None:
     code, output, _ = await run(
         "doctor", "--no-model", env={**os.environ, "FORCE_COLOR": "1", "TERM": "xterm-256color"}
