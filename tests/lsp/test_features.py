@@ -164,6 +164,9 @@ async def test_neovim_gets_the_text_and_no_edit() -> None:
         (item,) = (await menu(editor, 0, 7))["items"]
         assert "textEdit" not in item
         assert item["insertText"] == "plaplain text\n    of two lines"
+        editor.change(URI, 2, "replace")
+        (item,) = (await menu(editor, 0, 7))["items"]
+        assert item["textEdit"]["newText"] == "replace!"
 
 
 async def test_a_slow_menu_is_empty_at_first_and_the_repeated_request_waits_for_the_same_search() -> None:
@@ -190,6 +193,22 @@ async def test_a_failing_menu_is_an_error_and_the_next_one_asks_again() -> None:
             error = await editor.call_error("textDocument/completion", menu_params(0, 3))
             assert error["code"] == -32803
         assert (await editor.status())["counts"]["suggest"] == 2
+
+
+async def test_cancelling_a_menu_ends_its_search_unless_a_newer_request_waits_for_it() -> None:
+    async with editing() as editor:
+        await editor.initialize({})
+        editor.open(URI, "forever")
+        assert (await menu(editor, 0, 3))["items"] == []
+        older = editor.request("textDocument/completion", menu_params(0, 3))
+        await editor.status()
+        newer = editor.request("textDocument/completion", menu_params(0, 3))
+        assert (await editor.await_reply(older))["result"] == {"isIncomplete": True, "items": []}
+        status = await editor.status()
+        assert (status["running"], status["counts"]["suggest"]) == (1, 1)
+        editor.notify("$/cancelRequest", {"id": newer})
+        assert (await editor.await_reply(newer))["error"]["code"] == -32800
+        await editor.await_status(lambda status: status["running"] == 0)
 
 
 async def test_closing_a_document_ends_its_menu_search() -> None:

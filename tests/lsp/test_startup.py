@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from typing import Any
 
 import pytest
-from tests.support.fake_editor import INLINE, ROOT, editing, frame
+from tests.support.fake_editor import INLINE, ROOT, SCRIPTED, editing, frame
 from tests.support.scripted_lsp import ScriptedServices
 
 from dragoman.lsp.capabilities import COMMANDS, server_capabilities
@@ -112,6 +113,15 @@ def test_wrong_arguments_are_a_sentence_and_2(arguments: list[str], code: int, w
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert ("Usage: dragoman lsp" in done.stdout) == (code == 0)
+
+
+def test_an_address_that_is_taken_is_a_sentence_and_1() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = subprocess.run([*SCRIPTED, "--tcp", address], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert done.returncode == 1
+    assert address in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_what_some_clients_append_is_tolerated() -> None:

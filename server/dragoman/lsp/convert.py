@@ -12,6 +12,7 @@ from dragoman.lsp.positions import Encoding, to_units
 from dragoman.lsp.services import EditorEdit
 
 _WORD_BEFORE = re.compile(r"\w+\Z")
+_SPACE = re.compile(r"\s")
 _LABEL_LENGTH = 60
 """Characters of a suggestion's first line that a completion menu shows; menus are narrow."""
 
@@ -61,8 +62,8 @@ def menu_list(
 ) -> types.CompletionList:
     """Return the same suggestions as items of a completion menu.
 
-    With ``by_insert_text`` the item carries no edit but the text from the word's start on: Neovim 0.11 takes only the first
-    word of an edit.
+    With ``by_insert_text`` an item of several words carries no edit but the text from the word's start on: Neovim 0.11 takes
+    only the first word of an edit.
     """
     line = query.text.line(query.line)
     word = _WORD_BEFORE.search(line[: query.character])
@@ -70,7 +71,8 @@ def menu_list(
     for rank, suggestion in enumerate(suggestions):
         start = min(word.start() if word else query.character, suggestion.start_character)
         new_text = line[start : suggestion.start_character] + suggestion.text
-        plain = by_insert_text and suggestion.end_character == query.character
+        cut_short = by_insert_text and _SPACE.search(new_text) is not None
+        plain = cut_short and suggestion.end_character == query.character
         items.append(
             types.CompletionItem(
                 label=_label(new_text),

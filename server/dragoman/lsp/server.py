@@ -179,10 +179,15 @@ async def serve_stdio(services_factory: ServicesFactory, handshake: Handshake) -
 async def serve_tcp(services_factory: ServicesFactory, host: str, port: int) -> int:
     """Wait for one client at an address, serve it until it leaves, and return the exit code.
 
-    The address is written to stderr, so that port 0 can be used; raises OSError when it cannot be bound.
+    The address is written to stderr, so that port 0 can be used; an address that cannot be bound is a sentence there and 1.
     """
     loop = asyncio.get_running_loop()
-    with socket.create_server((host, port)) as listening:
+    try:
+        listening = socket.create_server((host, port))
+    except OSError as error:
+        sys.stderr.write(f"dragoman lsp: cannot listen on {host}:{port}: {error.strerror or error}.\n")
+        return 1
+    with listening:
         listening.setblocking(False)
         bound_host, bound_port = listening.getsockname()[:2]
         sys.stderr.write(f"Dragoman's language server listens on {bound_host}:{bound_port}.\n")

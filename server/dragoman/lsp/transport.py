@@ -26,6 +26,9 @@ Receive = Callable[[bytes | FramingError], None]
 Lost = Callable[[], None]
 
 _READ_SIZE = 1 << 18
+_MAX_UNREAD = 256 * 1024 * 1024
+"""Bytes that may wait for a client that does not read; beyond, it is stuck for good and would take the memory with it."""
+
 _FLUSH_SECONDS = 2.0
 """How long the last replies may take to leave when the server ends; a client that does not read them is gone or stuck."""
 
@@ -105,8 +108,12 @@ class AsyncWriter:
 
     def write(self, data: bytes) -> None:
         """Send or queue one message."""
-        if not self._transport.is_closing():
-            self._transport.write(data)
+        if self._transport.is_closing():
+            return
+        self._transport.write(data)
+        if self._transport.get_write_buffer_size() > _MAX_UNREAD:
+            logger.error("the client has left %s bytes unread and is given up", self._transport.get_write_buffer_size())
+            self._transport.abort()
 
     async def aclose(self) -> None:
         """Send what is queued, within the limit, and close."""

@@ -30,6 +30,8 @@ class MenuSearch:
 
     place: tuple[int, int, int]
     task: asyncio.Task[Outcome | Exception]
+    asked: int = 0
+    """How many requests have waited for it."""
 
 
 def nothing_yet() -> types.CompletionList:
@@ -55,7 +57,8 @@ def completion(
         forget(session, uri)
         work = session.services.completion.suggest(query)
         running = session.menus[uri] = MenuSearch(place, session.tasks.start(_quietly(work), name=f"menu {uri}"))
-    return _answer(session, query, running, REPEATED_WAIT if repeated else FIRST_WAIT)
+    running.asked += 1
+    return _answer(session, query, running, running.asked, REPEATED_WAIT if repeated else FIRST_WAIT)
 
 
 def forget(session: Session, uri: str) -> None:
@@ -74,9 +77,15 @@ async def _quietly(work: Coroutine[Any, Any, Outcome]) -> Outcome | Exception:
 
 
 async def _answer(
-    session: Session, query: CompletionQuery, running: MenuSearch, seconds: float
+    session: Session, query: CompletionQuery, running: MenuSearch, turn: int, seconds: float
 ) -> types.CompletionList:
-    await asyncio.wait([running.task], timeout=seconds)
+    try:
+        await asyncio.wait([running.task], timeout=seconds)
+    except asyncio.CancelledError:
+        # The client gave up, unless a newer request waits for this same search.
+        if running.asked == turn and session.menus.get(query.uri) is running:
+            forget(session, query.uri)
+        raise
     if not running.task.done() or running.task.cancelled():
         return nothing_yet()
     outcome = running.task.result()

@@ -9,7 +9,7 @@ from typing import Any
 from lsprotocol import types
 
 from dragoman.lsp.capabilities import initialize_result
-from dragoman.lsp.features import configuration
+from dragoman.lsp.features import completion, configuration
 from dragoman.lsp.parent import watch_parent
 from dragoman.lsp.session import Session
 from dragoman.monitoring import bug
@@ -46,6 +46,8 @@ async def _start(session: Session) -> None:
 def shutdown(session: Session, _params: Any) -> None:
     """Answer what is open, end running generations, refuse what still comes."""
     session.door.begin_shutdown()
+    for uri in list(session.menus):
+        completion.forget(session, uri)
     session.services.completion.cancel()
 
 
