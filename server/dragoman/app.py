@@ -87,7 +87,7 @@ class ModelTargets:
         source, info = await self._models.source_for("completion")
         provider = source.provider
         return Target(
-            provider.model(info),
+            self._models.model(source, info),
             provider=provider.name,
             is_local=provider.is_local,
             small=provider.kind == "embedded",

@@ -32,6 +32,9 @@ logger = logging.getLogger(__name__)
 SETTINGS_POLL_S = 2.0
 """The settings files are looked at this often: one ``stat`` each, for clients that watch no files."""
 
+ASKS_IN_THE_WAY = ("neovim", "vim", "emacs", "eglot", "kakoune", "helix")
+"""Clients that answer a question with the keyboard that the user is typing on: they get a short line instead."""
+
 DOWNLOAD = "Download"
 NOT_NOW = "Not now"
 
@@ -39,9 +42,10 @@ NOT_NOW = "Not now"
 class EditorServices:
     """Implements `dragoman.lsp.services.Services` for one client."""
 
-    def __init__(self, client: ClientPort, config_file: Path | None = None) -> None:
+    def __init__(self, client: ClientPort, config_file: Path | None = None, log_file: Path | None = None) -> None:
         self._client = client
         self._config_file = config_file
+        self._log_file = log_file
         self._options = EditorOptions()
         self._settings: Mapping[str, Any] = {}
         self._tasks = TaskSet()
@@ -128,6 +132,9 @@ class EditorServices:
                 self._watch_app()
                 await old.aclose()
                 self._tasks.start(self._app.models.refresh(), name="catalogue")
+        monitoring = self._app.settings.monitoring
+        level = monitoring.log_level if "log_level" in monitoring.model_fields_set else None
+        logs.configure_logs(level=level, file=self._log_file, style=monitoring.log_format)
         self._tell_problems()
         self._show_status()
 
@@ -235,6 +242,9 @@ class EditorServices:
             self._client.show_message("warning", f"Dragoman: {choice.problem}")
             return
         self._asked_for_model = True
+        if self._options.client_name.lower().startswith(ASKS_IN_THE_WAY):
+            self._client.show_message("info", "Dragoman has no model: run `dragoman models pull` once.")
+            return
         size = find_entry(DEFAULT_MODEL).bytes / 1e6
         text = (
             "Dragoman has no model yet, so it completes identifiers only. "
@@ -270,10 +280,12 @@ class EditorServices:
 
 async def run_language_server(options: LspOptions, handshake: Handshake | None) -> int:
     """Serve one editor until it leaves; returns the process's exit code."""
-    logs.configure_logs(file=Path(options.log_file) if options.log_file else None)
+    config_file = Path(options.config) if options.config else None
+    log_file = Path(options.log_file) if options.log_file else None
+    logs.configure_logs(file=log_file)
 
     def services(client: ClientPort) -> EditorServices:
-        return EditorServices(client, Path(options.config) if options.config else None)
+        return EditorServices(client, config_file, log_file)
 
     if options.tcp is not None:
         return await serve_tcp(services, *options.tcp)

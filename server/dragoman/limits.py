@@ -47,6 +47,9 @@ DEBOUNCE_MAX_S: Final = 0.4
 TYPING_GAP_S: Final = 0.6
 """After this much silence the next key is the start of a burst: it is asked about at once (leading edge)."""
 
+SLOW_FIRST_TEXT_S: Final = 8.0
+"""A model whose answers begin later than this is called slow: even a cold prompt on two cores is read by then."""
+
 # -- completion: cache -------------------------------------------------------------------------------------------------
 
 CACHE_ENTRIES: Final = 250

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from dragoman.limits import SLOW_FIRST_TEXT_S
+from dragoman.models.diagnosis.reasons import explain_reason
 from dragoman.models.providers.embedded import EmbeddedProvider
 
 if TYPE_CHECKING:
@@ -77,19 +79,19 @@ def _with_model(app: App, name: str, about: dict[str, str]) -> Status:
     if last.reason == "model_error":
         return Status("problem", last.detail, "Run `dragoman doctor`.", reason=last.reason, **about)
     if last.reason in {"language_excluded", "ignored_file", "too_large", "binary", "disabled"}:
-        return Status("off", last.detail, reason=last.reason, **about)
+        return Status("off", last.detail, explain_reason(last.reason)[1], reason=last.reason, **about)
     choice = app.models.current("completion")
     if choice.problem:
-        return Status("ready", f"{name} completes. {choice.problem}", reason="ok", **about)
+        return Status(
+            "ready", f"{name} completes. {choice.problem}", "Correct models.roles.completion.", reason="ok", **about
+        )
     if choice.info is not None and "fim" not in choice.info.capabilities:
-        sentence = f"{name} completes, but it cannot fill in the middle: it does not see the text after the cursor."
-        return Status(
-            "ready", sentence, "Use a model made for completion, such as qwen2.5-coder.", reason="not_fim", **about
-        )
+        return Status("ready", *explain_reason("not_fim"), reason="not_fim", **about)
     if last.reason in {"filtered", "empty_answer"}:
-        return Status(
-            "ready", f"{name} completes. The last place had no suggestion: {last.detail}.", reason=last.reason, **about
-        )
+        return Status("ready", *explain_reason(last.reason, last.detail), reason=last.reason, **about)
+    if app.completion.first_text_s > SLOW_FIRST_TEXT_S:
+        sentence, advice = explain_reason("slow", f"its last answer began after {app.completion.first_text_s:.0f} s")
+        return Status("ready", sentence, advice, reason="slow", **about)
     return Status("ready", f"{name} completes.", reason="ok", **about)
 
 

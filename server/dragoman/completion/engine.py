@@ -94,6 +94,8 @@ class CompletionEngine:
         self._debouncer = Debouncer(policy.debounce, clock)
         self.counts: Counter[str] = Counter()
         """How often it was ``asked``, what the answers came from, and how many ``generations`` that took."""
+        self.first_text_s = 0.0
+        """Seconds until the newest generation's first text."""
         self.last: Outcome = Outcome()
         """What the newest query came to, for the status bar and ``dragoman doctor``."""
         self.on_outcome: Callable[[Outcome], None] = lambda _outcome: None
@@ -196,6 +198,7 @@ class CompletionEngine:
             await generation.wait(has_line)
             if generation.first_text is not None:
                 self._debouncer.answered(generation.first_text)
+                self.first_text_s = generation.first_text
         if generation.failed or not generation.text.startswith(typed):
             return None
         text = generation.text[len(typed) :]

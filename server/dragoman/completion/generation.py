@@ -17,6 +17,7 @@ from dragoman.limits import CACHE_PREFIX_CHARS, LINGER_S, TYPED_THROUGH_CHARS
 from dragoman.models.base import Chunk
 
 _numbers = itertools.count(1)
+_MISFIT = "The generation was stopped: the text no longer fits."
 
 
 class Generation:
@@ -54,6 +55,8 @@ class Generation:
         self._rules = rules
         self._line, self._character = query.line, query.character
         self._line_count = query.text.line_count
+        self._typed = ""
+        """What the document has behind the anchor by now; text that comes later must agree with it."""
         self._waiting = 0
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -76,6 +79,9 @@ class Generation:
                     self.text, ended = self._rules.cut(raw, done=chunk.finish is not None)
                     if ended:
                         break
+                    if not self.continues(self._typed):
+                        self.error = ModelError(_MISFIT)
+                        break
                     self._notify()
         except ModelError as error:
             self.error = error
@@ -91,7 +97,7 @@ class Generation:
         if task is None or task.done():
             return
         if self.error is None and not self.done:
-            self.error = ModelError("The generation was stopped: the text no longer fits.")
+            self.error = ModelError(_MISFIT)
         task.cancel()
         await asyncio.wait([task])
 
@@ -162,6 +168,7 @@ class Generation:
         after = self.place.after
         for length in range(min(len(typed), TYPED_THROUGH_CHARS) + 1):
             if self.continues(typed[:length]) and text_after(text, line, typed[length:]) == after:
+                self._typed = typed[:length]
                 return True
         return self._fits_over_lines(text, line, typed)
 

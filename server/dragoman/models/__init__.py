@@ -1,1 +1,1 @@
-"""TBD."""
+"""Talking to language models: providers, what they can do, and which one answers."""

@@ -10,7 +10,7 @@ from dragoman.models.base import Capability, Role
 from dragoman.models.providers import make_provider
 from dragoman.models.providers.broken import BrokenProvider
 from dragoman.models.providers.embedded import EmbeddedProvider
-from dragoman.models.providers.endpoint import SERVER_SUFFIX, Endpoint, Kind, StatedModel, Timeouts
+from dragoman.models.providers.endpoint import Endpoint, Kind, StatedModel, Timeouts
 from dragoman.models.selection import Source, Wishes
 from dragoman.settings import resolve_key
 
@@ -83,10 +83,10 @@ def _stated(entry: ModelEntry) -> StatedModel:
         value = getattr(entry, ability)
         if value is not None:
             abilities[ability] = value
-    fim = entry.fim
-    if fim is False:
-        abilities["fim"] = False
-    family = SERVER_SUFFIX if fim is True else fim or None
+    # A bare yes or no leaves the template to the model's name, and to the server itself where the name says nothing.
+    if isinstance(entry.fim, bool):
+        abilities["fim"] = entry.fim
+    family = entry.fim if isinstance(entry.fim, str) else None
     return StatedModel(entry.name, entry.roles, family, entry.context_window, abilities)
 
 

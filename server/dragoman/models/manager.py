@@ -36,6 +36,7 @@ class ModelManager:
         self._read_at: float | None = None
         self._reading: asyncio.Task[None] | None = None
         self._tasks = TaskSet()
+        self._models: dict[tuple[str, ModelInfo], Model] = {}
         self.on_change: Callable[[], None] = lambda: None
         """Called after each reading of the catalogue."""
 
@@ -94,15 +95,22 @@ class ModelManager:
     async def for_role(self, role: Role) -> Model:
         """Return the model to call for ``role``; raises `NoModelError` or `ProviderUnreachableError`."""
         source, info = await self.source_for(role)
-        return source.provider.model(info)
+        return self.model(source, info)
+
+    def model(self, source: Source, info: ModelInfo) -> Model:
+        """Return the model to call; the same object for as long as the model is the same, for it learns its server's quirks."""
+        key = (source.provider.name, info)
+        if key not in self._models:
+            self._models[key] = source.provider.model(info)
+        return self._models[key]
 
     async def source_for(self, role: Role) -> tuple[Source, ModelInfo]:
         """Return where the model for ``role`` is and what it is; raises as `for_role`."""
         choice = await self.choose(role)
         if choice.source is None or choice.info is None:
-            down = [o for o in self._offers if o.source.origin == "configured" and not o.status.reachable]
-            if down:
-                raise ProviderUnreachableError(choice.problem, hint=down[0].status.hint)
+            troubled = [o for o in self._offers if o.source.origin == "configured" and o.trouble]
+            if troubled:
+                raise ProviderUnreachableError(choice.problem, hint=troubled[0].status.hint)
             raise NoModelError(choice.problem, hint=NO_MODEL_HINT)
         return choice.source, choice.info
 
@@ -117,7 +125,7 @@ class ModelManager:
         for offer in self._offers:
             for info in offer.models:
                 if info.name == name:
-                    return offer.source.provider.model(info)
+                    return self.model(offer.source, info)
         nearest = difflib.get_close_matches(name, [info.name for info in self.catalog()], n=1, cutoff=0.3)
         hint = f"The nearest is {nearest[0]!r}." if nearest else "`dragoman models list` shows what there is."
         raise ModelNotFoundError(f"No provider has a model {name!r}.", hint=hint)

@@ -36,6 +36,11 @@ class Offer:
     models: tuple[ModelInfo, ...] = ()
     problem: str = ""
 
+    @property
+    def trouble(self) -> str:
+        """Why it cannot be used now though it is configured, empty when it can."""
+        return self.problem or self.status.problem or ("" if self.status.reachable else "does not answer")
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -152,9 +157,7 @@ def _stand_back(
 ) -> list[tuple[tuple[int, ...], Offer, ModelInfo, str]]:
     """Take out the embedded model where a configured provider answers for the role, or would if it were up."""
     configured = [offer for offer in offers if offer.source.origin == "configured"]
-    claimed = any(row[1].source.origin == "configured" for row in able) or any(
-        not offer.status.reachable for offer in configured
-    )
+    claimed = any(row[1].source.origin == "configured" for row in able) or any(offer.trouble for offer in configured)
     return [row for row in able if row[1].source.origin != "embedded"] if claimed else able
 
 
@@ -170,11 +173,9 @@ def _unmatched(role: Role, offers: Sequence[Offer], wishes: Wishes) -> str:
 
 
 def _nobody(role: Role, offers: Sequence[Offer]) -> str:
-    down = [offer for offer in offers if offer.source.origin == "configured" and not offer.status.reachable]
-    if down:
-        return "; ".join(
-            f"{offer.source.provider.name!r}: {offer.status.problem or 'does not answer'}" for offer in down
-        )
+    troubled = [offer for offer in offers if offer.source.origin == "configured" and offer.trouble]
+    if troubled:
+        return "; ".join(offer.trouble for offer in troubled)
     if role == "completion" and any(offer.models for offer in offers):
         return "None of the models that answer can fill in the middle."
     return "No model is installed and no model server answers."
