@@ -239,6 +239,6 @@ def test_a_button_gets_the_model_and_ghost_text_follows_without_a_restart(tmp_pa
         workbench.click(".editor-group-container.active .view-lines")
         workbench.press("Control+End")
         workbench.type("def add(a, b):\nreturn a")
-        workbench.wait_for_ghost("b")
+        workbench.wait_for_ghost("+ b")
         workbench.screenshot("real-model")
         assert len(workbench.server_pids()) == 1

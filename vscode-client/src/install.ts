@@ -59,8 +59,12 @@ function run(log: LogOutputChannel, token: CancellationToken, program: string, a
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { cwd: os.homedir(), stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
     const cancelled = token.onCancellationRequested(() => child.kill());
+    let last = '';
     for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text: string) => log.info(text.trimEnd()));
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        log.info(text.trimEnd());
+        last = text.trim().split('\n').pop() || last;
+      });
     }
     child.on('error', (error) => {
       cancelled.dispose();
@@ -71,7 +75,8 @@ function run(log: LogOutputChannel, token: CancellationToken, program: string, a
       if (code === 0) {
         resolve();
       } else {
-        reject(new Error(token.isCancellationRequested ? 'cancelled.' : `'${program}' ended with ${String(code)}.`));
+        const reason = last || `'${program}' ended with ${String(code)}.`;
+        reject(new Error(token.isCancellationRequested ? 'cancelled.' : reason));
       }
     });
   });

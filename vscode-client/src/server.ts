@@ -245,7 +245,8 @@ export class Server {
 /** The library pops up its own words when a server ends while starting; ours are in `Listener`, its go to the log. */
 class QuietClient extends LanguageClient {
   override error(message: string, data?: unknown): void {
-    super.error(message, data, false);
+    // A stack of the library's tells a reader of the log nothing.
+    super.error(data === undefined ? message : `${message} ${sentenceOf(data)}`, undefined, false);
   }
 }
 
