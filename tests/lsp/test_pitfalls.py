@@ -229,8 +229,9 @@ async def test_pitfall_8_a_failing_notification_is_logged_and_never_pops_up(tran
         editor.change("file:///never/opened", 2, (0, 0, 0, 0, "x"))
         editor.notify("textDocument/didChange", {"nonsense": True})
         editor.notify("no/such/notification", {})
-        assert (await editor.status())["bugs"] == ["the domain failed on a notification"]
+        status = await editor.status()
         await editor.expect_no_more()
+        assert status["bugs"] == ["the domain failed on a notification"]
         editor.expected_bugs = 1
 
 

@@ -49,6 +49,7 @@ class FakeEditor:
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._input: asyncio.BaseTransport | None = None
 
     # -- begin and end -------------------------------------------------------------------------------------------------
 
@@ -83,7 +84,9 @@ class FakeEditor:
             assert self.process.stdout is not None
             self._reader = asyncio.StreamReader(limit=1 << 30)
             reading = self._reader
-            await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reading), self.process.stdout)
+            self._input, _ = await loop.connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(reading), self.process.stdout
+            )
             # The third part of a StreamWriter, its protocol, is what a StreamReaderProtocol without a reader's data is.
             pipe, protocol = await loop.connect_write_pipe(
                 lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), self.process.stdin
@@ -96,7 +99,7 @@ class FakeEditor:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 header = await self._reader.readuntil(b"\r\n\r\n")
-                length = re.fullmatch(rb"Content-Length: (\d+)\r\n\r\n", header)
+                length = re.fullmatch(rb"Content-Length: (\d+)\r\n(?:Content-Type: [^\r]+\r\n)?\r\n", header)
                 if length is None:
                     self.unread.append({"stream is corrupt at": header.decode(errors="replace")})
                     break
@@ -134,6 +137,8 @@ class FakeEditor:
             self._reading.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._reading
+        if self._input is not None:
+            self._input.close()
         if self._writer is not None:
             self._writer.close()
             with contextlib.suppress(ConnectionError):
