@@ -123,6 +123,11 @@ class Workbench:
         (self.folder / "config" / "config.toml").write_text(self._config, encoding="utf-8")
         entry = [str(self._node), str(self._code_server / "out" / "node" / "entry.js")]
         folders = ["--user-data-dir", str(self.folder / "data"), "--extensions-dir", str(self.folder / "extensions")]
+        # The browser starts while the extension is installed.
+        self._driver = subprocess.Popen(
+            [str(self._node), str(DRIVER), str(self._playwright), str(self._chromium)],
+            env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
         subprocess.run(
             [*entry, *folders, "--install-extension", str(self._extension)],
             env=environment, check=True, capture_output=True, timeout=120,
@@ -136,12 +141,8 @@ class Workbench:
                 env=environment, stdout=log, stderr=subprocess.STDOUT, text=True, start_new_session=True,
             )  # fmt: skip
         url = self.until(self._address, "code-server's address")
-        self._driver = subprocess.Popen(
-            [str(self._node), str(DRIVER), str(self._playwright), str(self._chromium), url],
-            env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
-        )  # fmt: skip
         self._read()
-        self.ask("goto")
+        self.ask("goto", url=url)
         self.wait(".explorer-folders-view .monaco-list-row")
 
     def _own_folder(self, name: str) -> Path:

@@ -3,7 +3,7 @@
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 
-const [playwright, executablePath, url] = process.argv.slice(2);
+const [playwright, executablePath] = process.argv.slice(2);
 const { chromium } = createRequire(import.meta.url)(playwright);
 
 const browser = await chromium.launch({
@@ -40,7 +40,7 @@ const readGhost = () => {
 
 const methods = {
   ghost: () => page.evaluate(readGhost),
-  goto: () => page.goto(url, { waitUntil: 'domcontentloaded', timeout: 120_000 }),
+  goto: ({ url }) => page.goto(url, { waitUntil: 'domcontentloaded', timeout: 120_000 }),
   click: ({ selector, timeout }) => page.locator(selector).first().click({ timeout }),
   hover: ({ selector, timeout }) => page.locator(selector).first().hover({ timeout }),
   unhover: () => page.mouse.move(600, 300),
