@@ -36,6 +36,12 @@ DRIVER = """
   (run-hooks 'post-command-hook)
   (wait-until "a server" #'eglot-current-server))
 (defun press (keys) (execute-kbd-macro (kbd keys)))
+(defun press-again (keys)
+  "Press KEYS until they change something, as a person does: the first press asks, the next waits for the model."
+  (let ((before (text)) (left 5))
+    (while (and (equal before (text)) (> left 0))
+      (press keys)
+      (setq left (1- left)))))
 (defun text () (buffer-substring-no-properties (point-min) (point-max)))
 (defun report ()
   (dolist (buffer (buffer-list))

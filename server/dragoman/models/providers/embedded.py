@@ -84,7 +84,8 @@ class EmbeddedProvider:
             if engine is not None and engine.state.phase == "ready" and await engine.ask_info() is not None:
                 latency = (time.perf_counter() - started) * 1000
         if self._state.phase == "failed":
-            return ProviderStatus(reachable=False, version=_library_version(), problem=self._state.problem)
+            # The next call starts it anew, so it counts as reachable.
+            return ProviderStatus(reachable=True, version=_library_version(), problem=self._state.problem)
         return ProviderStatus(reachable=True, latency_ms=latency, version=_library_version())
 
     async def models(self) -> list[ModelInfo]:
