@@ -37,7 +37,7 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 
 .PHONY: lock
 lock: $(VENV)/.installed-dev ## Pin every dependency anew
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	$(LOCK) pyproject.toml --extra all --group build -o requirements.lock
 	$(LOCK) pyproject.toml --extra all --group build --group dev -o requirements-dev.lock
 
@@ -63,6 +63,7 @@ check: $(VENV)/.installed-dev ## Lint, format, types, import directions
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -c "from tests.support import tools as t; t.npm_ci(t.CLIENT); t.npm('run', 'check', cwd=t.CLIENT)"
 
 .PHONY: test
 test: $(VENV)/.installed-dev ## Run every test, real editors and the real model included
