@@ -185,6 +185,16 @@ async def test_a_slow_menu_is_empty_at_first_and_the_repeated_request_waits_for_
         assert status["counts"]["suggest cancelled"] == 1
 
 
+async def test_a_menu_by_key_in_neovim_waits_at_once_and_one_by_typing_does_not() -> None:
+    """Its omnifunc asks a single time; what it asks by itself has another trigger kind."""
+    async with editing() as editor:
+        await editor.initialize({}, clientInfo={"name": "Neovim", "version": "0.11.4"})
+        editor.open(URI, "sleep:0.7")
+        assert len((await menu(editor, 0, 3))["items"]) == 1
+        editor.change(URI, 2, "sleep:0.7 ")
+        assert (await editor.call("textDocument/completion", menu_params(0, 3, kind=3)))["items"] == []
+
+
 async def test_a_failing_menu_is_an_error_and_the_next_one_asks_again() -> None:
     async with editing() as editor:
         await editor.initialize({})

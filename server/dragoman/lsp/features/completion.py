@@ -58,7 +58,17 @@ def completion(
         work = session.services.completion.suggest(query)
         running = session.menus[uri] = MenuSearch(place, session.tasks.start(_quietly(work), name=f"menu {uri}"))
     running.asked += 1
-    return _answer(session, query, running, running.asked, REPEATED_WAIT if repeated else FIRST_WAIT)
+    patient = repeated or _asked_by_key(session, params)
+    return _answer(session, query, running, running.asked, REPEATED_WAIT if patient else FIRST_WAIT)
+
+
+def _asked_by_key(session: Session, params: types.CompletionParams) -> bool:
+    """Tell whether the user pressed a key for the menu: Neovim asks once then, without holding up anything else."""
+    return (
+        session.editor.client_name == "Neovim"
+        and params.context is not None
+        and params.context.trigger_kind == types.CompletionTriggerKind.Invoked
+    )
 
 
 def forget(session: Session, uri: str) -> None:
