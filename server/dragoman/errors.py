@@ -1,6 +1,6 @@
 """The one exception tree.
 
-Rooms raise these; each door translates them once (``lsp`` to a JSON-RPC code, ``cli`` to an exit code, the gateway to an HTTP status).
+Rooms raise these; each door translates them once: ``lsp`` to a JSON-RPC code, ``cli`` to an exit code.
 A message names the thing with ``!r``; ``hint`` says what to do next.
 """
 
@@ -100,7 +100,9 @@ class ModelTimeoutError(ModelError):
 
     code = "timeout"
 
-    def __init__(self, message: str, *, phase: Literal["connect", "first_token", "idle", "total"], hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, phase: Literal["connect", "first_token", "idle", "total"], hint: str = ""
+    ) -> None:
         super().__init__(message, hint=hint)
         self.phase = phase
 

@@ -148,7 +148,8 @@ def report(subjects: list[Subject], arguments: argparse.Namespace) -> None:
             print(f"{row['subject']:24} {row['ms']:8.1f} ms   ({row['min']:.1f}–{row['max']:.1f})")
     if not arguments.json:
         print(
-            f"spawn → initialize reply, median of {arguments.rounds} rounds of {arguments.runs}; load {load:.1f}, {os.cpu_count()} CPUs"
+            "spawn → initialize reply, median of "
+            f"{arguments.rounds} rounds of {arguments.runs}; load {load:.1f}, {os.cpu_count()} CPUs"
         )
 
 

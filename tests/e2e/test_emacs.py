@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.support.emacs import open_emacs, run_emacs
 from tests.support.readme import config_block
 from tests.support.scene import Scene, open_scene, wait_until
@@ -36,7 +37,9 @@ def after(place: str, keys: str, completing: str) -> str:
 
 def test_meta_tab_inserts_the_suggestion(tmp_path: Path) -> None:
     script = {"rules": [["    re", "turn a + b"]], "text": ""}
-    text, rest = edit(tmp_path, ADD, script, after("):\n    ", "r e", "C-M-i"), "(buffer-substring (point) (point-max))")
+    text, rest = edit(
+        tmp_path, ADD, script, after("):\n    ", "r e", "C-M-i"), "(buffer-substring (point) (point-max))"
+    )
     assert text == "def add(a, b):\n    return a + b\n\nprint(add(1, 2))\n"
     assert rest == "\n\nprint(add(1, 2))\n"
 

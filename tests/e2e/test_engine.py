@@ -14,13 +14,13 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.support.weights import weights_dir  # noqa: F401 - a fixture
 
 from dragoman.engine.client import EngineState
 from dragoman.errors import ContextOverflowError, OutOfMemoryError, ProviderFailedError
 from dragoman.models.base import ChatMessage, ChatRequest, Chunk, CompletionRequest, ModelInfo
 from dragoman.models.providers.embedded import EmbeddedModel, EmbeddedProvider
 from dragoman.models.weights import DEFAULT_MODEL
+from tests.support.weights import weights_dir  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.model
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.support.neovim import Neovim, find_neovim, open_neovim
 from tests.support.readme import config_block
 from tests.support.scene import Scene, open_scene, wait_until

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from dragoman.models.weights import DEFAULT_MODEL, WeightsStore, find_entry
+from dragoman.settings.export import vscode_configuration
 from tests.support import tools
 from tests.support.scene import FAKE_PROVIDER, FakeModelServer
 from tests.support.vscode import NOTIFICATION, STATUS, SUGGEST_ROWS, Workbench
 from tests.support.weights import find_weights
-
-from dragoman.models.weights import DEFAULT_MODEL, WeightsStore, find_entry
-from dragoman.settings.export import vscode_configuration
 
 pytestmark = [pytest.mark.editor, pytest.mark.xdist_group("vscode")]
 

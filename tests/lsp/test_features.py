@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from tests.support.fake_editor import INLINE, FakeEditor, Transport, editing
 
 from dragoman.lsp.capabilities import COMMANDS
+from tests.support.fake_editor import INLINE, FakeEditor, Transport, editing
 
 URI = "file:///w/a.py"
 TRANSPORTS = pytest.mark.parametrize("transport", ["stdio", "tcp"])

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 
 import pytest
+
 from tests.support.fake_editor import SCRIPTED, Transport, editing, frame
 
 URI = "file:///w/a.py"

@@ -8,10 +8,10 @@ import sys
 
 import pytest
 from lsprotocol import types
-from tests.support.fake_editor import FakeEditor, Transport, editing
 
 from dragoman.completion.query import Suggestion
 from dragoman.lsp.convert import accept_command
+from tests.support.fake_editor import FakeEditor, Transport, editing
 
 URI = "file:///w/a.py"
 TRANSPORTS = pytest.mark.parametrize("transport", ["stdio", "tcp"])

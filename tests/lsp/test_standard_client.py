@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest_lsp
 from lsprotocol import types
 from pytest_lsp import LanguageClient
+
 from tests.support.lsp_client import SCRIPTED_CONFIG, begin
 
 URI = "file:///w/a.py"

@@ -8,14 +8,14 @@ import sys
 from typing import Any
 
 import pytest
-from tests.support.fake_editor import INLINE, ROOT, SCRIPTED, editing, frame
-from tests.support.scripted_lsp import ScriptedServices
 
 from dragoman.lsp.capabilities import COMMANDS, server_capabilities
 from dragoman.lsp.features import FEATURES
 from dragoman.lsp.features.commands import COMMANDS as COMMAND_HANDLERS
 from dragoman.lsp.features.commands import LATER
 from dragoman.lsp.server import create_server
+from tests.support.fake_editor import INLINE, ROOT, SCRIPTED, editing, frame
+from tests.support.scripted_lsp import ScriptedServices
 
 CLIENTS: list[dict[str, Any]] = [
     {},

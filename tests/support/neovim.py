@@ -14,6 +14,7 @@ from typing import Any
 
 import pynvim
 import pytest
+
 from tests.support.scene import WAIT_SECONDS, Scene, wait_until
 
 PACKAGES = {

@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import httpx
+
 from tests.support.fake_http import Connection, HttpServer, HungUp, Request
 
 

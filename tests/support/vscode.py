@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import psutil
+
 from tests.support import tools
 
 T = TypeVar("T")

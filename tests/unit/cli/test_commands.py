@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.fake_model import FakeModel, Script
-from tests.support.gguf import write_tiny_model
 
 from dragoman import __version__
 from dragoman.cli import main
 from dragoman.cli.pulling import Lines
+from tests.support.fake_model import FakeModel, Script
+from tests.support.gguf import write_tiny_model
 
 MODEL = "qwen2.5-coder:1.5b-base"
 

@@ -11,8 +11,6 @@ from shutil import which
 from typing import Any, get_args
 
 import pytest
-from tests.support.fake_http import Connection, HttpServer, Request
-from tests.support.fake_model import FakeModel, Script
 
 from dragoman.completion.query import Reason
 from dragoman.models.base import Chunk, CompletionRequest, ModelInfo
@@ -35,6 +33,8 @@ from dragoman.models.providers.endpoint import Endpoint
 from dragoman.models.selection import Source
 from dragoman.models.weights import DEFAULT_MODEL, WeightsStore, find_entry
 from dragoman.settings import LoadedSettings, load_settings
+from tests.support.fake_http import Connection, HttpServer, Request
+from tests.support.fake_model import FakeModel, Script
 
 WORKS = "quorvin, zelph"
 """What only a model says that has read the text after the cursor."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.support.gguf import make_header, write_tiny_model
 
 from dragoman.engine import gguf, memory
 from dragoman.engine.inference import batch_tokens
+from tests.support.gguf import make_header, write_tiny_model
 
 
 def test_the_header_says_how_large_the_cache_becomes(tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.support.gguf import write_tiny_model
 
 from dragoman.engine.client import EngineClient, EngineError, EngineOptions, EngineState
 from dragoman.engine.place import Place, find_place
 from dragoman.engine.protocol import Frame, decode, encode
+from tests.support.gguf import write_tiny_model
 
 PATIENCE = 30.0
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.support.gguf import write_tiny_model
 
 from dragoman.errors import (
     EngineUnavailableError,
@@ -21,6 +20,7 @@ from dragoman.errors import (
 from dragoman.models.base import CompletionRequest, ModelInfo
 from dragoman.models.providers.embedded import EmbeddedProvider
 from dragoman.models.weights import DEFAULT_MODEL, WeightsStore, import_file
+from tests.support.gguf import write_tiny_model
 
 
 @pytest.fixture(autouse=True)

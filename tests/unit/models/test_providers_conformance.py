@@ -12,9 +12,6 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.support.fake_model import FakeModel, Script
-from tests.support.llamacpp_server import running
-from tests.support.ollama_shim import shim
 
 from dragoman.errors import ContextOverflowError, ModelNotFoundError
 from dragoman.models.base import ChatMessage, ChatRequest, Chunk, CompletionRequest, Model, ModelInfo
@@ -22,6 +19,9 @@ from dragoman.models.profiles import format_fim
 from dragoman.models.providers import make_provider
 from dragoman.models.providers.endpoint import Endpoint, StatedModel, Timeouts
 from dragoman.models.providers.provider import HttpProvider
+from tests.support.fake_model import FakeModel, Script
+from tests.support.llamacpp_server import running
+from tests.support.ollama_shim import shim
 
 FAKES = ("openai", "llamacpp", "ollama")
 REALS = ("real-openai", "real-llamacpp", "real-ollama-shim")

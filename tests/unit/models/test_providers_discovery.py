@@ -7,8 +7,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from tests.support.fake_http import Connection, HttpServer, Request
-from tests.support.fake_model import FakeModel, Script
 
 from dragoman.errors import ModelError
 from dragoman.models.base import ChatMessage, ChatRequest, CompletionRequest
@@ -17,6 +15,8 @@ from dragoman.models.providers.endpoint import Endpoint, StatedModel
 from dragoman.models.providers.llamacpp import LlamaCppProvider
 from dragoman.models.providers.openai import OpenAIProvider
 from dragoman.models.providers.provider import HttpProvider
+from tests.support.fake_http import Connection, HttpServer, Request
+from tests.support.fake_model import FakeModel, Script
 
 
 @asynccontextmanager

@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.fake_http import Connection, HttpServer, Request
-from tests.support.fake_model import FakeModel, Script
 
 from dragoman import errors
 from dragoman.errors import ModelError
@@ -28,6 +26,8 @@ from dragoman.models.providers.endpoint import Endpoint, Timeouts
 from dragoman.models.providers.failures import Asker, error_from_payload, error_from_status, parse_retry_after
 from dragoman.models.providers.ollama import OllamaProvider
 from dragoman.models.providers.provider import HttpProvider
+from tests.support.fake_http import Connection, HttpServer, Request
+from tests.support.fake_model import FakeModel, Script
 
 KEY = "sk-very-secret-0123456789"
 PROMPT = "def very_private_function(customer):\n    return "

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from tests.support.fake_answers import answer_from_target, split_prompt
 
 PROJECT = Path(__file__).resolve().parents[3]

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.weights_host import FileHost, make_content, make_entry, serve_files
 
 from dragoman.errors import DiskFullError, WeightsError
 from dragoman.models.weights import ModelEntry, WeightsStore, pull
+from tests.support.weights_host import FileHost, make_content, make_entry, serve_files
 
 CONTENT = make_content(3_000_000)
 PATH = "/tiny-model-q4.gguf"

@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.support.weights_host import make_content, make_entry
 
 from dragoman.errors import DiskFullError, WeightsError
 from dragoman.models.weights import DEFAULT_MODEL, WeightsStore, find_entry, import_file, load_manifest
 from dragoman.models.weights.store import data_folder
+from tests.support.weights_host import make_content, make_entry
 
 CONTENT = make_content(100_000)
 

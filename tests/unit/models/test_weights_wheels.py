@@ -11,10 +11,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.support.weights_host import FileHost, make_content, make_entry, make_wheel, serve_files
 
 from dragoman.errors import DiskFullError, WeightsError
 from dragoman.models.weights import WeightsStore, WheelPart, pull
+from tests.support.weights_host import FileHost, make_content, make_entry, make_wheel, serve_files
 
 CONTENT = make_content(900_000)
 PIECES = [CONTENT[:400_000], CONTENT[400_000:800_000], CONTENT[800_000:]]
