@@ -19,7 +19,7 @@ from dragoman.errors import DragomanError, SettingsError
 from dragoman.lsp.handshake import Handshake
 from dragoman.lsp.options import LspOptions
 from dragoman.lsp.server import serve_stdio, serve_tcp
-from dragoman.lsp.services import ClientPort, EditorOptions, FileChange, Folder, Progress
+from dragoman.lsp.services import ClientPort, EditorOptions, FileChange, Folder, MessageKind, Progress
 from dragoman.models.base import Role
 from dragoman.models.providers.embedded import EmbeddedProvider
 from dragoman.models.weights import DEFAULT_MODEL, WeightsStore, find_entry, pull
@@ -242,8 +242,11 @@ class EditorServices:
             self._client.show_message("warning", f"Dragoman: {choice.problem}")
             return
         self._asked_for_model = True
-        if self._options.client_name.lower().startswith(ASKS_IN_THE_WAY):
-            self._client.show_message("info", "Dragoman has no model: run `dragoman models pull` once.")
+        name = self._options.client_name.lower()
+        if name.startswith(ASKS_IN_THE_WAY):
+            # Neovim 0.11 ends every kind of message but an error with a line break, which makes it ask for Enter.
+            kind: MessageKind = "error" if name.startswith("neovim") else "info"
+            self._client.show_message(kind, "Dragoman has no model: run `dragoman models pull` once.")
             return
         size = find_entry(DEFAULT_MODEL).bytes / 1e6
         text = (
