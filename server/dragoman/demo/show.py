@@ -327,4 +327,4 @@ def _conclude(stage: Stage, counts: dict[str, int]) -> None:
             f"{counts.get('asked', 0)} requests from the editor, {counts.get('generations', 0)} answers asked of the model, "
             f"{counts.get('cache', 0) + counts.get('stream', 0)} suggestions shown."
         )
-    stage.console.print("Your editor does the same: the README has the ten lines for VS Code, Neovim and Emacs.")
+    stage.console.print("Your editor does the same: the README says how to set up VS Code, Neovim and Emacs.")
