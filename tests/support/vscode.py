@@ -76,7 +76,8 @@ class Workbench:
         self._node = tools.require("node")
         self._extension = tools.require("vsix")
         self.name = name
-        self.folder = Path(tempfile.mkdtemp(prefix="dragoman-vscode-"))
+        # Paths with spaces are where commands break.
+        self.folder = Path(tempfile.mkdtemp(prefix="dragoman vscode-"))
         self.workspace = self.folder / "workspace"
         self.record = self.folder / "talk.jsonl"
         self._files = files
@@ -339,6 +340,22 @@ class Workbench:
             if self._driver and self._driver.poll() is None:
                 lines.append(f"--- picture: {self._failure_picture()}")
         return "\n".join(lines)
+
+    @property
+    def own_environment(self) -> Path:
+        """Where the extension puts the server when it installs it."""
+        return self.folder / "data" / "User" / "globalStorage" / "dragoman.dragoman" / "server"
+
+    def own_servers(self) -> list[int]:
+        """Return the servers that run out of that environment."""
+        assert self._editor
+        found = []
+        for process in psutil.Process(self._editor.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                command = process.cmdline()
+                if command[:1] == [str(self.own_environment / "bin" / "python")] and "lsp" in command:
+                    found.append(process.pid)
+        return found
 
     def _failure_picture(self) -> Path:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,10 @@
 import { ConfigurationTarget, type ExtensionContext, commands, window, workspace } from 'vscode';
-import { installServer } from './install';
+import { Installer } from './install';
 import { showMenu, toggleCompletions, toggleLanguage } from './menu';
 import { Server } from './server';
 import { faceOf, StatusBar } from './statusBar';
 import { runInTerminal } from './terminal';
+import { isNewer, objectToVersion } from './versions';
 
 const DECLINED = 'declinedInstall';
 
@@ -12,6 +13,7 @@ let server: Server | undefined;
 export function activate(context: ExtensionContext): void {
   const log = window.createOutputChannel('Dragoman', { log: true });
   const statusBar = new StatusBar();
+  const installer = new Installer(context, log);
   const own = new Server(context, log, {
     changed: () => statusBar.show(own),
     serverMissing: () => {
@@ -19,10 +21,7 @@ export function activate(context: ExtensionContext): void {
         void offerInstall();
       }
     },
-    serverOutdated: (sentence) => {
-      // Only the environment that this extension made is its own to update.
-      void complain(sentence, ...(own.launcher?.managed ? ['Update'] : ['Choose…']));
-    },
+    serverStarted: (version) => void judge(version),
     settingWrong: (sentence) => void complain(sentence, 'Open Settings', 'Choose…'),
     serverFailed: (sentence) => void complain(sentence, 'Restart', 'Show Log', 'Run Doctor'),
   });
@@ -52,11 +51,7 @@ export function activate(context: ExtensionContext): void {
       }
     },
     settings: () => commands.executeCommand('workbench.action.openSettings', `@ext:${context.extension.id}`),
-    install: async () => {
-      if (await installServer(context.globalStorageUri.fsPath, log)) {
-        await own.restart();
-      }
-    },
+    install,
     choose: chooseServer,
   };
   for (const [name, action] of Object.entries(actions)) {
@@ -71,6 +66,36 @@ export function activate(context: ExtensionContext): void {
     'Show Log': actions.log,
     'Run Doctor': actions.doctor,
   };
+
+  let updated = false;
+
+  /** Updates a server that is older than the one that came with the extension, or complains about its age. */
+  async function judge(version: string | undefined): Promise<void> {
+    const bundled = await installer.bundledVersion();
+    // Only the environment that this extension made is its own to change, and it tries so once.
+    const ours = own.launcher?.managed === true && bundled !== undefined && isNewer(bundled, version ?? bundled);
+    if (ours && !updated) {
+      updated = true;
+      await install();
+      return;
+    }
+    const objection = objectToVersion(version);
+    if (objection !== undefined) {
+      await complain(objection, ours ? 'Update' : 'Choose…');
+    }
+  }
+
+  async function install(): Promise<void> {
+    const update = own.launcher?.managed === true;
+    if (update) {
+      // A running program's files cannot be replaced everywhere.
+      await own.stop();
+    }
+    const done = await installer.install(`${update ? 'Updating' : 'Installing'} the Dragoman server`);
+    if (done || update) {
+      await own.restart();
+    }
+  }
 
   async function complain(sentence: string, ...buttons: string[]): Promise<void> {
     const answer = await window.showErrorMessage(sentence, ...buttons);
@@ -91,6 +116,7 @@ export function activate(context: ExtensionContext): void {
   context.subscriptions.push(
     log,
     statusBar,
+    installer,
     workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration('dragoman.server')) {
         void own.restart();

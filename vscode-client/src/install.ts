@@ -1,83 +1,185 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { promises as fs } from 'node:fs';
 import * as os from 'node:os';
-import { type CancellationToken, type LogOutputChannel, ProgressLocation, window } from 'vscode';
+import * as path from 'node:path';
+import { type Disposable, type ExtensionContext, type LogOutputChannel, ProgressLocation, window } from 'vscode';
+import {
+  type Bundle,
+  environmentAdvice,
+  findBundle,
+  type Python,
+  PYTHON_PROBE,
+  readPython,
+  reasonOf,
+  stepOf,
+} from './bundle';
 import { pythonNames, pythonOf, resolveProgram } from './discovery';
-import { managedEnvironment, succeeds, thisMachine } from './machine';
-import { OLDEST_SERVER } from './versions';
+import { alone } from './lock';
+import { isProgram, managedEnvironment, succeeds, thisMachine } from './machine';
 
-const PACKAGE = `dragoman[embedded]>=${OLDEST_SERVER}`;
-const RIGHT_PYTHON = 'import sys; sys.exit(sys.version_info < (3, 11))';
+const NEWER_PYTHONS = ['python3.14', 'python3.13', 'python3.12', 'python3.11'];
 
-/** Puts the server into a Python environment of the extension's own, in view of the user. Tells whether it is there then. */
-export async function installServer(storage: string, log: LogOutputChannel): Promise<boolean> {
-  const python = await findPython(storage);
-  if (!python) {
-    void window.showErrorMessage('Dragoman needs Python 3.11 or newer, and none was found on the PATH.');
-    return false;
+/** Puts the server that came with the extension into a Python environment of its own. */
+export class Installer implements Disposable {
+  private readonly storage: string;
+  private underway: Promise<boolean> | undefined;
+  private controller: AbortController | undefined;
+
+  constructor(
+    private readonly context: ExtensionContext,
+    private readonly log: LogOutputChannel,
+  ) {
+    this.storage = context.globalStorageUri.fsPath;
   }
-  const environment = managedEnvironment(storage);
-  try {
-    return await window.withProgress(
-      { location: ProgressLocation.Notification, title: 'Installing the Dragoman server', cancellable: true },
-      async (progress, token) => {
-        await fs.mkdir(storage, { recursive: true });
-        progress.report({ message: 'making a Python environment' });
-        await run(log, token, python, ['-m', 'venv', environment]);
-        progress.report({ message: 'getting the packages' });
-        const own = pythonOf(environment, process.platform);
-        await run(log, token, own, ['-m', 'pip', 'install', '--upgrade', '--disable-pip-version-check', PACKAGE]);
-        return true;
-      },
-    );
-  } catch (error) {
-    const sentence = error instanceof Error ? error.message : String(error);
-    log.error(`The server was not installed: ${sentence}`);
-    const answer = await window.showErrorMessage(`The Dragoman server was not installed: ${sentence}`, 'Show Log');
-    if (answer) {
-      log.show();
-    }
-    return false;
-  }
-}
 
-async function findPython(storage: string): Promise<string | undefined> {
-  const around = thisMachine(storage);
-  const newer = ['python3.14', 'python3.13', 'python3.12', 'python3.11'];
-  for (const name of [...pythonNames(around.platform), ...newer]) {
-    const python = await resolveProgram(name, around);
-    if (python && (await succeeds(python, '-c', RIGHT_PYTHON))) {
-      return python;
-    }
+  /** The version of the server that came with the extension, if one did. */
+  async bundledVersion(): Promise<string | undefined> {
+    return (await findBundle(this.context.extensionPath))?.version;
   }
-  return undefined;
-}
 
-/** Runs a program and copies what it says into the log; rejects when it fails or is cancelled. */
-function run(log: LogOutputChannel, token: CancellationToken, program: string, args: readonly string[]): Promise<void> {
-  log.info(`$ ${[program, ...args].join(' ')}`);
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd: os.homedir(), stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
-    const cancelled = token.onCancellationRequested(() => child.kill());
-    let last = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        log.info(text.trimEnd());
-        last = text.trim().split('\n').pop() || last;
-      });
-    }
-    child.on('error', (error) => {
-      cancelled.dispose();
-      reject(error);
-    });
-    child.on('close', (code) => {
-      cancelled.dispose();
-      if (code === 0) {
-        resolve();
-      } else {
-        const reason = last || `'${program}' ended with ${String(code)}.`;
-        reject(new Error(token.isCancellationRequested ? 'cancelled.' : reason));
+  /** Installs or updates, in view of the user. Tells whether the server is there then. */
+  install(title: string): Promise<boolean> {
+    this.underway ??= this.attempt(title).finally(() => (this.underway = undefined));
+    return this.underway;
+  }
+
+  dispose(): void {
+    this.controller?.abort();
+  }
+
+  private async attempt(title: string): Promise<boolean> {
+    const controller = new AbortController();
+    this.controller = controller;
+    try {
+      const bundle = await findBundle(this.context.extensionPath);
+      if (!bundle) {
+        throw new Error(
+          'this extension runs from its sources and carries no server. Build it with: make vsix. ' +
+            'Or name a server in the setting dragoman.server.command.',
+        );
       }
+      await fs.mkdir(this.storage, { recursive: true });
+      await window.withProgress(
+        { location: ProgressLocation.Notification, title, cancellable: true },
+        async (progress, token) => {
+          token.onCancellationRequested(() => controller.abort());
+          await alone(path.join(this.storage, 'install.lock'), controller.signal, () =>
+            this.fill(bundle, controller.signal, (message) => progress.report({ message })),
+          );
+        },
+      );
+      return true;
+    } catch (error) {
+      const sentence = error instanceof Error ? error.message : String(error);
+      this.log.error(`The server was not installed: ${sentence}`);
+      if (!controller.signal.aborted) {
+        void this.complain(`The Dragoman server was not installed: ${sentence}`);
+      }
+      return false;
+    }
+  }
+
+  private async fill(bundle: Bundle, signal: AbortSignal, report: (message: string) => void): Promise<void> {
+    const environment = managedEnvironment(this.storage);
+    const own = pythonOf(environment, process.platform);
+    // An attempt that was broken off leaves half an environment; so does a Python that was removed since.
+    if (!(await isProgram(own)) || !(await succeeds(own, '-I', '-m', 'pip', '--version'))) {
+      report('making a Python environment');
+      await this.run(signal, await this.findPython(), ['-I', '-m', 'venv', '--clear', environment]);
+    }
+    report('getting the packages');
+    const options = ['--disable-pip-version-check', '--no-input', '--no-user', '--progress-bar', 'off'];
+    await this.run(signal, own, ['-I', '-m', 'pip', 'install', ...options, bundle.requirement], (line) => {
+      const step = stepOf(line);
+      if (step !== undefined) {
+        report(step);
+      }
+    });
+  }
+
+  /** Finds a Python that is new enough and can make environments. */
+  private async findPython(): Promise<string> {
+    const around = thisMachine(this.storage);
+    let unfit: Python | undefined;
+    for (const name of [...pythonNames(around.platform), ...NEWER_PYTHONS]) {
+      const program = await resolveProgram(name, around);
+      const python = program === undefined ? undefined : await probe(program);
+      if (python?.makesEnvironments) {
+        return python.program;
+      }
+      unfit ??= python;
+    }
+    throw new Error(
+      unfit ? environmentAdvice(unfit, around.platform) : 'Python 3.11 or newer was not found on the PATH.',
+    );
+  }
+
+  private async complain(sentence: string): Promise<void> {
+    if ((await window.showErrorMessage(sentence, 'Show Log')) !== undefined) {
+      this.log.show();
+    }
+  }
+
+  /** Runs a program and copies what it says into the log; rejects when it fails or the signal is given. */
+  private run(
+    signal: AbortSignal,
+    program: string,
+    args: readonly string[],
+    heard: (line: string) => void = () => undefined,
+  ): Promise<void> {
+    signal.throwIfAborted();
+    this.log.info(`$ ${[program, ...args].join(' ')}`);
+    return new Promise((resolve, reject) => {
+      const grouped = process.platform !== 'win32';
+      const child = spawn(program, args, {
+        cwd: os.homedir(),
+        detached: grouped,
+        stdio: ['ignore', 'pipe', 'pipe'],
+        windowsHide: true,
+      });
+      // These programs start others, which would outlive them.
+      const stop = () => {
+        try {
+          if (grouped && child.pid !== undefined) {
+            process.kill(-child.pid);
+          } else {
+            child.kill();
+          }
+        } catch (error) {
+          this.log.debug(`It had ended already: ${String(error)}`);
+        }
+      };
+      signal.addEventListener('abort', stop);
+      let printed = '';
+      for (const stream of [child.stdout, child.stderr]) {
+        stream.setEncoding('utf8').on('data', (text: string) => {
+          this.log.info(text.trimEnd());
+          text.split('\n').forEach(heard);
+          printed += text;
+        });
+      }
+      const finish = (error?: Error) => {
+        signal.removeEventListener('abort', stop);
+        if (error) {
+          reject(error);
+        } else {
+          resolve();
+        }
+      };
+      child.on('error', finish);
+      child.on('close', (code) => {
+        const reason = signal.aborted ? 'it was cancelled.' : reasonOf(printed);
+        finish(code === 0 ? undefined : new Error(reason ?? `'${program}' ended with ${String(code)}.`));
+      });
+    });
+  }
+}
+
+function probe(program: string): Promise<Python | undefined> {
+  return new Promise((resolve) => {
+    const options = { timeout: 15_000, cwd: os.homedir(), windowsHide: true };
+    execFile(program, ['-I', '-c', PYTHON_PROBE], options, (error, printed) => {
+      resolve(error ? undefined : readPython(program, printed));
     });
   });
 }

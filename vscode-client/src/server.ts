@@ -19,13 +19,12 @@ import { readLogLine } from './logs';
 import { thisMachine } from './machine';
 import { collectSettings } from './settings';
 import { type ClientState, readStatus, type ServerStatus } from './status';
-import { objectToVersion } from './versions';
 
 /** What the server's life asks of the user interface. */
 export interface Listener {
   changed(): void;
   serverMissing(): void;
-  serverOutdated(sentence: string): void;
+  serverStarted(version: string | undefined): void;
   settingWrong(sentence: string): void;
   serverFailed(sentence: string): void;
 }
@@ -151,10 +150,7 @@ export class Server {
     client.onDidChangeState(({ newState }) => {
       if (newState === State.Running && this.client === client) {
         this.become('running');
-        const objection = objectToVersion(client.initializeResult?.serverInfo?.version);
-        if (objection) {
-          this.listener.serverOutdated(objection);
-        }
+        this.listener.serverStarted(client.initializeResult?.serverInfo?.version);
       }
     });
     return client;

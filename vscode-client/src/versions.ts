@@ -3,12 +3,17 @@ export const OLDEST_SERVER = '0.1.0';
 
 /** Says what is wrong with the server's version, or nothing. A version that cannot be read is let through. */
 export function objectToVersion(version: string | undefined): string | undefined {
-  const found = version === undefined ? undefined : parse(version);
-  const needed = parse(OLDEST_SERVER);
-  if (!found || !needed || compare(found, needed) >= 0) {
+  if (version === undefined || !isNewer(OLDEST_SERVER, version)) {
     return undefined;
   }
-  return `This extension needs the Dragoman server ${OLDEST_SERVER} or newer, and ${String(version)} was found. Update the server.`;
+  return `This extension needs the Dragoman server ${OLDEST_SERVER} or newer, and ${version} was found. Update the server.`;
+}
+
+/** Whether a version is newer than another; not when one of them cannot be read. */
+export function isNewer(version: string, other: string): boolean {
+  const left = parse(version);
+  const right = parse(other);
+  return left !== undefined && right !== undefined && compare(left, right) > 0;
 }
 
 function parse(version: string): readonly [number, number, number] | undefined {
