@@ -22,6 +22,9 @@ from tests.support.weights import find_weights
 pytestmark = [pytest.mark.editor, pytest.mark.xdist_group("vscode")]
 
 INLINE = "textDocument/inlineCompletion"
+INSTALL_SECONDS = 240.0
+"""The largest package has some 35 MB."""
+
 READY = f'{STATUS}:has-text("fake-coder")'
 
 HEAD = "def area(width, height):\n"
@@ -207,6 +210,102 @@ def test_a_machine_without_the_server_is_told_where_to_get_it() -> None:
         workbench.click(STATUS)
         workbench.wait('.quick-input-list .monaco-list-row:has-text("Install the server")')
         workbench.screenshot("missing-menu")
+
+
+def test_the_install_button_installs_the_server_that_came_with_the_extension(tmp_path: Path) -> None:
+    """For real: a Python of this machine, our own wheel, its libraries from pip's index, a server with no reload."""
+    environment = {"PATH": str(folder_with_python(tmp_path)), **pip_configuration()}
+    with Workbench(
+        files={"notes.py": "configuration = 1\n"},
+        settings={"dragoman.server.command": None},
+        environment=environment,
+        name="vscode-install",
+    ) as workbench:
+        workbench.wait(f'{NOTIFICATION}:has-text("was not found")')
+        workbench.click(f'{NOTIFICATION} .monaco-button:has-text("Install")')
+        workbench.wait(f'{NOTIFICATION}:has-text("Installing the Dragoman server")')
+        workbench.screenshot("installing")
+        wait_for_server(workbench)
+        workbench.screenshot("installed")
+        (origin,) = packages(workbench).glob("dragoman-*.dist-info/direct_url.json")
+        url = json.loads(origin.read_text(encoding="utf-8"))["url"]
+        assert url.startswith("file:///")
+        assert url.endswith(f"/server/{tools.wheel().name}")
+        assert "%20" in url, "the test is to show that a path with spaces works"
+        assert list(packages(workbench).glob("xllamacpp-*.dist-info"))
+        assert len(workbench.own_servers()) == 1
+        an_older_server_is_updated(workbench)
+
+
+def an_older_server_is_updated(workbench: Workbench) -> None:
+    """Make what is installed old, as it is after an update of the extension, and start it."""
+    found = packages(workbench)
+    (info,) = found.glob("dragoman-*.dist-info")
+    version = info.name.removeprefix("dragoman-").removesuffix(".dist-info")
+    old = info.rename(found / "dragoman-0.0.9.dist-info")
+    for file in (old / "METADATA", old / "RECORD", found / "dragoman" / "__init__.py"):
+        text = file.read_text(encoding="utf-8")
+        assert version in text
+        file.write_text(text.replace(version, "0.0.9"), encoding="utf-8")
+    workbench.run_command("Dragoman: Restart Server")
+    # By the time it is in place the old one has ended, and with it what it said in the status bar.
+    workbench.until(info.exists, "the newer server")
+    wait_for_server(workbench)
+    assert not old.exists()
+    assert len(workbench.own_servers()) == 1
+    assert version in (found / "dragoman" / "__init__.py").read_text(encoding="utf-8")
+    workbench.screenshot("updated")
+
+
+def packages(workbench: Workbench) -> Path:
+    """Return the folder of the packages that the extension installed."""
+    (folder,) = workbench.own_environment.glob("lib/python3.*/site-packages")
+    return folder
+
+
+def wait_for_server(workbench: Workbench) -> None:
+    """Wait until the server says that it has no model; without the network the test is skipped (fails when CI=true)."""
+    failed = f'{NOTIFICATION}:has-text("was not installed")'
+    (text, *_) = workbench.wait(f'{STATUS}:has-text("No model"), {failed}', timeout=INSTALL_SECONDS)
+    if "could not be reached" in text and os.environ.get("CI") != "true":
+        pytest.skip(f"The Install button was pressed, but {text}")
+    assert "No model" in text, f"{text}\n{workbench.evidence()}"
+
+
+def folder_with_python(folder: Path) -> Path:
+    """Return a folder that holds nothing but a Python in which Dragoman is not installed."""
+    programs = folder / "bin"
+    programs.mkdir()
+    base = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+    (programs / "python3").symlink_to(base)
+    return programs
+
+
+def pip_configuration() -> dict[str, str]:
+    """Return what makes pip read its user's configuration although the editor gets other folders."""
+    file = Path.home() / ".config" / "pip" / "pip.conf"
+    return {"PIP_CONFIG_FILE": str(file)} if file.exists() and "PIP_CONFIG_FILE" not in os.environ else {}
+
+
+def test_an_unfit_python_is_answered_with_the_command_that_helps(tmp_path: Path) -> None:
+    """Debian's Python without python3-venv, played by one that finds no ensurepip."""
+    programs = folder_with_python(tmp_path)
+    real = (programs / "python3").rename(programs / "real")
+    hide = "import importlib.util as u; f = u.find_spec; u.find_spec = lambda n: None if n == 'ensurepip' else f(n)"
+    script = f'#!/bin/sh\n[ "$1" = -I ] && exec "{real}" -I -c "{hide}\n$3"\nexec "{real}" "$@"\n'
+    (programs / "python3").write_text(script, encoding="utf-8")
+    (programs / "python3").chmod(0o755)
+    with Workbench(
+        files={"notes.py": ""},
+        settings={"dragoman.server.command": None},
+        environment={"PATH": str(programs)},
+        name="vscode-unfit",
+    ) as workbench:
+        workbench.click(f'{NOTIFICATION} .monaco-button:has-text("Install")')
+        (message, *_) = workbench.wait(f'{NOTIFICATION}:has-text("was not installed")')
+        assert f"sudo apt install python3.{sys.version_info.minor}-venv" in message
+        workbench.screenshot("no-venv")
+        assert not workbench.own_environment.exists()
 
 
 @pytest.mark.model

@@ -116,6 +116,8 @@ class Workbench:
             place.write_text(json.dumps(settings), encoding="utf-8")
         environment = {
             **tools.node_environment(),
+            # Or the editor asks a login shell for the environment, and PATH and the like are that one's.
+            "VSCODE_CLI": "1",
             "XDG_CONFIG_HOME": str(self.folder / "config"),
             "XDG_DATA_HOME": str(self.folder / "share"),
             "XDG_STATE_HOME": str(self.folder / "state"),
