@@ -7,7 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -40,6 +42,14 @@ def engines_of(runtime: str) -> list[psutil.Process]:
         if process.info["status"] != psutil.STATUS_ZOMBIE and runtime in " ".join(process.info["cmdline"] or []):
             found.append(process)
     return found
+
+
+@pytest.fixture(autouse=True)
+def short_runtime_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give the engine a folder of its own whose name is short enough for a socket, so that it can be recognised."""
+    with tempfile.TemporaryDirectory(prefix="d-") as folder:
+        monkeypatch.setenv("DRAGOMAN_RUNTIME_DIR", folder)
+        yield
 
 
 def test_the_demo_shows_ghost_text_of_the_real_model_and_leaves_nothing_running(weights_dir: Path) -> None:

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dragoman.engine.place import PlaceError, default_folder, find_place
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A short folder: a socket's address may have a hundred bytes, and pytest's own folders are long."""
+    with tempfile.TemporaryDirectory(prefix="d-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture
