@@ -158,15 +158,25 @@ def test_the_menu_switches_suggestions_off_and_on(editor: Workbench) -> None:
     editor.wait_for_ghost("ea(width, height):")
 
 
-def test_the_settings_page_lists_ours(editor: Workbench) -> None:
+def test_the_settings_page_has_a_box_for_a_number_and_the_server_hears_of_it(editor: Workbench) -> None:
     editor.run_command("Dragoman: Open Settings")
-    rows = editor.wait(
-        '.settings-editor .monaco-list-row:has-text("Debounce_ms"), .settings-editor :text("Completion")'
-    )
-    assert rows
     editor.wait('.settings-editor :text("Whether anything is suggested at all.")')
     editor.screenshot("settings")
+    before = len(settings_sent(editor))
+    editor.click('.settings-editor .setting-item-contents:has-text("Debounce_ms") input')
+    editor.type("75")
+    editor.until(
+        lambda: any(one["completion"].get("debounce_ms") == 75 for one in settings_sent(editor)[before:]),
+        "the setting at the server",
+    )
+    editor.screenshot("settings-changed")
     editor.press("Escape")
+
+
+def settings_sent(editor: Workbench) -> list[dict[str, Any]]:
+    """The settings of each change, as the server got them."""
+    changes = editor.messages("workspace/didChangeConfiguration")
+    return [one["params"]["settings"]["dragoman"] for one in changes]
 
 
 def test_package_json_offers_the_settings_that_the_server_has() -> None:

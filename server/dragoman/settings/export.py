@@ -22,25 +22,44 @@ def json_schema() -> dict[str, Any]:
 
 
 def vscode_configuration() -> dict[str, Any]:
-    """Return VS Code's ``contributes.configuration.properties``: ``dragoman.*`` keys with type, default and scope.
+    """Return VS Code's ``contributes.configuration.properties``: ``dragoman.*`` keys with type, default, scope and order.
 
     What runs something, sends text somewhere or holds a key has the scope ``machine``: a workspace cannot set it.
     """
     defaults = Settings().model_dump(mode="json")
     properties: dict[str, Any] = {}
-    for path in known.leaves():
+    for order, path in enumerate(known.leaves()):
         node = known.schema()
         default: Any = defaults
         for part in path:
             node = known.resolve(node)["properties"][part]
             default = default[part]
+        entry = _editable({**_inline(node), "default": default})
         properties[".".join(("dragoman", *path))] = {
-            **_inline(node),
-            "markdownDescription": node["description"],
-            "default": default,
+            **entry,
+            "markdownDescription": entry["description"],
             "scope": "resource" if path[0] in HARMLESS else "machine",
+            "order": order,
         }
     return properties
+
+
+def _editable(entry: dict[str, Any]) -> dict[str, Any]:
+    """Rewrite alternatives so that the settings page has a box for them: it has none for ``anyOf``.
+
+    It has one for a number that may be empty.
+    A word that stands beside a number and is the default becomes the empty box: null means not set.
+    """
+    match entry.get("anyOf"):
+        case [{"type": str(kind)} as choice, {"type": "null"}]:
+            rest = {key: value for key, value in entry.items() if key != "anyOf"}
+            return {**choice, **rest, "type": [kind, "null"]}
+        case [{"const": word, "type": "string"}, {"type": "number" | "integer" as kind} as choice]:
+            if word == entry["default"]:
+                rest = {key: value for key, value in entry.items() if key != "anyOf"}
+                said = f"{entry['description']} Left empty, it is `{word}` unless a file of yours says otherwise."
+                return {**choice, **rest, "type": [kind, "null"], "default": None, "description": said}
+    return entry
 
 
 def _inline(node: Any) -> Any:

@@ -124,6 +124,18 @@ def test_vs_code_gets_every_key_with_its_default_and_no_reference() -> None:
     assert loaded.settings == Settings()
 
 
+def test_vs_codes_settings_page_has_a_box_for_a_number_that_may_be_a_word_or_nothing() -> None:
+    properties = vscode_configuration()
+    debounce = properties["dragoman.completion.debounce_ms"]
+    assert debounce["type"] == ["number", "null"]
+    assert debounce["minimum"] == 0
+    assert "`adaptive`" in debounce["markdownDescription"]
+    assert properties["dragoman.gateway.limits.requests_per_minute"]["type"] == ["integer", "null"]
+    assert not any("anyOf" in entry for entry in properties.values())
+    orders = [entry["order"] for entry in properties.values()]
+    assert orders == sorted(set(orders))
+
+
 def test_a_workspace_of_vs_code_cannot_set_what_runs_or_sends() -> None:
     properties = vscode_configuration()
     for key in ("providers", "agents", "workflows", "mcp.servers", "storage.cache_url", "gateway.auth"):
