@@ -13,7 +13,7 @@ from typing import Any, get_args
 from urllib.parse import unquote, urlsplit
 
 from dragoman import app as root
-from dragoman.cancellation import TaskSet
+from dragoman.cancellation import TaskSet, cancel_and_wait
 from dragoman.completion.query import CompletionQuery, Outcome, TextView
 from dragoman.errors import DragomanError, SettingsError
 from dragoman.lsp.handshake import Handshake
@@ -50,7 +50,7 @@ class EditorServices:
         self._settings: Mapping[str, Any] = {}
         self._tasks = TaskSet()
         self._pulling: asyncio.Task[None] | None = None
-        self._warmed = False
+        self._warming: asyncio.Task[None] | None = None
         self._asked_for_model = False
         self._told: set[str] = set()
         self._app = root.build(config_file=config_file)
@@ -128,9 +128,11 @@ class EditorServices:
                 await fresh.aclose()
             else:
                 old, self._app = self._app, fresh
-                self._warmed = False
                 self._watch_app()
+                await cancel_and_wait(self._warming)
                 await old.aclose()
+                if self._warming is not None:
+                    self._warming = self._tasks.start(self._warm_up(), name="warm-up")
                 self._tasks.start(self._app.models.refresh(), name="catalogue")
         monitoring = self._app.settings.monitoring
         level = monitoring.log_level if "log_level" in monitoring.model_fields_set else None
@@ -166,9 +168,8 @@ class EditorServices:
     def document_changed(self, uri: str, text: TextView, version: int, *, first_line: int, last_line: int) -> None:
         """Tell the engine; the first document of all starts the embedded model, so that it is warm when it is needed."""
         self._app.completion.document_changed(uri, text, version, first_line=first_line, last_line=last_line)
-        if not self._warmed:
-            self._warmed = True
-            self._tasks.start(self._warm_up(), name="warm-up")
+        if self._warming is None:
+            self._warming = self._tasks.start(self._warm_up(), name="warm-up")
 
     def document_closed(self, uri: str) -> None:
         """Tell the engine."""
@@ -191,7 +192,7 @@ class EditorServices:
                 await choice.source.provider.warm_up()
             except DragomanError as error:
                 logger.warning("the embedded model cannot be started: %s", error)
-            self._show_status()
+            asyncio.get_running_loop().call_soon(self._show_status)
 
     # -- status --------------------------------------------------------------------------------------------------------
 
@@ -204,7 +205,9 @@ class EditorServices:
         }
 
     def _describe(self) -> Status:
-        return describe(self._app, pulling=self._pulling is not None and not self._pulling.done())
+        pulling = self._pulling is not None and not self._pulling.done()
+        warming = self._warming is not None and not self._warming.done()
+        return describe(self._app, pulling=pulling, warming=warming)
 
     def _watch_app(self) -> None:
         self._app.models.on_change = self._show_status

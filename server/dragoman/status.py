@@ -35,8 +35,11 @@ class Status:
         return asdict(self)
 
 
-def describe(app: App, *, pulling: bool = False) -> Status:
-    """Describe completion as it is now; no waiting."""
+def describe(app: App, *, pulling: bool = False, warming: bool = False) -> Status:
+    """Describe completion as it is now; no waiting.
+
+    ``pulling`` says that a model is being downloaded, ``warming`` that the embedded one was told to start.
+    """
     settings = app.settings
     if app.loaded.errors:
         return Status(
@@ -56,8 +59,13 @@ def describe(app: App, *, pulling: bool = False) -> Status:
         return _without_model(app, choice.problem)
     name, provider = choice.info.name, choice.source.provider
     about = {"model": name, "provider": provider.name}
-    if isinstance(provider, EmbeddedProvider) and provider.state.phase in {"starting", "loading"}:
+    starting = {"starting", "loading", "idle"} if warming else {"starting", "loading"}
+    if isinstance(provider, EmbeddedProvider) and provider.state.phase in starting:
         return Status("loading", f"{name} is being loaded.", reason="loading", **about)
+    if isinstance(provider, EmbeddedProvider) and provider.state.phase == "failed":
+        return Status(
+            "problem", _sentence(provider.state.problem), "Run `dragoman doctor`.", reason="model_error", **about
+        )
     return _with_model(app, name, about)
 
 
@@ -93,6 +101,10 @@ def _with_model(app: App, name: str, about: dict[str, str]) -> Status:
         sentence, advice = explain_reason("slow", f"its last answer began after {app.completion.first_text_s:.0f} s")
         return Status("ready", sentence, advice, reason="slow", **about)
     return Status("ready", f"{name} completes.", reason="ok", **about)
+
+
+def _sentence(problem: str) -> str:
+    return f"The embedded model cannot be started: {problem.rstrip('.')}."
 
 
 def describe_process() -> dict[str, int]:

@@ -92,6 +92,7 @@ class CompletionEngine:
         self._paused: dict[str, tuple[float, ModelError]] = {}
         self._policy = policy
         self._debouncer = Debouncer(policy.debounce, clock)
+        self._complained = ""
         self.counts: Counter[str] = Counter()
         """How often it was ``asked``, what the answers came from, and how many ``generations`` that took."""
         self.first_text_s = 0.0
@@ -213,6 +214,7 @@ class CompletionEngine:
             reason: Reason = "filtered" if text.strip() else "empty_answer"
             detail = f"filtered: {emptied_by}" if text.strip() else "the model had nothing to add"
             return Outcome(reason=reason, detail=detail, source="model", model=generation.model)
+        self._complained = ""
         suggestion = Suggestion(f"{generation.number}:{len(typed)}", polished, query.character, query.character)
         return Outcome((suggestion,), source="stream" if streaming else "cache", model=generation.model)
 
@@ -224,8 +226,14 @@ class CompletionEngine:
         if isinstance(error, RateLimitedError):
             self._paused[generation.provider] = (self._clock() + min(error.retry_after or 5.0, 120.0), error)
         self._targets.report_failure(generation.provider, error)
-        logger.warning("completion failed: %s", error, extra={"code": error.code, "provider": generation.provider})
+        self._complain(str(error), error.code, generation.provider)
         return self._from_identifiers(query, "model_error", error)
+
+    def _complain(self, problem: str, code: str, provider: str) -> None:
+        """Log a failure, loudly only when it is a new one: a server that is down fails at every key."""
+        level = logging.DEBUG if problem == self._complained else logging.WARNING
+        self._complained = problem
+        logger.log(level, "completion failed: %s", problem, extra={"code": code, "provider": provider})
 
     def _refuse_paused(self, target: Target) -> None:
         paused = self._paused.get(target.provider)

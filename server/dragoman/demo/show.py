@@ -31,6 +31,8 @@ KEY_S = 0.09
 
 CONTEXT_LINES = 4
 
+FROM_MODEL = "from the model"
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:
@@ -136,6 +138,11 @@ async def _run(stage: Stage, model: str) -> None:
                 await _play(stage, editor, workspace, scene)
             counts = (await editor.command("dragoman.status", {})).get("completion", {})
     _conclude(stage, counts)
+    if not any("ghost text" in row.what and row.note == FROM_MODEL for row in stage.rows):
+        raise DragomanError(
+            f"The model suggested nothing. {stage.status.get('sentence', '')}".strip(),
+            hint=str(stage.status.get("advice") or ""),
+        )
 
 
 # -- the model ---------------------------------------------------------------------------------------------------------
@@ -214,7 +221,7 @@ async def _play(stage: Stage, editor: Editor, workspace: Path, scene: Scene) -> 
         ghost = await _type(stage, editor, document, scene)
         if not ghost:
             stage.draw(scene, document, "", "the model had nothing to suggest here")
-            stage.measure(f"{scene.file}: no suggestion", 0.0)
+            stage.console.print(f"{scene.file}: the model had nothing to suggest here.")
             return
         ghost = await _type_through(stage, editor, document, scene, ghost)
         stage.draw(scene, document, ghost, "Tab accepts it")
@@ -242,7 +249,8 @@ async def _type(stage: Stage, editor: Editor, document: Document, scene: Scene) 
     started = time.perf_counter() - KEY_S
     stage.draw(scene, document, "", "the model is reading")
     ghost = await asked
-    stage.measure(f"{scene.file}: last key to ghost text", time.perf_counter() - started, "from the model")
+    if ghost:
+        stage.measure(f"{scene.file}: last key to ghost text", time.perf_counter() - started, FROM_MODEL)
     stage.draw(scene, document, ghost, "ghost text")
     await _pause(stage, 1.0)
     return ghost

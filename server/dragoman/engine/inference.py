@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import secrets
 import sys
 from collections.abc import Callable
@@ -43,6 +44,14 @@ def batch_tokens(file_bytes: int, threads: int) -> int:
     return max(8, min(128, int(rate * STEP_SECONDS) // 8 * 8))
 
 
+def _how_to_get(problem: str) -> str:
+    """Say what to install for an import that failed with ``problem``."""
+    if "libgomp" in problem:
+        return "Install the system's OpenMP library: apt install libgomp1 (Debian, Ubuntu) or dnf install libgomp (Fedora)."
+    missing = re.match(r"(lib[\w.+-]+): cannot open shared object", problem)
+    return f"Install the system library {missing[1]!r}." if missing else "Run: pip install 'dragoman[embedded]'"
+
+
 class LoadedModel:
     """A model in memory; raises LoadError when it cannot get there."""
 
@@ -55,7 +64,7 @@ class LoadedModel:
             raise LoadError(
                 f"the inference library cannot be imported: {error}.",
                 code="engine_unavailable",
-                hint="Run: pip install 'dragoman[embedded]'",
+                hint=_how_to_get(str(error)),
             ) from error
         self._key = secrets.token_hex(32)
         parameters = xllamacpp.CommonParams()
