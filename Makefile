@@ -52,7 +52,7 @@ demo: $(VENV)/.installed ## Show the main job in this terminal, with the real mo
 
 .PHONY: wheel
 wheel: $(VENV)/.installed-dev ## Build the Python package into dist/
-	@$(BIN)/python -m hatchling build
+	@$(BIN)/python -m hatchling build -t wheel
 
 .PHONY: vsix
 vsix: $(VENV)/.installed-dev ## Build the VS Code extension
