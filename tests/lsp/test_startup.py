@@ -44,7 +44,7 @@ async def test_the_early_reply_equals_the_full_server_s(client: dict[str, Any]) 
     """Over TCP the full server answers; over stdio the handshake does."""
     answers = []
     for transport in ("stdio", "tcp"):
-        async with editing(transport) as editor:  # type: ignore[arg-type]
+        async with editing(transport, command=SCRIPTED) as editor:  # type: ignore[arg-type]
             answers.append(await editor.initialize(client))
     assert answers[0] == answers[1]
     assert answers[0]["serverInfo"]["name"] == "dragoman"

@@ -18,8 +18,12 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from tests.support.preforked import HAVE_FORK, Preforked
+
 Message = dict[str, Any]
 Transport = Literal["stdio", "tcp"]
+
+Server = Literal["scripted_lsp", "plain_pygls"]
 
 ROOT = Path(__file__).parents[2]
 SCRIPTED = [sys.executable, "-m", "tests.support.scripted_lsp"]
@@ -36,7 +40,7 @@ def frame(message: Any) -> bytes:
 class FakeEditor:
     """One connection to one server process of its own."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Preforked, log: Path) -> None:
         self.process = process
         self.log_file = log
         self.unread: list[Message] = []
@@ -55,14 +59,24 @@ class FakeEditor:
 
     @classmethod
     async def launch(
-        cls, transport: Transport = "stdio", command: list[str] | None = None, env: dict[str, str] | None = None
+        cls,
+        transport: Transport = "stdio",
+        command: list[str] | None = None,
+        env: dict[str, str] | None = None,
+        server: Server = "scripted_lsp",
     ) -> Self:
-        argv = [*(command or SCRIPTED), *(["--stdio"] if transport == "stdio" else ["--tcp", "127.0.0.1:0"])]
+        """Start ``command`` as a process from scratch, or ``server`` as one that has its imports behind it."""
+        arguments = ["--stdio"] if transport == "stdio" else ["--tcp", "127.0.0.1:0"]
+        piped = transport == "stdio"
+        environment = {**os.environ, **(env or {})}
+        process: subprocess.Popen[bytes] | Preforked
         with tempfile.NamedTemporaryFile(prefix="dragoman-lsp-", suffix=".log", delete=False) as log:
-            piped = subprocess.PIPE if transport == "stdio" else subprocess.DEVNULL
-            process = subprocess.Popen(
-                argv, cwd=ROOT, env={**os.environ, **(env or {})}, stdin=piped, stdout=piped, stderr=log
-            )
+            if command is None and HAVE_FORK:
+                process = Preforked(f"tests.support.{server}", arguments, env=environment, piped=piped, log=log)
+            else:
+                argv = [*(command or [sys.executable, "-m", f"tests.support.{server}"]), *arguments]
+                pipe = subprocess.PIPE if piped else subprocess.DEVNULL
+                process = subprocess.Popen(argv, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, stderr=log)
         editor = cls(process, Path(log.name))
         try:
             await editor._connect(transport)
@@ -75,7 +89,7 @@ class FakeEditor:
         loop = asyncio.get_running_loop()
         if transport == "tcp":
             async with asyncio.timeout(PATIENCE):
-                while not (found := re.search(r"listens on ([\d.]+):(\d+)", self.log())):
+                while not (found := re.search(r"(?:listens on |Serving on \(')([\d.]+)(?::|', )(\d+)", self.log())):
                     assert self.process.poll() is None, self.log()
                     await asyncio.sleep(0.02)
             self._reader, self._writer = await asyncio.open_connection(found[1], int(found[2]), limit=1 << 30)
@@ -157,6 +171,32 @@ class FakeEditor:
             while (code := self.process.poll()) is None:
                 await asyncio.sleep(0.01)
         return code
+
+    async def await_end(self) -> None:
+        """Wait until the server has closed its side of the connection and everything before that is read."""
+        async with asyncio.timeout(PATIENCE):
+            while not self.eof:
+                self._arrived.clear()
+                await self._arrived.wait()
+
+    def _incoming(self) -> asyncio.ReadTransport:
+        transport = self._input if self._input is not None else self._writer.transport if self._writer else None
+        assert isinstance(transport, asyncio.ReadTransport)
+        return transport
+
+    def stop_reading(self) -> None:
+        """Leave everything that comes in the pipe or socket from now on."""
+        self._incoming().pause_reading()
+
+    def go_on_reading(self) -> None:
+        self._incoming().resume_reading()
+
+    async def await_log(self, words: str) -> None:
+        """Wait until the server's log has these words."""
+        async with asyncio.timeout(PATIENCE):
+            while words not in self.log():
+                assert self.process.poll() is None or words in self.log(), self._failure(f"{words!r} never came")
+                await asyncio.sleep(0.02)
 
     def hang_up(self) -> None:
         """Close our side of the connection without a word."""
@@ -315,10 +355,14 @@ class FakeEditor:
 
 @contextlib.asynccontextmanager
 async def editing(
-    transport: Transport = "stdio", *, command: list[str] | None = None, env: dict[str, str] | None = None
+    transport: Transport = "stdio",
+    *,
+    command: list[str] | None = None,
+    env: dict[str, str] | None = None,
+    server: Server = "scripted_lsp",
 ) -> AsyncIterator[FakeEditor]:
     """A server that is launched, and at the end left in good order and checked."""
-    editor = await FakeEditor.launch(transport, command, env)
+    editor = await FakeEditor.launch(transport, command, env, server)
     try:
         yield editor
     except BaseException as error:

@@ -7,6 +7,7 @@ The text of the cursor's line says how the engine behaves (`sleep:0.3`, `forever
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import logging
 import os
@@ -109,6 +110,8 @@ class ScriptedServices:
         self.client = client
         self._completion = ScriptedCompletion()
         self.calls = self._completion.calls
+        self._released = asyncio.Event()
+        self._pulling = 0
 
     @property
     def completion(self) -> ScriptedCompletion:
@@ -138,18 +141,25 @@ class ScriptedServices:
             "calls": self.calls[-200:],
             "counts": dict(self._completion.counts),
             "running": self._completion.running,
+            "pulling": self._pulling,
             "bugs": [entry.message for entry in bug.recorded],
         }
 
     async def select_model(self, role: str, model: str) -> dict[str, Any]:
         client = self.client
-        if role == "sleep":
+        if role == "hold":
             try:
-                await asyncio.sleep(float(model))
+                await self._released.wait()
             except asyncio.CancelledError:
                 self.calls.append(["command cancelled"])
                 raise
             self.calls.append(["command done"])
+            return {}
+        if role == "release":
+            self._released.set()
+            return {}
+        if role == "tell":
+            sys.stderr.write(f"{model}\n")
             return {}
         if role == "ask":
             return {"chosen": await client.ask("info", model, ["Yes", "No"])}
@@ -182,10 +192,26 @@ class ScriptedServices:
 
     async def pull_model(self, name: str | None) -> dict[str, Any]:
         self.calls.append(["pull", name])
+        if name is not None and name.replace(".", "").isdigit():
+            self._pulling += 1
+            try:
+                await asyncio.sleep(float(name))
+            finally:
+                self._pulling -= 1
+            self.calls.append(["pulled"])
         return {"name": name or "default"}
 
     async def aclose(self) -> None:
         sys.stderr.write("scripted services closed\n")
+
+
+def set_limits() -> None:
+    """Apply ``SCRIPTED_LIMITS``, JSON like {"dragoman.lsp.client.PROGRESS_SECONDS": 0.2}: what takes long is made short."""
+    for path, value in json.loads(os.environ.get("SCRIPTED_LIMITS", "{}")).items():
+        module, _, name = path.rpartition(".")
+        found = importlib.import_module(module)
+        assert isinstance(getattr(found, name), type(value)), path
+        setattr(found, name, value)
 
 
 def main() -> int:
@@ -200,6 +226,7 @@ def main() -> int:
             return handshake.exit_code
     from dragoman.lsp.server import serve_stdio, serve_tcp
 
+    set_limits()
     logging.basicConfig(level=logging.DEBUG if os.environ.get("SCRIPTED_DEBUG") else logging.INFO, stream=sys.stderr)
     if handshake is not None:
         return asyncio.run(serve_stdio(ScriptedServices, handshake))

@@ -1,1 +1,1 @@
-"""TBD."""
+"""The editor's door: decode a message, take a snapshot, call the domain, encode its answer."""

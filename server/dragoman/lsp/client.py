@@ -166,11 +166,6 @@ class EditorClient:
         if on_cancel is not None:
             on_cancel()
 
-    @property
-    def open_progresses(self) -> int:
-        """How many progresses have begun and not ended."""
-        return len(self._cancels)
-
     async def apply_edits(
         self, uri: str, edits: Sequence[EditorEdit], *, version: int | None = None, label: str = ""
     ) -> bool:

@@ -60,7 +60,7 @@ def _is_alive(process_id: int) -> bool:
         return psutil.pid_exists(process_id)
     try:
         os.kill(process_id, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # The second: no process can have such a number.
         return False
     except OSError:
         return True  # It is there and belongs to somebody else.

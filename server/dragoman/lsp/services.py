@@ -36,8 +36,6 @@ class EditorOptions:
     settings: Mapping[str, Any] = field(default_factory=dict)
     """``initializationOptions``: the editor's layer of the settings until `Services.settings_changed` brings a newer one."""
     locale: str = ""
-    runs_events: bool = False
-    """Whether the client announced ``experimental.dragoman.runEvents``."""
 
 
 @dataclass(frozen=True, slots=True)

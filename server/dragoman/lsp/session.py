@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dragoman.cancellation import TaskSet
 from dragoman.completion.query import CompletionQuery, SelectedItem, Trigger
-from dragoman.lsp.capabilities import choose_encoding, offers_inline_completion
+from dragoman.lsp.capabilities import choose_encoding
 from dragoman.lsp.documents import DocumentStore
 from dragoman.lsp.positions import Encoding, content_length, to_code_points
 from dragoman.lsp.services import EditorOptions, Folder, Services
@@ -62,16 +62,6 @@ class ClientCapabilities:
     def versions_edits(self) -> bool:
         """Whether edits may carry the document version they were made for."""
         return self._has("workspace", "workspaceEdit", "documentChanges")
-
-    @property
-    def shows_inline_completions(self) -> bool:
-        """Whether the client can show ghost text."""
-        return offers_inline_completion(dict(self._raw))
-
-    @property
-    def takes_run_events(self) -> bool:
-        """Whether the client announced ``experimental.dragoman.runEvents``."""
-        return self._has("experimental", "dragoman", "runEvents")
 
 
 class TriggerCount:
@@ -148,7 +138,6 @@ class Session:
             folders=self.folders,
             settings=options if isinstance(options, Mapping) else {},
             locale=str(params.get("locale") or ""),
-            runs_events=self.capabilities.takes_run_events,
         )
 
     def query(
