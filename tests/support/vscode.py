@@ -348,15 +348,15 @@ class Workbench:
         """Where the extension puts the server when it installs it."""
         return self.folder / "data" / "User" / "globalStorage" / "dragoman.dragoman" / "server"
 
-    def own_servers(self) -> list[int]:
-        """Return the servers that run out of that environment."""
-        assert self._editor
+    def own_processes(self) -> list[list[str]]:
+        """Return the commands of all programs that have to do with that environment."""
         found = []
-        for process in psutil.Process(self._editor.pid).children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
+        # A program whose starter ended is nobody's child: look at all.
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
                 command = process.cmdline()
-                if command[:1] == [str(self.own_environment / "bin" / "python")] and "lsp" in command:
-                    found.append(process.pid)
+                if any(str(self.own_environment) in part for part in command):
+                    found.append(command)
         return found
 
     def _failure_picture(self) -> Path:
