@@ -114,8 +114,9 @@ class EditorServices:
 
     async def _rebuild(self) -> None:
         async with self._reload:
-            settings = dict(self._settings)
-            trusted = settings.pop("trusted", None)
+            settings = {key: value for key, value in self._settings.items() if key != "trusted"}
+            # Only what the client itself said at the start counts: a workspace can put anything into its settings.
+            trusted = self._options.settings.get("trusted")
             fresh = root.build(
                 workspace=self._workspace(),
                 config_file=self._config_file,
