@@ -48,6 +48,8 @@ def editor(model: FakeModelServer) -> Iterator[Workbench]:
     """One window for all tests of this file; each has a file of its own in it."""
     config = FAKE_PROVIDER.format(url=model.url)
     with Workbench(files=FILES, config=config) as workbench:
+        # VS Code asks for suggestions key by key: what is typed before the server is there is never asked about.
+        workbench.wait(READY)
         yield workbench
 
 

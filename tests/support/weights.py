@@ -19,7 +19,7 @@ COMMAND = "DRAGOMAN_DATA_DIR=.cache/dragoman .venv/bin/dragoman models pull"
 def find_weights() -> Path:
     """Return the data folder that holds the default model, pulling it if need be; skips (or with CI=true fails) without."""
     if importlib.util.find_spec("xllamacpp") is None:
-        _miss("xllamacpp is not installed; run: .venv/bin/pip install 'dragoman[embedded]'")
+        _miss("xllamacpp is not installed; run: .venv/bin/pip install xllamacpp")
     folders = [CACHE]
     if chosen := os.environ.get("DRAGOMAN_DATA_DIR"):
         folders.insert(0, Path(chosen))

@@ -49,7 +49,7 @@ def _how_to_get(problem: str) -> str:
     if "libgomp" in problem:
         return "Install the system's OpenMP library: apt install libgomp1 (Debian, Ubuntu) or dnf install libgomp (Fedora)."
     missing = re.match(r"(lib[\w.+-]+): cannot open shared object", problem)
-    return f"Install the system library {missing[1]!r}." if missing else "Run: pip install 'dragoman[embedded]'"
+    return f"Install the system library {missing[1]!r}." if missing else "Run: pip install xllamacpp"
 
 
 class LoadedModel:

@@ -36,7 +36,7 @@ def _from_keyring(provider: str, place: str) -> str:
     except ImportError:
         raise SettingsError(
             f"The key of provider {provider!r} should be in the keyring, but the keyring package is not installed.",
-            hint="Install it with: pip install 'dragoman[keyring]'",
+            hint="Install it with: pip install keyring",
         ) from None
     try:
         value = keyring.get_password(service, name)

@@ -409,7 +409,7 @@ async def test_the_inference_library_is_missing(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(embedded, "_LIBRARY", "a_library_that_nobody_has")
     missing = one(await embedded_findings(), "no_library")
     assert missing.severity == "error"
-    assert "pip install 'dragoman[embedded]'" in missing.advice
+    assert "pip install xllamacpp" in missing.advice
 
 
 async def test_the_embedded_model_is_a_note_where_another_completes(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ async def test_without_the_library_it_says_how_to_get_it(monkeypatch: pytest.Mon
     provider = EmbeddedProvider()
     with pytest.raises(EngineUnavailableError) as caught:
         await provider.models()
-    assert caught.value.hint == "Run: pip install 'dragoman[embedded]'"
+    assert caught.value.hint == "Run: pip install xllamacpp"
     assert "not installed" in (await provider.probe()).problem
     await provider.aclose()
 

@@ -27,7 +27,7 @@ async def check_embedded(provider: EmbeddedProvider, *, needed: bool) -> AsyncIt
             bad,
             SUBJECT,
             "Its inference library is not installed.",
-            "Run: pip install 'dragoman[embedded]'",
+            "Run: pip install xllamacpp",
             "no_library",
         )
     else:

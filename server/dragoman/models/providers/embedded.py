@@ -28,7 +28,7 @@ from dragoman.models.weights import DEFAULT_MODEL, InstalledModel, WeightsStore
 
 OnState = Callable[[EngineState], None]
 
-INSTALL_HINT = "Run: pip install 'dragoman[embedded]'"
+INSTALL_HINT = "Run: pip install xllamacpp"
 
 _LIBRARY = "xllamacpp"
 
