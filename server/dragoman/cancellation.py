@@ -29,6 +29,11 @@ class TaskSet:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
 
+    @property
+    def closed(self) -> bool:
+        """Whether the owner has closed: nothing can be started any more."""
+        return self._closed
+
     def __len__(self) -> int:
         return len(self._tasks)
 

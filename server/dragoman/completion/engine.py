@@ -146,6 +146,9 @@ class CompletionEngine:
         if (refusal := guards.refuse_for_target(query, remote=not target.is_local)) is not None:
             return refusal
         await self._make_room(query.uri, target)
+        if self._tasks.closed:
+            # The settings changed meanwhile, and another engine answers the next key.
+            return Outcome(reason="superseded")
         generation = self._start(query, shape, place, target)
         outcome = await self._answer(generation, "", query, shape)
         return outcome if outcome is not None else self._failed(generation, query)
@@ -252,14 +255,14 @@ class CompletionEngine:
     def document_changed(self, uri: str, text: TextView, version: int, *, first_line: int, last_line: int) -> None:  # noqa: ARG002
         """Close at once every stream of this document that the new text no longer fits."""
         misfits = [g for g in self._live if g.uri == uri and not g.done and not g.fits(text)]
-        if misfits:
+        if misfits and not self._tasks.closed:
             self._tasks.start(self._close(misfits), name="close-misfits")
 
     def document_closed(self, uri: str) -> None:
         """Close every stream of this document."""
         self._newest.pop(uri, None)
         gone = [g for g in self._live if g.uri == uri]
-        if gone:
+        if gone and not self._tasks.closed:
             self._tasks.start(self._close(gone), name="close-document")
 
     def accepted(self, suggestion_id: str, kind: str) -> None:
@@ -269,7 +272,8 @@ class CompletionEngine:
     def cancel(self) -> int:
         """Close every stream at once and return how many there were."""
         live = [generation for generation in self._live if not generation.done]
-        self._tasks.start(self._close(live), name="close-all")
+        if live and not self._tasks.closed:
+            self._tasks.start(self._close(live), name="close-all")
         return len(live)
 
     def configure(self, policy: CompletionPolicy) -> None:

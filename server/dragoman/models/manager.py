@@ -58,9 +58,14 @@ class ModelManager:
 
     async def refresh(self) -> None:
         """Ask every provider now what it has; several callers share one reading."""
-        if self._reading is None or self._reading.done():
+        if (reading := self._start_reading()) is not None:
+            await asyncio.shield(reading)
+
+    def _start_reading(self) -> asyncio.Task[None] | None:
+        """Return the reading that runs, begun now if there is none; None when the manager is closed."""
+        if not self._tasks.closed and (self._reading is None or self._reading.done()):
             self._reading = self._tasks.start(self._read(), name="catalogue")
-        await asyncio.shield(self._reading)
+        return None if self._tasks.closed else self._reading
 
     async def _read(self) -> None:
         self._offers = tuple(await asyncio.gather(*(_ask(source) for source in self._sources)))
@@ -71,8 +76,8 @@ class ModelManager:
         usable = any(offer.models for offer in self._offers)
         lifetime = CATALOGUE_SECONDS if usable else CATALOGUE_RETRY_SECONDS
         stale = self._read_at is None or self._clock() - self._read_at > lifetime
-        if stale and (self._reading is None or self._reading.done()):
-            self._reading = self._tasks.start(self._read(), name="catalogue")
+        if stale:
+            self._start_reading()
 
     def invalidate(self) -> None:
         """Stop believing the catalogue: the next call reads it again, in the background where there is an old one."""

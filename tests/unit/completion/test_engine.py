@@ -252,3 +252,19 @@ async def test_a_thousand_superseded_requests_leave_nothing_behind(engines) -> N
     await engine.aclose()
 
     assert model.running == 0
+
+
+async def test_an_engine_that_is_closed_while_a_question_waits_answers_nothing_and_raises_nothing() -> None:
+    model = ScriptedModel(["x"])
+    engine = CompletionEngine(OneTarget(model), CompletionPolicy(debounce=0.1))
+    await engine.suggest(query_at("a‸"))
+    asked = asyncio.create_task(engine.suggest(query_at("b‸")))
+    await asyncio.sleep(0)
+    await engine.aclose()
+    query = query_at("bc‸")
+    engine.document_changed(query.uri, query.text, 3, first_line=0, last_line=0)
+    engine.document_closed(query.uri)
+
+    assert (await asked).suggestions == ()
+    assert engine.cancel() == 0
+    assert len(model.calls) == 1
