@@ -104,14 +104,38 @@ async def test_documents_reach_the_engine_with_the_lines_that_changed(transport:
 
 
 @TRANSPORTS
-async def test_a_change_that_makes_no_sense_keeps_the_document_and_is_logged_for_the_user(transport: Transport) -> None:
+async def test_after_a_change_that_makes_no_sense_nothing_is_suggested_until_the_whole_text_comes(
+    transport: Transport,
+) -> None:
     async with editing(transport) as editor:
-        await editor.initialize()
+        await full(editor, [None])
+        await editor.await_notification("registered")
         editor.open(URI, "abc")
         editor.change(URI, 2, (0, 3, 0, 1, "X"))
         logged = await editor.await_notification("window/logMessage")
         assert URI in logged["message"]
-        assert (await editor.asked(URI, 0, 0))["text"] == "abc"
+        assert "no suggestions for this file" in logged["message"]
+        editor.change(URI, 3, (0, 0, 0, 0, "lost"))
+        assert await editor.inline(URI, 0, 0) == []
+        assert await menu(editor, 0, 0) == {"isIncomplete": True, "items": []}
+        stale = {"role": "apply", "model": json.dumps([URI, 3, "new"])}
+        assert await editor.command("dragoman.selectModel", stale) == {"applied": False}
+        editor.change(URI, 4, (0, 9, 0, 1, "again"), "whole")
+        assert (await editor.asked(URI, 0, 0))["text"] == "whole"
+        editor.change(URI, 5, (0, 5, 0, 5, "!"))
+        assert (await editor.asked(URI, 0, 0))["text"] == "whole!"
+        editor.change(URI, 6, (0, 3, 0, 1, "X"))
+        editor.open(URI, "reopened")
+        assert (await editor.asked(URI, 0, 0))["text"] == "reopened"
+        told = [call for call in (await editor.status())["calls"] if call[0] in ("changed", "closed")]
+        assert told == [
+            ["changed", URI, 1, 0, 0, 1],
+            ["closed", URI],
+            ["changed", URI, 4, 0, 0, 1],
+            ["changed", URI, 5, 0, 0, 1],
+            ["closed", URI],
+            ["changed", URI, 1, 0, 0, 1],
+        ]
 
 
 # -- menus -------------------------------------------------------------------------------------------------------------
@@ -230,6 +254,16 @@ async def test_closing_a_document_ends_its_menu_search() -> None:
         await editor.await_status(lambda status: status["running"] == 0)
 
 
+async def test_a_document_that_is_opened_anew_gets_a_menu_of_its_own() -> None:
+    async with editing() as editor:
+        await editor.initialize({})
+        editor.open(URI, "forever")
+        assert (await menu(editor, 0, 3))["items"] == []
+        editor.open(URI, "plain")
+        assert len((await menu(editor, 0, 3))["items"]) == 1
+        await editor.await_status(lambda status: status["running"] == 0)
+
+
 # -- commands ----------------------------------------------------------------------------------------------------------
 
 
@@ -293,6 +327,27 @@ async def test_settings_are_pulled_at_the_start_and_after_each_change(transport:
         settings.append({"completion": {"enabled": False}})
         editor.notify("workspace/didChangeConfiguration", {"settings": None})
         await editor.await_status(lambda status: ["settings", settings[1]] in status["calls"])
+
+
+async def test_a_late_answer_does_not_undo_newer_settings() -> None:
+    async with editing() as editor:
+        await full(editor, [{"turn": "first"}])
+        await editor.await_notification("registered")
+        await editor.await_status(lambda status: ["settings", {"turn": "first"}] in status["calls"])
+        del editor.answers["workspace/configuration"]
+        for _ in range(2):
+            editor.notify("workspace/didChangeConfiguration", {"settings": None})
+        older = await editor.await_request("workspace/configuration")
+        await editor.status()
+        assert not [message for message in editor.unread if message.get("method") == "workspace/configuration"]
+        editor.reply(older, [{"turn": "older"}])
+        editor.reply(await editor.await_request("workspace/configuration"), [{"turn": "newer"}])
+        status = await editor.await_status(lambda status: ["settings", {"turn": "newer"}] in status["calls"])
+        assert [call for call in status["calls"] if call[0] == "settings"] == [
+            ["settings", {"turn": "first"}],
+            ["settings", {"turn": "older"}],
+            ["settings", {"turn": "newer"}],
+        ]
 
 
 async def test_folders_and_files_are_passed_on() -> None:
@@ -392,7 +447,8 @@ async def test_progress_is_silent_where_the_client_cannot_show_it_or_never_answe
         await editor.initialize()
         argument = {"role": "progress", "model": "quick"}
         assert await editor.command("dragoman.selectModel", argument) == {"cancelled": False}
-    async with editing() as editor:
+    limit = json.dumps({"dragoman.lsp.client.PROGRESS_SECONDS": 0.2})
+    async with editing(env={"SCRIPTED_LIMITS": limit}) as editor:
         await full(editor, [None])
         await editor.await_notification("registered")
         assert await editor.command("dragoman.selectModel", argument) == {"cancelled": False}

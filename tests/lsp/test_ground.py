@@ -8,13 +8,16 @@ import os
 import subprocess
 import tempfile
 
+import psutil
 import pytest
 
-from tests.support.fake_editor import SCRIPTED, Transport, editing, frame
+from dragoman.lsp import transport as transport_module
+from tests.support.fake_editor import SCRIPTED, FakeEditor, Transport, editing, frame
 
 URI = "file:///w/a.py"
 TRANSPORTS = pytest.mark.parametrize("transport", ["stdio", "tcp"])
 INLINE = "textDocument/inlineCompletion"
+EXECUTE = "workspace/executeCommand"
 
 
 @TRANSPORTS
@@ -176,18 +179,97 @@ async def test_a_storm_of_superseded_requests_gets_one_reply_each_and_leaves_not
             assert after["process"][name] == before[name], name
 
 
+OWED = 60
+WEIGHT = 250_000
+"""Bytes to an answer: together more than any pipe or socket holds by itself."""
+
+
+def owe(editor: FakeEditor) -> list[int | str]:
+    """Ask for megabytes, and last for a word in the server's log; returns the ids in order."""
+    asked: list[int | str] = []
+    for number in range(OWED):
+        uri = f"file:///w/{number}.py"
+        editor.open(uri, f"{number} ".ljust(WEIGHT, "x"))
+        asked.append(editor.request(INLINE, editor.inline_params(uri, 0, 1)))
+    told = {"role": "tell", "model": "everything is answered"}
+    asked.append(editor.request(EXECUTE, editor.command_params("dragoman.selectModel", told)))
+    return asked
+
+
 @TRANSPORTS
-async def test_a_client_that_does_not_read_for_a_while_does_not_stop_the_server(transport: Transport) -> None:
+async def test_a_client_that_stops_reading_does_not_stop_the_server_and_gets_everything_later(
+    transport: Transport,
+) -> None:
     async with editing(transport) as editor:
         await editor.initialize()
-        editor.open(URI, "x" * 200_000)
-        assert editor._reader is not None
-        editor._reader._limit = 1
-        wanted = [editor.request(INLINE, editor.inline_params(URI, 0, number)) for number in range(5)]
-        editor._reader._limit = 1 << 30
-        for one in wanted[:-1]:
-            await editor.await_reply(one)
-        await editor.await_reply(wanted[-1])
+        await editor.status()
+        process = psutil.Process(editor.process.pid)
+        before = process.memory_info().rss
+        editor.stop_reading()
+        asked = owe(editor)
+        await editor.await_log("everything is answered")
+        assert not [message for message in editor.unread if "result" in message]
+        assert process.memory_info().rss - before < 8 * OWED * WEIGHT
+        editor.go_on_reading()
+        status = await editor.status()
+        replies = [message for message in editor.unread if "result" in message]
+        assert [message["id"] for message in replies] == asked
+        for number, reply in enumerate(replies[:-1]):
+            text = json.loads(reply["result"]["items"][0]["insertText"])["text"]
+            assert text == f"{number} ".ljust(WEIGHT, "x")
+        assert status["bugs"] == []
+        editor.unread = []
+
+
+@TRANSPORTS
+async def test_a_client_that_never_reads_again_is_given_up_before_it_takes_the_memory(transport: Transport) -> None:
+    limit = json.dumps({"dragoman.lsp.transport.MAX_UNREAD": 1 << 20})
+    async with editing(transport, env={"SCRIPTED_LIMITS": limit}) as editor:
+        await editor.initialize()
+        await editor.status()
+        editor.stop_reading()
+        owe(editor)
+        assert await editor.wait() == 1
+        assert "bytes unread and is given up" in editor.log()
+        assert "scripted services closed" in editor.log()
+        assert "Traceback" not in editor.log()
+        editor.go_on_reading()
+        await editor.await_end()
+        assert sum("result" in message for message in editor.unread) < OWED
+        editor.unread = []
+
+
+def test_the_limit_for_unread_answers_is_the_documented_one() -> None:
+    assert transport_module.MAX_UNREAD == 256 * 1024 * 1024
+
+
+@TRANSPORTS
+async def test_a_request_sent_as_a_notification_is_left_out(transport: Transport) -> None:
+    async with editing(transport) as editor:
+        await editor.initialize()
+        editor.open(URI, "abc")
+        editor.notify(INLINE, editor.inline_params(URI, 0, 1))
+        editor.notify("initialize", {"capabilities": {}, "processId": None})
+        editor.notify("shutdown")
+        assert (await editor.asked(URI, 0, 1))["text"] == "abc"
+        status = await editor.status()
+        assert status["counts"]["suggest"] == 1
+        assert status["bugs"] == []
+        assert "never awaited" not in editor.log()
+
+
+@TRANSPORTS
+async def test_a_request_that_will_not_end_does_not_keep_the_services_open(transport: Transport) -> None:
+    limit = json.dumps({"dragoman.lsp.server.CLOSE_SECONDS": 0.2})
+    async with editing(transport, env={"SCRIPTED_LIMITS": limit}) as editor:
+        await editor.initialize()
+        editor.open(URI, "immortal")
+        editor.request(INLINE, editor.inline_params(URI, 0, 1))
+        await editor.await_status(lambda status: status["running"] == 1)
+        editor.hang_up()
+        assert await editor.wait() == 1
+        assert "the requests did not close" in editor.log()
+        assert "scripted services closed" in editor.log()
 
 
 async def test_a_stray_print_does_not_corrupt_the_stream() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
@@ -122,6 +123,28 @@ def test_an_address_that_is_taken_is_a_sentence_and_1() -> None:
     assert done.returncode == 1
     assert address in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_address_of_ipv6_can_be_served_on() -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError as error:
+        pytest.skip(f"this machine has no IPv6 loopback: {error}")
+    process = subprocess.Popen([*SCRIPTED, "--tcp", "[::1]:0"], stderr=subprocess.PIPE, cwd=ROOT)
+    assert process.stderr is not None
+    with process.stderr:
+        port = re.search(rb"listens on \[::1\]:(\d+)\.", process.stderr.readline())
+        assert port is not None
+        with socket.create_connection(("::1", int(port[1]))) as client:
+            client.sendall(frame({"jsonrpc": "2.0", "method": "exit"}))
+            assert process.wait(60) == 1
+
+
+def test_the_sources_of_generated_classes_are_not_kept() -> None:
+    """Two MiB that nobody reads."""
+    code = "import dragoman.lsp.server, linecache; print(sum(name.startswith('<attrs') for name in linecache.cache))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert done.stdout.strip() == "0", done.stderr
 
 
 def test_what_some_clients_append_is_tolerated() -> None:

@@ -1,12 +1,13 @@
 """The real language server over scripted services: `python -m tests.support.scripted_lsp [--stdio | --tcp HOST:PORT]`.
 
-The text of the cursor's line says how the engine behaves (`sleep:0.3`, `forever`, `stubborn`, `boom`, `refuse`, `print`, `nothing`,
-`two`, `replace`); the suggestion itself tells, as JSON, what the engine was asked.
+The text of the cursor's line says how the engine behaves (`sleep:0.3`, `forever`, `stubborn`, `immortal`, `boom`, `refuse`,
+`print`, `nothing`, `two`, `replace`); the suggestion itself tells, as JSON, what the engine was asked.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import json
 import logging
@@ -52,6 +53,10 @@ class ScriptedCompletion:
             except asyncio.CancelledError:
                 await asyncio.sleep(0.05)
                 return Outcome((Suggestion("late", "late", query.character, query.character),))
+        if "immortal" in line:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.get_running_loop().create_future()
+            await asyncio.get_running_loop().create_future()
         if "boom" in line:
             raise RuntimeError(f"scripted failure in {__file__}")
         if "refuse" in line:

@@ -171,7 +171,7 @@ class EditorClient:
     ) -> bool:
         """Ask the editor to change one document; False when it did not."""
         document = self.session.documents.get(uri)
-        if document is None or not self.session.capabilities.applies_edits:
+        if document is None or not document.in_sync or not self.session.capabilities.applies_edits:
             return False
         if version is not None and version != document.version:
             return False

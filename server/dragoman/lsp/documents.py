@@ -5,7 +5,6 @@ Why not the library's: it splits lines where editors do not, and rebuilds the wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dragoman.lsp.lines import Lines, split_lines
@@ -13,7 +12,7 @@ from dragoman.lsp.positions import Encoding, content_length, to_code_points
 
 
 class OutOfSyncError(Exception):
-    """A change cannot be applied; the document keeps its text and is marked until it is sent as a whole again."""
+    """A change cannot be applied: what the editor shows is not known until it sends the whole text again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,11 @@ class Touched:
 
 
 class Document:
-    """One open document; mutable, owned by the `DocumentStore`."""
+    """One open document; mutable, owned by the `DocumentStore`.
+
+    ``in_sync`` is False from a change that makes no sense until the editor sends the whole text: nothing may be suggested for
+    a text that the user does not see.
+    """
 
     __slots__ = ("in_sync", "language_id", "lines", "uri", "version")
 
@@ -72,30 +75,35 @@ class Document:
     def apply(self, changes: list[Change], version: int, encoding: Encoding) -> Touched:
         """Apply the changes of one notification in order and return the lines they touched.
 
-        Raises `OutOfSyncError` at the first change that makes no sense; those before it stay applied.
+        Raises `OutOfSyncError` when one of them makes no sense and none after it brings the whole text.
+        While the document is out of sync, ranges mean nothing and are left out.
         """
         touched: Touched | None = None
+        broken: OutOfSyncError | None = None
         self.version = version
         for change in changes:
             if change.start is None:
                 self.lines = Lines.of(change.text)
                 self.in_sync = True
                 touched = Touched(0, self.lines.line_count - 1)
-                continue
-            first, old_last, new_last = self._splice(change.start, change.end, change.text, encoding)
-            touched = Touched(first, new_last) if touched is None else touched.then(first, old_last, new_last)
+            elif change.start > change.end:
+                self.in_sync = False
+                broken = broken or OutOfSyncError(
+                    f"{self.uri!r}: a change starts at line {change.start[0]}, character {change.start[1]}, behind its end at "
+                    f"line {change.end[0]}, character {change.end[1]}. There are no suggestions for this file until the editor "
+                    "sends its whole text again; closing and opening the file does that."
+                )
+            elif self.in_sync:
+                first, old_last, new_last = self._splice(change.start, change.end, change.text, encoding)
+                touched = Touched(first, new_last) if touched is None else touched.then(first, old_last, new_last)
+        if broken is not None and not self.in_sync:
+            raise broken
         return touched or Touched(0, 0)
 
     def _splice(
         self, start: tuple[int, int], end: tuple[int, int], text: str, encoding: Encoding
     ) -> tuple[int, int, int]:
         """Put ``text`` in place of a range; return (first line, last line before, last line now) of the region."""
-        if start > end:
-            self.in_sync = False
-            raise OutOfSyncError(
-                f"{self.uri!r}: a change starts at line {start[0]}, character {start[1]}, behind its end at line {end[0]}, "
-                f"character {end[1]}; the change was left out. Close and open the file to bring it back in step."
-            )
         lines = self.lines
         first, start_at = self._locate(start, encoding)
         last, end_at = self._locate(end, encoding)
@@ -133,9 +141,6 @@ class DocumentStore:
 
     def __len__(self) -> int:
         return len(self._documents)
-
-    def __iter__(self) -> Iterator[Document]:
-        return iter(self._documents.values())
 
     def open(self, uri: str, language_id: str, version: int, text: str) -> Document:
         """Take in a document as the editor opened it; one that is open already is replaced."""

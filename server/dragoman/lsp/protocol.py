@@ -119,10 +119,10 @@ class Protocol(LanguageServerProtocol):
         except Exception as error:  # noqa: BLE001 - every failure becomes the request's one reply
             self._send_error(request_id, *describe(error, method))
             return
+        self._methods[request_id] = method
         if not inspect.iscoroutine(result):
             self._answer(request_id, result)
             return
-        self._methods[request_id] = method
         key = (method, params.text_document.uri) if feature.superseded is not None else None
         self.requests.start(
             request_id,
@@ -141,6 +141,9 @@ class Protocol(LanguageServerProtocol):
                 self.requests.cancel(request_id)
             return
         if method != types.EXIT and (not self.initialized or self._shutdown):
+            return
+        if self.get_result_type(method) is not None:
+            logger.warning("the request %r came without an id, so nobody waits for its answer: it was left out", method)
             return
         try:
             handler = self._get_handler(method)

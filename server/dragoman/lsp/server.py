@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import linecache
 import logging
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import cattrs
@@ -18,7 +19,6 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import default_converter
 
 from dragoman import __version__
-from dragoman.lsp.capabilities import server_capabilities
 from dragoman.lsp.client import EditorClient
 from dragoman.lsp.features import FEATURES
 from dragoman.lsp.handshake import Handshake
@@ -30,8 +30,12 @@ from dragoman.monitoring import bug
 
 logger = logging.getLogger(__name__)
 
+for _source in [name for name in linecache.cache if name.startswith("<attrs generated")]:
+    # The source of lsprotocol's generated methods, kept for debuggers: 2 MiB that the later imports can use instead.
+    del linecache.cache[_source]
+
 CLOSE_SECONDS = 5.0
-"""How long the services may take to close before the process ends without them."""
+"""How long each part may take to close before the process ends without it."""
 
 
 class Server(LanguageServer):
@@ -52,21 +56,9 @@ class Server(LanguageServer):
 
     # -- what handlers may ask of the door -----------------------------------------------------------------------------
 
-    def initialized(self, params: Mapping[str, Any]) -> None:
-        """Let requests in, and tell pygls who the client is."""
+    def initialized(self) -> None:
+        """Let requests in."""
         self.protocol.initialized = True
-        self.process_id = self.session.process_id
-        capabilities = params.get("capabilities")
-        try:
-            self.protocol.client_capabilities = self.protocol._converter.structure(
-                capabilities, types.ClientCapabilities
-            )
-        except Exception as error:  # noqa: BLE001 - odd capabilities are no reason to refuse a client
-            logger.info("the client's capabilities are not all valid: %s", error)
-            self.protocol.client_capabilities = types.ClientCapabilities()
-        self.protocol.server_capabilities = self.protocol._converter.structure(
-            server_capabilities(dict(capabilities or {})), types.ServerCapabilities
-        )
 
     def begin_shutdown(self) -> None:
         """Answer what is open and refuse what still comes."""
@@ -143,15 +135,19 @@ class Server(LanguageServer):
                 loop.remove_signal_handler(number)
 
     async def _close(self, connection: Connection) -> None:
-        try:
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await self.protocol.aclose()
-                await self.session.tasks.aclose()
-                await self.session.services.aclose()
-        except TimeoutError:
-            logger.warning("the services did not close within %s seconds", CLOSE_SECONDS)
-        except Exception as error:  # noqa: BLE001 - the process ends all the same
-            bug.report("the services did not close", error=error)
+        # Each has its own time: a request that will not end must not keep the services from closing their connections.
+        for what, close in (
+            ("requests", self.protocol.aclose),
+            ("tasks", self.session.tasks.aclose),
+            ("services", self.session.services.aclose),
+        ):
+            try:
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await close()
+            except TimeoutError:
+                logger.warning("the %s did not close within %s seconds", what, CLOSE_SECONDS)
+            except Exception as error:  # noqa: BLE001 - the process ends all the same
+                bug.report("a part did not close", what=what, error=error)
         await connection.aclose()
 
 
@@ -182,15 +178,17 @@ async def serve_tcp(services_factory: ServicesFactory, host: str, port: int) -> 
     The address is written to stderr, so that port 0 can be used; an address that cannot be bound is a sentence there and 1.
     """
     loop = asyncio.get_running_loop()
+    shown = f"[{host}]" if ":" in host else host
     try:
-        listening = socket.create_server((host, port))
+        listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        sys.stderr.write(f"dragoman lsp: cannot listen on {host}:{port}: {error.strerror or error}.\n")
+        sys.stderr.write(f"dragoman lsp: cannot listen on {shown}:{port}: {error.strerror or error}.\n")
         return 1
     with listening:
         listening.setblocking(False)
         bound_host, bound_port = listening.getsockname()[:2]
-        sys.stderr.write(f"Dragoman's language server listens on {bound_host}:{bound_port}.\n")
+        shown = f"[{bound_host}]" if ":" in bound_host else bound_host
+        sys.stderr.write(f"Dragoman's language server listens on {shown}:{bound_port}.\n")
         sys.stderr.flush()
         connected, _ = await loop.sock_accept(listening)
     return await create_server(services_factory).run_socket(connected)

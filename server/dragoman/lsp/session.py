@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -89,7 +90,7 @@ class Door(Protocol):
         """Whether ``shutdown`` was processed."""
         ...
 
-    def initialized(self, params: Mapping[str, Any]) -> None:
+    def initialized(self) -> None:
         """Let requests in."""
         ...
 
@@ -119,6 +120,7 @@ class Session:
         self.process_id: int | None = None
         self.started = False
         self.menus: dict[str, MenuSearch] = {}
+        self.settings_turn = asyncio.Lock()
 
     def initialize(self, params: Mapping[str, Any]) -> None:
         """Take in the raw params of ``initialize``; what is malformed counts as absent."""
@@ -143,13 +145,13 @@ class Session:
     def query(
         self, uri: str, line: int, units: int, *, trigger: Trigger, selected: tuple[int, int, str] | None = None
     ) -> CompletionQuery | None:
-        """Freeze the document and the cursor into a query; None when the document is not open.
+        """Freeze the document and the cursor into a query; None when the document is not open or its text is not known.
 
         ``units`` and the range of ``selected`` (start, end, text) are in the client's encoding.
         Called before the first await of a request, so that the text is the one the client had when it asked.
         """
         document = self.documents.get(uri)
-        if document is None:
+        if document is None or not document.in_sync:
             return None
         snapshot = document.snapshot()
         lines = snapshot.lines

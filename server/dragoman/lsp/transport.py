@@ -26,7 +26,7 @@ Receive = Callable[[bytes | FramingError], None]
 Lost = Callable[[], None]
 
 _READ_SIZE = 1 << 18
-_MAX_UNREAD = 256 * 1024 * 1024
+MAX_UNREAD = 256 * 1024 * 1024
 """Bytes that may wait for a client that does not read; beyond, it is stuck for good and would take the memory with it."""
 
 _FLUSH_SECONDS = 2.0
@@ -111,7 +111,7 @@ class AsyncWriter:
         if self._transport.is_closing():
             return
         self._transport.write(data)
-        if self._transport.get_write_buffer_size() > _MAX_UNREAD:
+        if self._transport.get_write_buffer_size() > MAX_UNREAD:
             logger.error("the client has left %s bytes unread and is given up", self._transport.get_write_buffer_size())
             self._transport.abort()
 
@@ -132,6 +132,9 @@ class ThreadWriter:
     def __init__(self, descriptor: int, lost: Lost) -> None:
         self._descriptor = descriptor
         self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._unread = 0
+        self._counting = threading.Lock()
+        self._gone = False
         self._loop = asyncio.get_running_loop()
         self._lost = lost
         self._ended = asyncio.Event()
@@ -139,6 +142,15 @@ class ThreadWriter:
 
     def write(self, data: bytes) -> None:
         """Queue one message."""
+        if self._gone:
+            return
+        with self._counting:
+            self._unread += len(data)
+        if self._unread > MAX_UNREAD:
+            logger.error("the client has left %s bytes unread and is given up", self._unread)
+            self._gone = True
+            self._loop.call_soon(self._lost)
+            return
         self._queue.put(data)
 
     async def aclose(self) -> None:
@@ -154,8 +166,11 @@ class ThreadWriter:
                 remaining = memoryview(data)
                 while remaining:
                     remaining = remaining[os.write(self._descriptor, remaining) :]
+                with self._counting:
+                    self._unread -= len(data)
         except OSError as error:
             logger.info("the client does not read any more: %s", error)
+            self._gone = True
             _call_loop(self._loop, self._lost)
         finally:
             os.close(self._descriptor)

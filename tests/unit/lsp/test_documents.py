@@ -185,15 +185,21 @@ def test_a_position_inside_an_astral_character_means_its_start() -> None:
     assert document.lines.text() == "x-😀y"
 
 
-def test_a_reversed_range_is_refused_and_the_document_keeps_its_text_until_it_is_sent_again() -> None:
+def test_a_reversed_range_puts_the_document_out_of_sync_until_it_is_sent_again() -> None:
     document = Document("file:///a", "python", 0, "abc\n")
     with pytest.raises(OutOfSyncError, match="file:///a"):
-        document.apply([Change("X", (0, 2), (0, 1))], 1, "utf-16")
-    assert document.lines.text() == "abc\n"
+        document.apply(
+            [Change("1", (0, 0), (0, 0)), Change("X", (0, 2), (0, 1)), Change("2", (0, 0), (0, 0))], 1, "utf-16"
+        )
+    assert document.lines.text() == "1abc\n"
     assert not document.in_sync
-    document.apply([Change("new")], 2, "utf-16")
+    document.apply([Change("3", (0, 0), (0, 0))], 2, "utf-16")
+    assert (document.lines.text(), document.version, document.in_sync) == ("1abc\n", 2, False)
+    assert document.apply(
+        [Change("X", (0, 2), (0, 1)), Change("a\nb"), Change("c", (1, 1), (1, 1))], 3, "utf-16"
+    ) == Touched(0, 1)
     assert document.in_sync
-    assert document.lines.text() == "new"
+    assert document.lines.text() == "a\nbc"
 
 
 def test_reading_outside_the_text_is_an_index_error() -> None:

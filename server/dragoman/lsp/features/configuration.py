@@ -41,23 +41,23 @@ async def announce(session: Session) -> None:
             )
         )
     await session.client.register(registrations)
-    settings = await session.client.read_settings()
-    if settings:
-        await session.services.settings_changed(settings)
+    await _follow_settings(session, None)
 
 
 def did_change_configuration(session: Session, params: types.DidChangeConfigurationParams) -> None:
     """Read the settings anew where the client answers, else take those it sent along."""
-    session.tasks.start(_settings_changed(session, params.settings), name="settings changed")
+    session.tasks.start(_follow_settings(session, params.settings), name="settings changed")
 
 
-async def _settings_changed(session: Session, sent: Any) -> None:
-    settings = await session.client.read_settings()
-    if settings is None and isinstance(sent, Mapping):
-        section = sent.get("dragoman", sent)
-        settings = section if isinstance(section, Mapping) else None
-    if settings is not None:
-        await session.services.settings_changed(settings)
+async def _follow_settings(session: Session, sent: Any) -> None:
+    # One at a time, in order of arrival: an answer that is late must not undo a newer one.
+    async with session.settings_turn:
+        settings = await session.client.read_settings()
+        if settings is None and isinstance(sent, Mapping):
+            section = sent.get("dragoman", sent)
+            settings = section if isinstance(section, Mapping) else None
+        if settings is not None:
+            await session.services.settings_changed(settings)
 
 
 def did_change_workspace_folders(session: Session, params: types.DidChangeWorkspaceFoldersParams) -> None:

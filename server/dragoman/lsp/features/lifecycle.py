@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 def initialize(session: Session, params: Mapping[str, Any]) -> dict[str, Any]:
     """Take in who the client is, and answer with the same table that the early answer comes from."""
     session.initialize(params)
-    session.door.initialized(params)
+    session.door.initialized()
     if session.process_id is not None:
         watch_parent(session.process_id, session.tasks, lambda: session.door.stop(1, "the editor's process has ended"))
     return initialize_result(dict(params))

@@ -14,6 +14,7 @@ from dragoman.lsp.session import Session
 def did_open(session: Session, params: types.DidOpenTextDocumentParams) -> None:
     """Take in a document."""
     item = params.text_document
+    completion.forget(session, item.uri)
     document = session.documents.open(item.uri, str(item.language_id), item.version, item.text)
     _tell(session, document, Touched(0, document.lines.line_count - 1))
 
@@ -29,8 +30,11 @@ def did_change(session: Session, params: types.DidChangeTextDocumentParams) -> N
         touched = document.apply(changes, params.text_document.version, session.encoding)
     except OutOfSyncError as error:
         session.client.log_message("warning", str(error))
-        touched = Touched(0, document.lines.line_count - 1)
-    _tell(session, document, touched)
+        # To the engine it is closed: what runs for the text before the break suits nothing that the user sees.
+        call_safely("document_closed", session.services.completion.document_closed, document.uri)
+        return
+    if document.in_sync:
+        _tell(session, document, touched)
 
 
 def did_save(session: Session, params: types.DidSaveTextDocumentParams) -> None:
