@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from dragoman.limits import SLOW_FIRST_TEXT_S
 from dragoman.models.diagnosis.reasons import explain_reason
 from dragoman.models.providers.embedded import EmbeddedProvider
+from dragoman.models.selection import Choice
 
 if TYPE_CHECKING:
     from dragoman.app import App
@@ -56,7 +57,7 @@ def describe(app: App, *, pulling: bool = False, warming: bool = False) -> Statu
     if not app.models.offers:
         return Status("loading", "Looking for models.", reason="loading")
     if choice.info is None or choice.source is None:
-        return _without_model(app, choice.problem)
+        return _without_model(app, choice)
     name, provider = choice.info.name, choice.source.provider
     about = {"model": name, "provider": provider.name}
     starting = {"starting", "loading", "idle"} if warming else {"starting", "loading"}
@@ -69,17 +70,11 @@ def describe(app: App, *, pulling: bool = False, warming: bool = False) -> Statu
     return _with_model(app, name, about)
 
 
-def _without_model(app: App, problem: str) -> Status:
-    configured = [offer for offer in app.models.offers if offer.source.origin == "configured"]
-    if configured:
-        hint = next((offer.status.hint for offer in configured if offer.status.hint), "") or "Run `dragoman doctor`."
-        return Status("problem", problem, hint, reason="no_model")
-    return Status(
-        "no_model",
-        f"{problem} Identifiers are completed from the document.",
-        "Get the embedded model with `dragoman models pull`.",
-        reason="no_model",
-    )
+def _without_model(app: App, choice: Choice) -> Status:
+    if any(offer.source.origin == "configured" for offer in app.models.offers):
+        return Status("problem", choice.problem, choice.hint, reason="no_model")
+    sentence = f"{choice.problem} Names from the document are completed."
+    return Status("no_model", sentence, choice.hint, reason="no_model")
 
 
 def _with_model(app: App, name: str, about: dict[str, str]) -> Status:

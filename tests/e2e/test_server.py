@@ -266,3 +266,23 @@ async def test_commands_of_later_versions_are_clean_errors(tmp_path) -> None:
 
         assert "review" in error["message"]
         assert "Traceback" not in str(error)
+
+
+async def test_weights_with_a_wrong_hash_are_named_and_never_loaded(tmp_path) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf").write_bytes(b"GGUF" + bytes(1_000))
+    config = tmp_path / "config.toml"
+    config.write_text('[[providers]]\nname = "own"\nkind = "embedded"\n', encoding="utf-8")
+    env = {**os.environ, "DRAGOMAN_DATA_DIR": str(tmp_path)}
+    async with editing(command=[*DRAGOMAN, "--config", str(config)], env=env) as editor:
+        editor.ignored |= {"window/showMessage"}
+        await editor.initialize()
+        editor.open(URI, "calculate_total = 1\nprint(calc)")
+
+        assert await ghost(editor, 1, 10) == "ulate_total"
+        status = await editor.await_status(lambda status: status["reason"] != "loading")
+        assert status["state"] == "problem"
+        assert "SHA-256" in status["sentence"]
+        assert "dragoman models pull" in status["advice"]
+        assert not psutil.Process(editor.process.pid).children()

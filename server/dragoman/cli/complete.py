@@ -53,7 +53,8 @@ def run_complete(
 
         said, advice = explain_reason(result["reason"])
         note(f"dragoman: {result['detail'] or said}")
-        if advice:
+        # The detail of a failure says itself what to do.
+        if advice and not (result["detail"] and result["reason"] in FAILED):
             note(f"  {advice}")
     if result["reason"] in FAILED:
         raise typer.Exit(1)

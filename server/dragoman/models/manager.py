@@ -16,10 +16,6 @@ from dragoman.models.selection import Candidate, Choice, Offer, Source, Wishes, 
 
 logger = logging.getLogger(__name__)
 
-NO_MODEL_HINT = (
-    "Get the embedded one with `dragoman models pull`, or start a model server; `dragoman doctor` says more."
-)
-
 
 class ModelManager:
     """Keeps a catalogue of what the providers offer and picks from it.
@@ -113,10 +109,9 @@ class ModelManager:
         """Return where the model for ``role`` is and what it is; raises as `for_role`."""
         choice = await self.choose(role)
         if choice.source is None or choice.info is None:
-            troubled = [o for o in self._offers if o.source.origin == "configured" and o.trouble]
-            if troubled:
-                raise ProviderUnreachableError(choice.problem, hint=troubled[0].status.hint)
-            raise NoModelError(choice.problem, hint=NO_MODEL_HINT)
+            configured = any(offer.source.origin == "configured" and offer.trouble for offer in self._offers)
+            failure = ProviderUnreachableError if configured else NoModelError
+            raise failure(choice.problem, hint=choice.hint)
         return choice.source, choice.info
 
     async def explain(self, role: Role) -> tuple[Candidate, ...]:
@@ -162,4 +157,4 @@ async def _ask(source: Source) -> Offer:
         return Offer(source, status, tuple(await provider.models()))
     except ModelError as error:
         logger.info("models of %r cannot be listed: %s", provider.name, error)
-        return Offer(source, status, problem=str(error))
+        return Offer(source, status, problem=error.message, hint=error.hint)

@@ -35,6 +35,8 @@ class Offer:
     status: ProviderStatus
     models: tuple[ModelInfo, ...] = ()
     problem: str = ""
+    hint: str = ""
+    """What to do about the problem."""
 
     @property
     def trouble(self) -> str:
@@ -61,6 +63,7 @@ class Choice:
     info: ModelInfo | None
     candidates: tuple[Candidate, ...]
     problem: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,8 @@ def choose(role: Role, offers: Sequence[Offer], wishes: Wishes) -> Choice:
         candidates.insert(index, Candidate(info.provider, info.name, "chosen" if index == 0 else "able", reason))
     problem = _unmatched(role, offers, wishes)
     if not able:
-        return Choice(role, None, None, tuple(candidates), problem or _nobody(role, offers))
+        reason, hint = _nobody(role, offers)
+        return Choice(role, None, None, tuple(candidates), problem or reason, hint)
     _, offer, info, _ = able[0]
     return Choice(role, offer.source, info, tuple(candidates), problem)
 
@@ -172,13 +176,24 @@ def _unmatched(role: Role, offers: Sequence[Offer], wishes: Wishes) -> str:
     return ""
 
 
-def _nobody(role: Role, offers: Sequence[Offer]) -> str:
+NO_MODEL_HINT = (
+    "Get the embedded one with `dragoman models pull`, or start a model server; `dragoman doctor` says more."
+)
+
+
+def _nobody(role: Role, offers: Sequence[Offer]) -> tuple[str, str]:
+    """Say why nobody fills the role, and what to do about it."""
     troubled = [offer for offer in offers if offer.source.origin == "configured" and offer.trouble]
     if troubled:
-        return "; ".join(offer.trouble for offer in troubled)
+        hint = next((offer.hint or offer.status.hint for offer in troubled if offer.hint or offer.status.hint), "")
+        return "; ".join(offer.trouble for offer in troubled), hint or "Run `dragoman doctor`."
     if role == "completion" and any(offer.models for offer in offers):
-        return "None of the models that answer can fill in the middle."
-    return "No model is installed and no model server answers."
+        return "None of the models that answer can fill in the middle.", NO_MODEL_HINT
+    # Nothing is configured: whatever keeps the embedded model from being used is what the user can mend.
+    for offer in offers:
+        if offer.source.origin == "embedded" and offer.trouble:
+            return offer.trouble, offer.hint or offer.status.hint or NO_MODEL_HINT
+    return "No model is installed and no model server answers.", NO_MODEL_HINT
 
 
 def matches(name: str, pattern: str) -> bool:

@@ -67,7 +67,7 @@ def _check_offer(offer: Offer, loaded: LoadedSettings) -> Iterator[Finding]:
     facts = {"address": address, "latency_ms": status.latency_ms, "version": status.version}
     if offer.problem:
         yield Finding(
-            "error", subject, f"{address} answers{latency}{version}, but: {offer.problem}", "", "no_list", facts
+            "error", subject, f"{address} answers{latency}{version}, but: {offer.problem}", offer.hint, "no_list", facts
         )
         return
     names = [info.name for info in offer.models]
