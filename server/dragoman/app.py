@@ -8,7 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dragoman.completion.engine import CompletionEngine, CompletionPolicy, Target
+from dragoman.completion.engine import CompletionEngine
+from dragoman.completion.policy import CompletionPolicy, Target
 from dragoman.errors import ModelError
 from dragoman.models.discovery import find_sources, read_wishes
 from dragoman.models.manager import ModelManager

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
-from dragoman.completion.engine import Target
+from dragoman.completion.policy import Target
 from dragoman.completion.query import CompletionQuery, Trigger
 from dragoman.errors import ModelError
 from dragoman.models.base import ChatRequest, Chunk, CompletionRequest, ModelInfo

@@ -11,71 +11,26 @@ import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
 
 from dragoman.cancellation import TaskSet
 from dragoman.clock import Clock, monotonic
 from dragoman.completion import guards
-from dragoman.completion.cache import GenerationIndex, Surroundings, surroundings
+from dragoman.completion.cache import GenerationIndex
 from dragoman.completion.debounce import Debouncer
 from dragoman.completion.generation import Generation
 from dragoman.completion.identifiers import complete_identifier
+from dragoman.completion.policy import CompletionPolicy, Target, Targets
 from dragoman.completion.postprocess import polish
 from dragoman.completion.postprocess.place import Place
 from dragoman.completion.prompt import build_request, window_for
 from dragoman.completion.query import CompletionQuery, Outcome, Reason, Suggestion, TextView
 from dragoman.completion.shape import Shape, shape_at
 from dragoman.completion.stopping import StopRules
+from dragoman.completion.surroundings import Surroundings, surroundings
 from dragoman.errors import ModelError, NoModelError, RateLimitedError
-from dragoman.models.base import Model, ModelInfo
 from dragoman.models.profiles import special_tokens
 
 logger = logging.getLogger(__name__)
-
-Multiline = Literal["auto", "always", "never"]
-
-
-@dataclass(frozen=True, slots=True)
-class CompletionPolicy:
-    """The ``[completion]`` settings as the engine reads them; times in seconds."""
-
-    enabled: bool = True
-    debounce: float | Literal["adaptive"] = "adaptive"
-    max_tokens: int = 128
-    multiline: Multiline = "auto"
-    show_after: float = 0.3
-    automatic: bool = True
-    excluded_languages: frozenset[str] = frozenset({"plaintext"})
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The model that answers, and what the engine must know of the place where it runs."""
-
-    model: Model
-    provider: str
-    is_local: bool
-    small: bool
-    """Whether it runs on this machine's processor, where every token of the prompt counts."""
-    max_concurrency: int
-
-    @property
-    def info(self) -> ModelInfo:
-        """What the model is and can do."""
-        return self.model.info
-
-
-class Targets(Protocol):
-    """Who picks the model; raises `NoModelError` when there is none."""
-
-    async def completion_target(self) -> Target:
-        """Return the model for the next suggestion."""
-        ...
-
-    def report_failure(self, provider: str, error: ModelError) -> None:
-        """Learn that a call to ``provider`` failed."""
-        ...
 
 
 class CompletionEngine:

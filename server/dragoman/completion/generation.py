@@ -9,9 +9,9 @@ from collections.abc import AsyncGenerator, Callable
 
 from dragoman.cancellation import TaskSet
 from dragoman.clock import Clock, monotonic
-from dragoman.completion.cache import Surroundings, text_after, text_before
 from dragoman.completion.query import CompletionQuery, TextView
 from dragoman.completion.stopping import StopRules
+from dragoman.completion.surroundings import Surroundings, text_after, text_before
 from dragoman.errors import ModelError
 from dragoman.limits import CACHE_PREFIX_CHARS, LINGER_S, TYPED_THROUGH_CHARS
 from dragoman.models.base import Chunk

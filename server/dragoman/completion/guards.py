@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from dragoman.completion.policy import CompletionPolicy
 from dragoman.completion.query import CompletionQuery, Outcome
 from dragoman.limits import BINARY_PROBE_LINES, LONG_LINE_CHARS
 from dragoman.security.paths import is_secret_file
-
-if TYPE_CHECKING:
-    from dragoman.completion.engine import CompletionPolicy
 
 
 def refuse(query: CompletionQuery, policy: CompletionPolicy) -> Outcome | None:

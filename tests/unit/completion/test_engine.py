@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from dragoman.completion.engine import CompletionEngine, CompletionPolicy
+from dragoman.completion.engine import CompletionEngine
+from dragoman.completion.policy import CompletionPolicy
 from dragoman.errors import NoModelError, ProviderFailedError, RateLimitedError
 from tests.support.scripted import OneTarget, ScriptedModel, query_at
 

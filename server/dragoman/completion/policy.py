@@ -1,0 +1,53 @@
+"""What the engine is told: the settings it follows and the model it asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from dragoman.errors import ModelError
+from dragoman.models.base import Model, ModelInfo
+
+Multiline = Literal["auto", "always", "never"]
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionPolicy:
+    """The ``[completion]`` settings as the engine reads them; times in seconds."""
+
+    enabled: bool = True
+    debounce: float | Literal["adaptive"] = "adaptive"
+    max_tokens: int = 128
+    multiline: Multiline = "auto"
+    show_after: float = 0.3
+    automatic: bool = True
+    excluded_languages: frozenset[str] = frozenset({"plaintext"})
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The model that answers, and what the engine must know of the place where it runs."""
+
+    model: Model
+    provider: str
+    is_local: bool
+    small: bool
+    """Whether it runs on this machine's processor, where every token of the prompt counts."""
+    max_concurrency: int
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the model is and can do."""
+        return self.model.info
+
+
+class Targets(Protocol):
+    """Who picks the model; raises `NoModelError` when there is none."""
+
+    async def completion_target(self) -> Target:
+        """Return the model for the next suggestion."""
+        ...
+
+    def report_failure(self, provider: str, error: ModelError) -> None:
+        """Learn that a call to ``provider`` failed."""
+        ...

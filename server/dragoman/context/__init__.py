@@ -1,1 +1,0 @@
-"""What the model gets to read: today the text around the cursor (`dragoman.completion.prompt`)."""
