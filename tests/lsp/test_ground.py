@@ -247,15 +247,15 @@ def test_the_limit_for_unread_answers_is_the_documented_one() -> None:
 async def test_a_request_sent_as_a_notification_is_left_out(transport: Transport) -> None:
     async with editing(transport) as editor:
         await editor.initialize()
-        editor.open(URI, "abc")
+        editor.open(URI, "😀abc")
         editor.notify(INLINE, editor.inline_params(URI, 0, 1))
-        editor.notify("initialize", {"capabilities": {}, "processId": None})
+        editor.notify("initialize", {"capabilities": {"general": {"positionEncodings": ["utf-32"]}}})
         editor.notify("shutdown")
-        assert (await editor.asked(URI, 0, 1))["text"] == "abc"
+        assert (await editor.asked(URI, 0, 3))["character"] == 2
         status = await editor.status()
         assert status["counts"]["suggest"] == 1
         assert status["bugs"] == []
-        assert "never awaited" not in editor.log()
+        assert "'initialize' came without an id" in editor.log()
 
 
 @TRANSPORTS

@@ -131,13 +131,18 @@ def test_an_address_of_ipv6_can_be_served_on() -> None:
     except OSError as error:
         pytest.skip(f"this machine has no IPv6 loopback: {error}")
     process = subprocess.Popen([*SCRIPTED, "--tcp", "[::1]:0"], stderr=subprocess.PIPE, cwd=ROOT)
-    assert process.stderr is not None
-    with process.stderr:
-        port = re.search(rb"listens on \[::1\]:(\d+)\.", process.stderr.readline())
-        assert port is not None
-        with socket.create_connection(("::1", int(port[1]))) as client:
-            client.sendall(frame({"jsonrpc": "2.0", "method": "exit"}))
-            assert process.wait(60) == 1
+    try:
+        assert process.stderr is not None
+        with process.stderr:
+            line = process.stderr.readline()
+            port = re.search(rb"listens on \[::1\]:(\d+)\.", line)
+            assert port is not None, line
+            with socket.create_connection(("::1", int(port[1]))) as client:
+                client.sendall(frame({"jsonrpc": "2.0", "method": "exit"}))
+                assert process.wait(60) == 1
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_the_sources_of_generated_classes_are_not_kept() -> None:
