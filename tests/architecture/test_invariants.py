@@ -116,7 +116,7 @@ def test_the_keystroke_path_does_not_import_what_it_does_not_need() -> None:
         "jsonschema",
     ]
     code = (
-        "import sys, dragoman.app, dragoman.lsp.server, dragoman.completion.engine, dragoman.models.manager\n"
+        "import sys, dragoman.app, dragoman.lsp.server, dragoman.editor, dragoman.models.providers.transport\n"
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
