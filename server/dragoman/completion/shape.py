@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +11,8 @@ from dragoman.completion.query import CompletionQuery
 CLOSERS = ")]}>\"'`;,:"
 """Characters an editor may have closed by itself; a rest of line made of these counts as empty."""
 
-_OPENERS = (":", "{", "(", "[", "=>", "->", " do", " then", " begin", "else", "try")
+_OPENER = re.compile(r"(?:[:{(\[]|=>|->|\b(?:do|then|begin|else|try)|\bdo \|[\w, ]*\|)\Z")
+"""How a line ends that opens a block. The words stand alone: ``entry`` does not end in ``try``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,11 @@ class Shape:
     rest: str
 
 
+def opens_block(line: str) -> bool:
+    """Tell whether ``line`` ends with what opens a block, a bracket or a body."""
+    return _OPENER.search(line.rstrip()) is not None
+
+
 def shape_at(query: CompletionQuery, setting: Literal["auto", "always", "never"]) -> Shape:
     """Decide whether a suggestion may go over the line's end.
 
@@ -37,5 +44,5 @@ def shape_at(query: CompletionQuery, setting: Literal["auto", "always", "never"]
     indent = head[: len(head) - len(head.lstrip())]
     if rest.strip(CLOSERS + " \t") or setting == "never":
         return Shape(multiline=False, indent=indent, head=head, rest=rest)
-    multiline = setting == "always" or not head.strip() or head.rstrip().endswith(_OPENERS)
+    multiline = setting == "always" or not head.strip() or opens_block(head)
     return Shape(multiline=multiline, indent=indent, head=head, rest=rest)

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dragoman.completion.postprocess import (
     blank,
     brackets,
-    fences,
     indentation,
     prose,
     selected_item,
@@ -26,7 +25,6 @@ Filter = Callable[[str, Place], str]
 
 FILTERS: tuple[tuple[str, Filter], ...] = (
     ("special tokens", special_tokens.strip_special_tokens),
-    ("code fences", fences.unwrap_fence),
     ("prose", prose.drop_prose),
     ("indentation", indentation.match_indentation),
     ("suffix lines", suffix_lines.cut_repeated_lines),

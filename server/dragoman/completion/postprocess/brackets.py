@@ -10,24 +10,25 @@ _QUOTES = "\"'`"
 
 
 def balance_brackets(text: str, place: Place) -> str:
-    """Cut a one-line text at the closer that the rest of the line provides.
+    """Cut a text at the closer that the rest of the line provides.
 
     Between auto-closed brackets (``f(|)``) a model writes the closing bracket too: the text ends before the first closer
     that closes nothing of its own while the rest of the line begins with that same closer.
+    A line break before that closer stays: the closer then stands on a line of its own.
     """
     rest = place.rest.lstrip()
     if not rest or (rest[0] not in _CLOSERS and rest[0] not in _QUOTES):
         return text
-    first, newline, _ = text.partition("\n")
-    if newline:
+    if rest[0] in _QUOTES and ("\n" in text or place.head.count(rest[0]) % 2 == 0):
+        # The quote opens a string of its own, behind the cursor.
         return text
-    at = _first_unopened(first, rest[0])
+    at = first_unopened(text, rest[0])
     if at is None:
         return text
-    return first[:at]
+    return text[:at].rstrip(" \t") if place.rest[0] in " \t" else text[:at]
 
 
-def _first_unopened(text: str, closer: str) -> int | None:
+def first_unopened(text: str, closer: str) -> int | None:
     """Return where ``closer`` first closes something that was opened before the text, None when it never does."""
     depth: list[str] = []
     quote = ""
@@ -43,7 +44,8 @@ def _first_unopened(text: str, closer: str) -> int | None:
         elif char == closer and closer in _QUOTES:
             return index
         elif char in _QUOTES and closer not in _QUOTES:
-            quote = char
+            # An apostrophe or a lifetime has no partner on its line.
+            quote = char if char in text[index + 1 :].split("\n", 1)[0] else ""
         elif char in _PAIRS:
             depth.append(char)
         elif char in _CLOSERS:

@@ -10,6 +10,7 @@ class Place:
     """The cursor's line split at the cursor, the lines after it, and what the popup has selected.
 
     ``selected`` is the text that the suggestion must begin with, "" when nothing is selected.
+    ``language`` is the editor's name of it, "" where it is not known.
     """
 
     head: str
@@ -19,3 +20,4 @@ class Place:
     selected: str = ""
     at_start: bool = True
     """False when the user already typed into the suggestion: its beginning has been judged before."""
+    language: str = ""

@@ -1,4 +1,4 @@
-"""Special tokens of any family are noise in a text."""
+"""Special tokens of any family, and the marks of chat templates, are noise in a text."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ import re
 from dragoman.completion.postprocess.place import Place
 
 _ANY_FAMILY = re.compile(
-    r"<\|[a-z_]{2,32}\|>"
-    r"|<(?:fim_(?:prefix|suffix|middle|pad)|file_sep|endoftext)>|</s>"
-    r"|<｜[^｜\n]{2,32}｜>|▁<(?:PRE|SUF|MID|EOT)>"
+    r"<\|[a-z_]{2,32}\|>|<\|(?:end|fim|im|file|repo)[a-z_]*\Z"
+    r"|<(?:fim_(?:prefix|suffix|middle|pad)|file_sep|repo_name|reponame|filename|gh_stars|endoftext)>"
+    r"|<(?:start|end)_of_turn>|</s>\s*\Z|[ \t]?▁?<(?:PRE|SUF|MID|EOT)>"
+    r"|<｜[^｜\n]{2,32}｜>|\[/?INST\]|\[(?:PREFIX|SUFFIX|MIDDLE)\]|<</?SYS>>"
+    r"|<think>|</think>"
+    r"|^[ \t]*(?:###[ ](?:Response|Instruction|Input|Output):|(?:User|Human|Assistant):[ \t])",
+    re.MULTILINE,
 )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dragoman.completion.postprocess.place import Place
 
-_TERMINATORS = frozenset({";", ",", ":", ".", "=>", "->"})
-"""A rest of line that is one of these ends the statement; a model that knows it writes it too."""
+_TERMINATORS = frozenset({";", ",", ":", ".", "=>", "->", "{", "do", "then"})
+"""A rest of line that is one of these ends the statement or its head; a model that knows it writes it too."""
 
 
 def cut_overlap(text: str, place: Place) -> str:
@@ -19,7 +19,8 @@ def cut_overlap(text: str, place: Place) -> str:
         return text
     stripped = text.rstrip()
     if rest.strip() in _TERMINATORS:
-        return stripped.removesuffix(rest.strip())
+        shorter = stripped.removesuffix(rest.strip())
+        return shorter.rstrip() if shorter != stripped and rest[0] in " \t" else shorter
     for length in range(min(len(stripped), len(rest)), 0, -1):
         end = stripped[-length:]
         if rest.startswith(end) and any(char.isalnum() or char == "_" for char in end):
