@@ -75,8 +75,11 @@ test: $(VENV)/.installed-dev ## Run every test, real editors and the real model 
 	@DRAGOMAN_DATA_DIR=$(CURDIR)/.cache/dragoman $(BIN)/dragoman models pull || [ -z "$$CI" ]
 	@$(BIN)/pytest -n 2 --dist loadgroup
 
-.PHONY: bench bench-%
-bench: bench-startup ## Run every measurement
+BENCHES := startup burst keystroke cancel memory
+
+.PHONY: bench
+bench: $(VENV)/.installed-dev ## Run every measurement in turn, some six minutes; bench-NAME runs one, bench-report updates the README
+	@for name in $(BENCHES); do echo "-- $$name"; $(BIN)/python -m tests.bench.$$name || exit 1; done
 
 bench-%: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.bench.$*

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
 import statistics
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.bench.report import Row, Run, Table, parser, plain, ranged
 from tests.support.fake_editor import DRAGOMAN, FakeEditor
 from tests.support.fake_model import FakeModel, Script
 
@@ -27,6 +27,20 @@ TYPED = "def area(radius): return math.pi * radius * radius + offset(1)"[:60]
 AFTER = " * scale\n"
 KEY_S = 0.08
 URI = "file:///w/burst.py"
+
+TABLE = Table(
+    intro="""
+60 keys, 80 ms apart, all settings at their defaults; the model answers after 300 ms and takes one request at a time.
+At how many of the 59 keys behind the first was the right suggestion there before the next key, and after how many requests?
+""",
+    columns={
+        "model": plain("model"),
+        "suggestion there": lambda row: f"{ranged('there')(row)} of {row['keys']} keys",
+        "model requests": ranged("requests"),
+        "most at once": plain("max_in_flight_max"),
+        "editor requests answered": lambda row: f"{row['answered']:g} of {row['asked']}",
+    },
+)
 
 CONFIG = """
 [[providers]]
@@ -38,7 +52,7 @@ models = [{{ name = "fake-coder", roles = ["completion"], fim = "qwen" }}]
 """
 
 
-async def burst(*, perfect: bool) -> dict[str, Any]:
+async def burst(*, perfect: bool, keys: int = len(TYPED)) -> Row:
     script = Script(models=["fake-coder"], first_token_delay=0.3)
     if perfect:
         script.oracle = BEFORE + TYPED + AFTER
@@ -50,12 +64,12 @@ async def burst(*, perfect: bool) -> dict[str, Any]:
             config.write_text(CONFIG.format(url=model.url), encoding="utf-8")
             editor = await FakeEditor.launch(command=[*DRAGOMAN, "--config", str(config)])
             try:
-                return await _type(editor, model, perfect=perfect)
+                return await _type(editor, model, perfect=perfect, typed=TYPED[:keys])
             finally:
                 await editor.kill()
 
 
-async def _type(editor: FakeEditor, model: FakeModel, *, perfect: bool) -> dict[str, Any]:
+async def _type(editor: FakeEditor, model: FakeModel, *, perfect: bool, typed: str) -> Row:
     await editor.initialize()
     editor.open(URI, BEFORE)
     await editor.await_status(lambda status: status["state"] == "ready")
@@ -64,7 +78,7 @@ async def _type(editor: FakeEditor, model: FakeModel, *, perfect: bool) -> dict[
     answers: list[asyncio.Task[Any]] = []
     there = 0
     begun = loop.time()
-    for index, key in enumerate(TYPED):
+    for index, key in enumerate(typed):
         await asyncio.sleep(max(0.0, begun + index * KEY_S - loop.time()))
         editor.change(URI, 2 + index, (line, index, line, index, key))
         request = editor.request("textDocument/inlineCompletion", editor.inline_params(URI, line, index + 1))
@@ -74,9 +88,8 @@ async def _type(editor: FakeEditor, model: FakeModel, *, perfect: bool) -> dict[
             there += 1
     await asyncio.wait(answers, timeout=10)
     return {
-        "bench": "burst",
         "model": "perfect" if perfect else "never right",
-        "keys": len(TYPED) - 1,
+        "keys": len(typed) - 1,
         "there": there,
         "requests": len(model.generations),
         "max_in_flight": model.max_in_flight,
@@ -90,27 +103,22 @@ def _right(reply: dict[str, Any], rest: str) -> bool:
     return bool(items) and rest.startswith(items[0]["insertText"].rstrip())
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    for perfect in (True, False):
-        rounds = [asyncio.run(burst(perfect=perfect)) for _ in range(arguments.rounds)]
-        row = dict(rounds[0])
-        for key in ("there", "requests", "max_in_flight", "answered"):
-            values = [one[key] for one in rounds]
-            row |= {key: statistics.median(values), f"{key}_min": min(values), f"{key}_max": max(values)}
-        row["load"] = round(os.getloadavg()[0], 2)
-        if arguments.json:
-            print(json.dumps(row))
-        else:
-            print(
-                f"{row['model']:12} suggestion there at {row['there']:g} of {row['keys']} keys, "
-                f"{row['requests']:g} model requests ({row['requests_min']}–{row['requests_max']}), "
-                f"at most {row['max_in_flight_max']} at once, {row['answered']:g} of {row['asked']} requests answered"
-            )
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = parser(__doc__, rounds=5, keys=len(TYPED)).parse_args(argv)
+    if arguments.quick:
+        arguments.rounds, arguments.keys = 1, min(arguments.keys, 6)
+    run = Run("burst", TABLE, arguments)
+    run.finish([measure(arguments, perfect=perfect) for perfect in (True, False)])
     return 0
+
+
+def measure(arguments: argparse.Namespace, *, perfect: bool) -> Row:
+    rounds = [asyncio.run(burst(perfect=perfect, keys=arguments.keys)) for _ in range(arguments.rounds)]
+    row = {**rounds[0], "rounds": len(rounds)}
+    for key in ("there", "requests", "max_in_flight", "answered"):
+        values = [one[key] for one in rounds]
+        row |= {key: statistics.median(values), f"{key}_min": min(values), f"{key}_max": max(values)}
+    return row
 
 
 if __name__ == "__main__":

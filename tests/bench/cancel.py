@@ -34,9 +34,9 @@ LINGERING = 5
 
 TABLE = Table(
     intro="""
-From the moment when a text is no longer wanted to the closed connection at the model server, while the model is speaking; milliseconds.
+From a text's being no longer wanted to the closed connection at the model server, while the model is speaking; milliseconds.
 A bare cancel is answered at once and the generation goes on for up to two seconds, because the next key often still fits it.
-In the storm the keys come as fast as the server takes them: the time is that from closing the document to the last closed connection.
+In the storm the keys come as fast as the server takes them; its time is that from closing the document after it.
 """,
     columns={
         "server": plain("subject"),

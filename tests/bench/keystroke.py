@@ -28,7 +28,8 @@ WARM_UP = 30
 
 TABLE = Table(
     intro="""
-From a key (`didChange` and `inlineCompletion` in one packet, no debounce) to the model server's having the request, and from its answer to the editor's reply; milliseconds.
+From a key to the request at the model server, and from its answer to the editor's reply; milliseconds, without debounce.
+A key is `didChange` and `inlineCompletion` in one packet.
 The median is that of five rounds' medians, with their range; the percentiles are of all samples.
 Every key made one new request.
 """,

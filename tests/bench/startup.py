@@ -1,6 +1,6 @@
 """M11: from the start of the process to the reply to ``initialize``, beside plain pygls and tabby-agent.
 
-    python -m tests.bench.startup [--rounds 5] [--runs 6] [--json]
+    python -m tests.bench.startup [--rounds 5] [--runs 6] [--quick] [--json]
 
 Subjects are interleaved A-B-C-C-B-A; a subject's figure is the median of its rounds' medians, with the range of those.
 """
@@ -10,19 +10,27 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.bench.report import Row, Run, Table, parser, plain, ranged
 from tests.support import tools
 
 TABBY_AGENT = "1.5.0"
+
+TABLE = Table(
+    intro="""
+Start of the process to the reply to `initialize`; milliseconds, median of five rounds' medians with their range.
+""",
+    columns={"server": plain("subject"), "milliseconds": ranged("ms")},
+)
 
 PLAIN = """
 from lsprotocol import types
@@ -51,20 +59,26 @@ class Subject:
     rounds: list[float] = field(default_factory=list)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--runs", type=int, default=6)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = parser(__doc__, rounds=5, runs=6).parse_args(argv)
+    if arguments.quick:
+        arguments.rounds = arguments.runs = 1
+    run = Run("startup", TABLE, arguments)
+    run.finish(compare(arguments))
+    return 0
+
+
+def compare(arguments: argparse.Namespace) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "plain.py"
         plain.write_text(PLAIN, encoding="utf-8")
         subjects = [
-            Subject("dragoman", [sys.executable, "-m", "dragoman", "lsp", "--stdio"]),
+            Subject("Dragoman", [sys.executable, "-m", "dragoman", "lsp", "--stdio"]),
             Subject("plain pygls 2.1.1", [sys.executable, str(plain)]),
         ]
-        if (agent := tabby_agent()) is not None:
+        if arguments.quick:
+            pass  # A quick run installs nothing.
+        elif (agent := tabby_agent()) is not None:
             subjects.append(Subject(f"tabby-agent {TABBY_AGENT}", [*agent, "--lsp", "--stdio"]))
         else:
             print("tabby-agent is left out: npm did not install it", file=sys.stderr)
@@ -74,8 +88,17 @@ def main() -> int:
             order = subjects if index % 2 == 0 else list(reversed(subjects))
             for subject in order:
                 subject.rounds.append(statistics.median(measure(subject) for _ in range(arguments.runs)))
-    report(subjects, arguments)
-    return 0
+    return [
+        {
+            "subject": subject.name,
+            "ms": round(statistics.median(subject.rounds), 1),
+            "ms_min": round(min(subject.rounds), 1),
+            "ms_max": round(max(subject.rounds), 1),
+            "rounds": arguments.rounds,
+            "runs": arguments.runs,
+        }
+        for subject in subjects
+    ]
 
 
 def measure(subject: Subject) -> float:
@@ -125,32 +148,6 @@ def tabby_agent() -> list[str] | None:
         if done.returncode:
             return None
     return [shutil.which("node") or "node", str(script)]
-
-
-def report(subjects: list[Subject], arguments: argparse.Namespace) -> None:
-    load = os.getloadavg()[0]
-    for subject in subjects:
-        row = {
-            "bench": "startup",
-            "subject": subject.name,
-            "ms": round(statistics.median(subject.rounds), 1),
-            "min": round(min(subject.rounds), 1),
-            "max": round(max(subject.rounds), 1),
-            "rounds": arguments.rounds,
-            "runs": arguments.runs,
-            "load": round(load, 2),
-            "cpus": os.cpu_count(),
-            "python": platform.python_version(),
-        }
-        if arguments.json:
-            print(json.dumps(row))
-        else:
-            print(f"{row['subject']:24} {row['ms']:8.1f} ms   ({row['min']:.1f}–{row['max']:.1f})")
-    if not arguments.json:
-        print(
-            "spawn → initialize reply, median of "
-            f"{arguments.rounds} rounds of {arguments.runs}; load {load:.1f}, {os.cpu_count()} CPUs"
-        )
 
 
 if __name__ == "__main__":
