@@ -7,7 +7,7 @@ import re
 from dragoman.completion.postprocess.place import Place
 
 _PROSE = re.compile(
-    r"(?i)\A\s*(?:here(?:'s| is| are)\b|(?:sure|certainly|of course|okay|sorry)[,!.] ?|(?:sure|certainly) here\b"
+    r"(?i)\A\s*(?:here(?:'s| is| are)\b|(?:sure|certainly|of course|okay|sorry)[,!.](?:\s|\Z)|(?:sure|certainly) here\b"
     r"|as an ai\b|i(?:'m| am) (?:sorry|not able|unable)\b|i (?:cannot|can't|can|will|would|think|have)\b|i'll\b"
     r"|let(?: me|'s) [a-z]+\b|please (?:note|provide|let)\b|as you can see\b|it (?:looks|seems)\b"
     r"|the (?:above|following|given|provided|corrected|updated)? ?(?:code|function|method|snippet|class) "
@@ -18,6 +18,7 @@ _PROSE = re.compile(
     r"|in this (?:code|example|solution|function)\b|note that\b"
     r"|(?:explanation|example usage|usage example|example output|expected output|output|answer|solution):\s*(?:\n|\Z))"
 )
+_ASSIGNMENT = re.compile(r"\s*[\w., ]+ [-+*/|&]?:?= ")
 _COMMENT_MARKS = ("#", "//", "/*", "*", "--", ";", "%", '"""', "'''", "<!--")
 _PROSE_LANGUAGES = frozenset({"markdown", "plaintext", "restructuredtext", "asciidoc", "latex", "git-commit"})
 
@@ -31,6 +32,6 @@ def drop_prose(text: str, place: Place) -> str:
         return text
     lines = text.split("\n")
     for index, line in enumerate(lines):
-        if (index or place.at_start) and _PROSE.match(line):
+        if (index or place.at_start) and _PROSE.match(line) and not _ASSIGNMENT.match(line):
             return "\n".join(lines[:index]).rstrip()
     return text
