@@ -203,16 +203,48 @@ def test_menu_opens_while_typing_and_tab_takes_it(start: Start) -> None:
         wait_until(lambda: editor.answered(ACCEPT), "the server's answer to the acceptance")
 
 
-def test_menu_by_key_inserts_all_lines(start: Start) -> None:
-    with start("0.11", ADD, {"text": "total = a + b\n    return total"}) as (editor, _):
+def test_menu_by_key_takes_line_by_line_and_asks_the_model_once(start: Start) -> None:
+    with start("0.11", ADD, {"text": "total = a + b\n    return total"}) as (editor, scene):
         editor.keys("jA<C-x><C-o>")
-        wait_until(editor.menu, "the menu")
+        wait_for_first_item(editor, "total = a + b")
+        assert editor.menu()[0]["info"] == "total = a + b\n    return total"
+        editor.keys("<Tab>")
+        wait_for_lines(editor, ["def add(a, b):", "    total = a + b", "", "print(add(1, 2))"])
+        assert editor.column() == len("    total = a + b")
+        sent = editor.requests(POPUP, "pending")
+        editor.keys("<C-x><C-o>")
+        wait_until(lambda: editor.requests(POPUP, "pending") > sent and editor.all_answered(), "an answer")
+        assert editor.menu() == []
+        editor.keys("<CR>")
+        wait_for_first_item(editor, "return total")
         editor.keys("<Tab>")
         lines = ["def add(a, b):", "    total = a + b", "    return total", "", "print(add(1, 2))"]
         wait_for_lines(editor, lines)
-        assert editor.column() == len("    return total")
+        assert scene.model is not None
+        assert len(scene.model.generations()) == 1
         editor.keys(" + 1")
         wait_until(lambda: editor.lines()[2] == "    return total + 1", "what is typed after it")
+
+
+def test_menu_inserts_signs_that_snippets_know(start: Start) -> None:
+    text = r"print(f'${a} {b}\\{$1}')"
+    with start("0.11", ADD, {"text": text}) as (editor, _):
+        editor.keys("jA<C-x><C-o>")
+        wait_for_first_item(editor, text)
+        editor.keys("<Tab>")
+        wait_for_lines(editor, ["def add(a, b):", "    " + text, "", "print(add(1, 2))"])
+        assert editor.column() == len("    " + text)
+
+
+@pytest.mark.parametrize(("before", "after"), [("😀co", "unt + 1"), ("a-co", "unt + 1"), ("count", " + 1")])
+def test_menu_keeps_what_stands_before_the_word(start: Start, before: str, after: str) -> None:
+    """Neovim takes an emoji for a part of the word, and so it does with every sign that the file type adds to words."""
+    with start("0.11", f"{before}\n", {"rules": [[before, after]], "text": ""}) as (editor, _):
+        editor.lua("vim.opt_local.iskeyword:append('-')")
+        editor.keys("A<C-x><C-o>")
+        wait_until(editor.menu, "the menu")
+        editor.keys("<Tab>")
+        wait_for_lines(editor, [before + after])
 
 
 def test_tab_without_a_menu_is_a_tab(start: Start) -> None:

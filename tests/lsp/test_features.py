@@ -180,17 +180,25 @@ async def test_a_menu_only_means_typing() -> None:
         assert json.loads(item["textEdit"]["newText"])["trigger"] == "automatic"
 
 
-async def test_neovim_gets_the_text_and_no_edit() -> None:
-    """Neovim 0.11 inserts only the first word of an item that carries an edit."""
+async def test_neovim_gets_one_line_and_asks_after_letters() -> None:
+    """Its menu inserts no line break, and takes the whole of an edit only when that is a snippet."""
     async with editing() as editor:
-        await editor.initialize({}, clientInfo={"name": "Neovim", "version": "0.11.4"})
+        result = await editor.initialize({}, clientInfo={"name": "Neovim", "version": "0.11.4"})
+        assert set("azAZ_. (") <= set(result["capabilities"]["completionProvider"]["triggerCharacters"])
         editor.open(URI, "x = plain\n")
         (item,) = (await menu(editor, 0, 7))["items"]
-        assert "textEdit" not in item
-        assert item["insertText"] == "plaplain text\n    of two lines"
-        editor.change(URI, 2, "replace")
-        (item,) = (await menu(editor, 0, 7))["items"]
-        assert item["textEdit"]["newText"] == "replace!"
+        assert item["label"] == "plaplain text"
+        assert item["documentation"]["value"] == "plaplain text\n    of two lines"
+        assert item["insertTextFormat"] == 2
+        assert item["textEdit"] == {
+            "range": {"start": {"line": 0, "character": 4}, "end": {"line": 0, "character": 7}},
+            "newText": "plaplain text",
+        }
+        assert item["command"]["arguments"][0]["kind"] == "line"
+        editor.change(URI, 2, "replace $}\\")
+        (item,) = (await menu(editor, 0, 11))["items"]
+        assert (item["label"], item["textEdit"]["newText"]) == ("replace $}\\!", "replace \\$\\}\\\\!")
+        assert item["command"]["arguments"][0]["kind"] == "whole"
 
 
 async def test_a_slow_menu_is_empty_at_first_and_the_repeated_request_waits_for_the_same_search() -> None:

@@ -40,13 +40,14 @@ HANDLERS = {
 }
 
 
+@pytest.mark.parametrize("name", ["Neovim", None])
 @pytest.mark.parametrize("client", CLIENTS)
-async def test_the_early_reply_equals_the_full_server_s(client: dict[str, Any]) -> None:
+async def test_the_early_reply_equals_the_full_server_s(client: dict[str, Any], name: str | None) -> None:
     """Over TCP the full server answers; over stdio the handshake does."""
     answers = []
     for transport in ("stdio", "tcp"):
         async with editing(transport, command=SCRIPTED) as editor:  # type: ignore[arg-type]
-            answers.append(await editor.initialize(client))
+            answers.append(await editor.initialize(client, clientInfo={"name": name} if name else None))
     assert answers[0] == answers[1]
     assert answers[0]["serverInfo"]["name"] == "dragoman"
 

@@ -24,6 +24,9 @@ COMMANDS = (
 TRIGGER_CHARACTERS = (" ", ".", "(", "[", "{", ",", "=", ":", "<", ">", "/", "@", "#", "*", "-", "+", '"', "'")
 """Where clients with a completion menu ask by themselves, besides word characters."""
 
+WORD_CHARACTERS = tuple("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
+"""Neovim's menu asks by itself only after the characters it is told."""
+
 ENCODINGS = ("utf-32", "utf-8")
 """Position encodings in the order of cost: our text counts code points, so utf-32 needs no conversion at all, and
 utf-8 and utf-16 cost the same on lines that are not ASCII; utf-16 is what a client gets that offers neither."""
@@ -46,8 +49,8 @@ def offers_inline_completion(client: dict[str, Any]) -> bool:
     return isinstance(text_document, dict) and isinstance(text_document.get("inlineCompletion"), dict)
 
 
-def server_capabilities(client: dict[str, Any]) -> dict[str, Any]:
-    """Return the ``ServerCapabilities`` for a client with these capabilities."""
+def server_capabilities(client: dict[str, Any], client_name: object = None) -> dict[str, Any]:
+    """Return the ``ServerCapabilities`` for a client with these capabilities and this name."""
     table: dict[str, Any] = {
         "positionEncoding": choose_encoding(client),
         "textDocumentSync": {"openClose": True, "change": 2, "save": {"includeText": False}},
@@ -57,14 +60,17 @@ def server_capabilities(client: dict[str, Any]) -> dict[str, Any]:
     }
     if not offers_inline_completion(client):
         # A client with ghost text would show the same suggestion a second time in its menu.
-        table["completionProvider"] = {"triggerCharacters": list(TRIGGER_CHARACTERS), "resolveProvider": False}
+        triggers = TRIGGER_CHARACTERS + (WORD_CHARACTERS if client_name == "Neovim" else ())
+        table["completionProvider"] = {"triggerCharacters": list(triggers), "resolveProvider": False}
     return table
 
 
 def initialize_result(params: dict[str, Any]) -> dict[str, Any]:
     """Return the whole answer to ``initialize`` with these params."""
-    client = params.get("capabilities")
+    client, info = params.get("capabilities"), params.get("clientInfo")
     return {
-        "capabilities": server_capabilities(client if isinstance(client, dict) else {}),
+        "capabilities": server_capabilities(
+            client if isinstance(client, dict) else {}, info.get("name") if isinstance(info, dict) else None
+        ),
         "serverInfo": {"name": "dragoman", "version": __version__},
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lsprotocol import types
 
@@ -12,7 +13,8 @@ from dragoman.lsp.positions import Encoding, to_units
 from dragoman.lsp.services import EditorEdit
 
 _WORD_BEFORE = re.compile(r"\w+\Z")
-_SPACE = re.compile(r"\s")
+_LINE_BREAK = re.compile(r"\r\n?|\n")
+_SNIPPET_SYNTAX = re.compile(r"[\\$}]")
 _LABEL_LENGTH = 60
 """Characters of a suggestion's first line that a completion menu shows; menus are narrow."""
 
@@ -26,12 +28,12 @@ def range_on_line(text: TextView, line: int, start: int, end: int, encoding: Enc
     )
 
 
-def accept_command(suggestion: Suggestion) -> types.Command:
-    """Return the command a client runs when the user takes a suggestion."""
+def accept_command(suggestion: Suggestion, kind: str = "whole") -> types.Command:
+    """Return the command a client runs when the user takes a suggestion, ``kind`` tells how much of it."""
     return types.Command(
         title="Accept completion",
         command="dragoman.acceptCompletion",
-        arguments=[{"id": suggestion.id, "kind": "whole"}],
+        arguments=[{"id": suggestion.id, "kind": kind}],
     )
 
 
@@ -57,45 +59,70 @@ def inline_list(
     return types.InlineCompletionList(items=items)
 
 
-def menu_list(
-    query: CompletionQuery, suggestions: Sequence[Suggestion], encoding: Encoding, *, by_insert_text: bool
-) -> types.CompletionList:
-    """Return the same suggestions as items of a completion menu.
-
-    With ``by_insert_text`` an item of several words carries no edit but the text from the word's start on: Neovim 0.11 takes
-    only the first word of an edit.
-    """
-    line = query.text.line(query.line)
-    word = _WORD_BEFORE.search(line[: query.character])
+def menu_list(query: CompletionQuery, suggestions: Sequence[Suggestion], encoding: Encoding) -> types.CompletionList:
+    """Return the same suggestions as items of a completion menu."""
     items = []
     for rank, suggestion in enumerate(suggestions):
-        start = min(word.start() if word else query.character, suggestion.start_character)
-        new_text = line[start : suggestion.start_character] + suggestion.text
-        cut_short = by_insert_text and _SPACE.search(new_text) is not None
-        plain = cut_short and suggestion.end_character == query.character
-        items.append(
-            types.CompletionItem(
-                label=_label(new_text),
-                label_details=types.CompletionItemLabelDetails(description="Dragoman"),
-                kind=types.CompletionItemKind.Text,
-                detail="Dragoman",
-                documentation=types.MarkupContent(kind=types.MarkupKind.PlainText, value=new_text),
-                preselect=rank == 0,
-                sort_text=f"\x20{rank:02}",
-                filter_text=line[start : query.character] or new_text,
-                insert_text=new_text if plain else None,
-                insert_text_format=types.InsertTextFormat.PlainText,
-                insert_text_mode=types.InsertTextMode.AsIs,
-                text_edit=None
-                if plain
-                else types.TextEdit(
-                    range=range_on_line(query.text, query.line, start, suggestion.end_character, encoding),
-                    new_text=new_text,
-                ),
-                command=accept_command(suggestion),
-            )
-        )
+        edit = _edit_from_word(query, suggestion, encoding)
+        items.append(_menu_item(query, suggestion, rank, edit, _label(edit.new_text)))
     return types.CompletionList(is_incomplete=True, items=items)
+
+
+def line_list(query: CompletionQuery, suggestions: Sequence[Suggestion], encoding: Encoding) -> types.CompletionList:
+    """Return the suggestions' first lines for Neovim's menu; the next line is what is suggested on the next line.
+
+    Its menu inserts no line break, the first word only of a plain edit, and plain text without an edit where the file type's
+    keyword begins, wherever that is.  The edit of a snippet goes where it says, and what is shown until then is the label.
+    A suggestion that begins with a line break has nothing to insert here.
+    """
+    items = []
+    for rank, suggestion in enumerate(suggestions):
+        first, *rest = _LINE_BREAK.split(suggestion.text, maxsplit=1)
+        if not first.strip():
+            continue
+        edit = _edit_from_word(query, replace(suggestion, text=first), encoding)
+        item = _menu_item(query, suggestion, rank, edit, edit.new_text)
+        item.insert_text_format = types.InsertTextFormat.Snippet
+        edit.new_text = _SNIPPET_SYNTAX.sub(r"\\\g<0>", edit.new_text)
+        item.command = accept_command(suggestion, "line" if rest else "whole")
+        items.append(item)
+    return types.CompletionList(is_incomplete=True, items=items)
+
+
+def _edit_from_word(query: CompletionQuery, suggestion: Suggestion, encoding: Encoding) -> types.TextEdit:
+    start, typed = _word_before(query, suggestion)
+    return types.TextEdit(
+        range=range_on_line(query.text, query.line, start, suggestion.end_character, encoding),
+        new_text=typed + suggestion.text,
+    )
+
+
+def _word_before(query: CompletionQuery, suggestion: Suggestion) -> tuple[int, str]:
+    """Return where the word before the cursor begins, which menus match items against, and what of it the suggestion keeps."""
+    line = query.text.line(query.line)
+    word = _WORD_BEFORE.search(line[: query.character])
+    start = min(word.start() if word else query.character, suggestion.start_character)
+    return start, line[start : suggestion.start_character]
+
+
+def _menu_item(
+    query: CompletionQuery, suggestion: Suggestion, rank: int, edit: types.TextEdit, label: str
+) -> types.CompletionItem:
+    start, kept = _word_before(query, suggestion)
+    return types.CompletionItem(
+        label=label,
+        label_details=types.CompletionItemLabelDetails(description="Dragoman"),
+        kind=types.CompletionItemKind.Text,
+        detail="Dragoman",
+        documentation=types.MarkupContent(kind=types.MarkupKind.PlainText, value=kept + suggestion.text),
+        preselect=rank == 0,
+        sort_text=f"\x20{rank:02}",
+        filter_text=query.text.line(query.line)[start : query.character] or edit.new_text,
+        insert_text_format=types.InsertTextFormat.PlainText,
+        insert_text_mode=types.InsertTextMode.AsIs,
+        text_edit=edit,
+        command=accept_command(suggestion),
+    )
 
 
 def _label(text: str) -> str:

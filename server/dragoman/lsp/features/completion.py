@@ -14,7 +14,7 @@ from typing import Any
 from lsprotocol import types
 
 from dragoman.completion.query import CompletionQuery, Outcome
-from dragoman.lsp.convert import menu_list
+from dragoman.lsp.convert import line_list, menu_list
 from dragoman.lsp.session import Session
 
 FIRST_WAIT = 0.05
@@ -103,6 +103,5 @@ async def _answer(
         if session.menus.get(query.uri) is running:
             del session.menus[query.uri]
         raise outcome
-    return menu_list(
-        query, outcome.suggestions, session.encoding, by_insert_text=session.editor.client_name == "Neovim"
-    )
+    build = line_list if session.editor.client_name == "Neovim" else menu_list
+    return build(query, outcome.suggestions, session.encoding)
