@@ -263,6 +263,7 @@ def _place(query: CompletionQuery, shape: Shape, generation: Generation, typed: 
         rest=shape.rest,
         following=following,
         special=generation.special,
+        language=query.language,
         selected=selected,
         at_start=not typed,
     )
