@@ -129,6 +129,9 @@ def measure(subject: Subject) -> float:
     finally:
         process.kill()
         process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 def tabby_agent() -> list[str] | None:
