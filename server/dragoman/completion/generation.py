@@ -117,8 +117,10 @@ class Generation:
                 remaining = None if timeout_at is None else timeout_at - self._clock()
                 if remaining is not None and remaining <= 0:
                     return
+                # Not asyncio.wait_for: on Python 3.11 it loses a cancellation that comes together with new text.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), remaining)
+                    async with asyncio.timeout(remaining):
+                        await self._changed.wait()
         finally:
             self._waiting -= 1
             if not (self._waiting or self.done or self.answered):

@@ -269,3 +269,23 @@ async def test_an_engine_that_is_closed_while_a_question_waits_answers_nothing_a
     assert (await asked).suggestions == ()
     assert engine.cancel() == 0
     assert len(model.calls) == 1
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_cancel_that_comes_together_with_new_text_is_not_lost(engines, turns) -> None:
+    """The first text wakes the waiting request; the cancel comes some turns of the loop later, before it has run."""
+    gate = asyncio.Event()
+    model = ScriptedModel(["x"], endless=True, gate=gate)
+    policy = CompletionPolicy(debounce=0.0, show_after=600.0)
+    waiting = asyncio.create_task(make(engines, model, policy).suggest(query_at("total = ‸")))
+    await until(lambda: model.running == 1)
+    gate.set()
+    while not model.calls[0].produced:
+        await asyncio.sleep(0)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    waiting.cancel()
+
+    done, _ = await asyncio.wait([waiting], timeout=5)
+    assert done, "the request goes on after its cancel"
+    assert waiting.cancelled()
