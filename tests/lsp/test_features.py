@@ -374,9 +374,9 @@ async def test_folders_and_files_are_passed_on() -> None:
 
 async def test_a_root_uri_counts_as_the_only_folder() -> None:
     async with editing() as editor:
-        await editor.initialize(rootUri="file:///root/project", workspaceFolders=None)
+        await editor.initialize(rootUri="file:///somewhere/project", workspaceFolders=None)
         calls = (await editor.status())["calls"]
-        assert next(call for call in calls if call[0] == "start")[2] == ["file:///root/project"]
+        assert next(call for call in calls if call[0] == "start")[2] == ["file:///somewhere/project"]
 
 
 @TRANSPORTS
