@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -89,6 +90,16 @@ def find_neovim(version: str) -> Path:
     pytest.skip(message)
 
 
+def _listens(address: Path) -> bool:
+    """Whether a connection is accepted: the socket's file is there a moment before."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(address))
+        except OSError:
+            return False
+    return True
+
+
 class Neovim:
     """One running Neovim with a screen of 90 by 24 cells."""
 
@@ -99,18 +110,18 @@ class Neovim:
         )  # A socket's path may have 107 bytes, pytest's are longer.
         init = scene.folder / "init.lua"
         init.write_text(config, encoding="utf-8")
-        socket = self._sockets / "s"
+        address = self._sockets / "s"
         self._output = (scene.folder / "nvim.txt").open("wb")
         self.process = subprocess.Popen(
-            [str(program), "--headless", "--clean", "-u", str(init), "--listen", str(socket)],
+            [str(program), "--headless", "--clean", "-u", str(init), "--listen", str(address)],
             cwd=scene.workspace,
             env=scene.environment(),
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,
         )
-        wait_until(lambda: socket.exists() or self.process.poll() is not None, "Neovim's socket")
-        self._nvim = pynvim.attach("socket", path=str(socket))
+        wait_until(lambda: _listens(address) or self.process.poll() is not None, "Neovim to listen")
+        self._nvim = pynvim.attach("socket", path=str(address))
         self._nvim.ui_attach(COLUMNS, LINES, rgb=True)
         self.lua(WATCH)
 
