@@ -263,7 +263,8 @@ def a_cancelled_installation_leaves_nothing_running(workbench: Workbench) -> Non
     workbench.wait(f'{NOTIFICATION}:has-text("Installing the Dragoman server")', state="hidden")
     workbench.until(lambda: not workbench.own_processes(), "the end of the installation's programs")
     # The half environment stays and must be no obstacle to the next attempt.
-    assert not workbench.own_environment.with_name("install.lock").exists()
+    lock = workbench.own_environment.with_name("install.lock")
+    workbench.until(lambda: not lock.exists(), "the lock to be given back")
     assert not workbench.texts(NOTIFICATION), "who cancelled knows why it is not installed"
     workbench.wait(f"{STATUS} .codicon-warning")
 
