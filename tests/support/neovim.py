@@ -26,7 +26,10 @@ COLUMNS, LINES = 90, 24
 
 # Everything the client asks, cancels and is told, kept where the test can read it.
 WATCH = """
-_G.seen = { requests = {}, messages = {}, answered = {} }
+_G.seen = { requests = {}, messages = {}, answered = {}, attached = false }
+vim.api.nvim_create_autocmd('LspAttach', { callback = function()
+  vim.schedule(function() seen.attached = true end)
+end })
 vim.api.nvim_create_autocmd('LspRequest', { callback = function(event)
   local request = event.data.request
   table.insert(seen.requests, { id = event.data.request_id, type = request.type, method = request.method })
@@ -136,7 +139,8 @@ class Neovim:
     def open(self, path: Path) -> None:
         """Edit a file and wait until the server has answered `initialize`."""
         self._nvim.command(f"edit {path}")
-        wait_until(lambda: self.lua("return #vim.lsp.get_clients({ bufnr = 0 }) > 0"), "an attached server")
+        # A client is listed a moment before what it can do is switched on; keys in between would ask for nothing.
+        wait_until(lambda: self.lua("return seen.attached"), "an attached server")
 
     def keys(self, keys: str) -> None:
         """Type; `<Esc>` and the like are named as in a mapping."""
