@@ -169,14 +169,16 @@ class _Stream:
         if thinking:
             frame["thinking"] = thinking
         if choice.get("logprobs"):
-            frame["logprobs"] = choice["logprobs"].get("content", [])
-        if (text or thinking) and self._emit(frame):
+            # The alternatives and the bytes are four fifths of the line, and nobody reads them.
+            content = choice["logprobs"].get("content") or []
+            frame["logprobs"] = [{"token": one.get("token"), "logprob": one.get("logprob")} for one in content]
+        if (text or thinking or "logprobs" in frame) and self._emit(frame):
             return True
         if choice.get("finish_reason"):
             self.ended = True
             return self._emit(_end_of(choice["finish_reason"], chunk.get("timings", {})))
         # Also an empty chunk is a chance to stop: a token may be only half a character.
-        return not text and self._emit({"type": "text", "text": ""})
+        return not text and "logprobs" not in frame and self._emit({"type": "text", "text": ""})
 
 
 def _end_of(finish: str, timings: Frame) -> Frame:

@@ -20,7 +20,8 @@ Frames (``type`` says which):
   ``worker_pid``, ``threads``, ``clients``, ``queued``, ``free_slots``, and ``error`` when failed.
 - ``accepted``: the request stands in the queue; from here on a cut connection means the engine died.
 - ``progress``: ``processed`` of ``total`` prompt tokens are evaluated.
-- ``text``: a piece of the answer, with ``logprobs`` when asked for.
+- ``text``: a piece of the answer, and when asked for ``logprobs``: objects with ``token`` and ``logprob``, of which some belong
+  to text of a later frame when the library holds it back.
 - ``end``: ``finish`` (``stop``, ``length``), ``usage`` (``prompt``, ``completion``, ``cached`` tokens), ``timings``.
 - ``count``: ``tokens``.
 - ``error``: ``code`` (``out_of_memory``, ``engine_unavailable``, ``load_failed``, ``context_overflow``, ``rejected``, ``died``,

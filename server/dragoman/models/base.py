@@ -18,6 +18,9 @@ Capability = Literal["completion", "chat", "fim", "tools", "json_schema", "visio
 
 FinishReason = Literal["stop", "length", "tool_calls", "cancelled"]
 
+LOWEST_LOGPROB = -100.0
+"""What an impossible token counts as: servers send minus infinity or the lowest number they have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -29,13 +32,31 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """A token of an answer: its text, and the natural logarithm of the probability that the model gave it.
+
+    ``logprob`` is a finite number from `LOWEST_LOGPROB` to 0, whatever the server sent.
+    """
+
+    text: str
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of a streamed answer; exactly the last one carries ``finish``."""
+    """A piece of a streamed answer; exactly the last one carries ``finish``.
+
+    ``tokens`` are those that ``text`` came from, where they were asked for and the server tells them; empty otherwise.
+    The texts of all tokens so far, put together, are the raw answer, so a consumer aligns them with the text by running length.
+    They may run ahead of it: what may become a stop text is held back, and what did become one is cut off, but its tokens are
+    here. They may end before it: from the first token on that the server says nothing of, there are no more.
+    """
 
     text: str = ""
     thinking: str = ""
     finish: FinishReason | None = None
     usage: Usage | None = None
+    tokens: tuple[Token, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +66,7 @@ class CompletionRequest:
     ``suffix`` is None when ``prompt`` already carries the family's fill-in-the-middle tokens (or has no suffix at all);
     otherwise the provider hands it to its own fill-in-the-middle endpoint.
     ``stop`` strings end the answer and are not part of it.
+    ``logprobs`` asks for `Chunk.tokens`; a server that cannot tell them answers without.
     """
 
     prompt: str
@@ -53,6 +75,7 @@ class CompletionRequest:
     stop: tuple[str, ...] = ()
     temperature: float = 0.0
     seed: int | None = None
+    logprobs: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dragoman.errors import ModelTimeoutError, StreamBrokenError
-from dragoman.models.base import Chunk, FinishReason, Usage
+from dragoman.models.base import Chunk, FinishReason, Token, Usage
+from dragoman.models.providers.probabilities import Entries, TokenReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class Step:
     thinking: str = ""
     finish: FinishReason | None = None
     usage: Usage | None = None
+    entries: Entries = ()
+    """What it says about tokens."""
 
 
 class StopCutter:
@@ -66,6 +69,8 @@ async def relay(
     Raises StreamBrokenError when the stream ends without saying that the answer is finished.
     """
     cutter = StopCutter(stops)
+    reader = TokenReader()
+    tokens: tuple[Token, ...] = ()
     finish: FinishReason | None = None
     usage: Usage | None = None
     async with aclosing(objects):
@@ -76,8 +81,10 @@ async def relay(
                 usage = step.usage or usage
                 if step.thinking:
                     yield Chunk(thinking=step.thinking)
+                tokens += reader.take(step.text, step.entries)
                 if step.text and (text := cutter.feed(step.text)):
-                    yield Chunk(text=text)
+                    told, tokens = tokens, ()
+                    yield Chunk(text=text, tokens=told)
                 if cutter.stopped:
                     finish = "stop"
                     break
@@ -88,4 +95,4 @@ async def relay(
     if finish is None:
         message = f"The answer of {place} ended before it was finished."
         raise StreamBrokenError(message, hint="It may have stopped, or a proxy in between cut the connection.")
-    yield Chunk(text=cutter.end(), finish=finish, usage=usage)
+    yield Chunk(text=cutter.end(), finish=finish, usage=usage, tokens=tokens)

@@ -22,8 +22,18 @@ from dragoman.errors import (
     StreamMalformedError,
     WeightsError,
 )
-from dragoman.models.base import Capability, ChatRequest, Chunk, CompletionRequest, ModelInfo, ProviderStatus, Usage
+from dragoman.models.base import (
+    Capability,
+    ChatRequest,
+    Chunk,
+    CompletionRequest,
+    ModelInfo,
+    ProviderStatus,
+    Token,
+    Usage,
+)
 from dragoman.models.profiles import family_of, format_fim
+from dragoman.models.providers.probabilities import TokenReader, entries_of
 from dragoman.models.weights import DEFAULT_MODEL, InstalledModel, WeightsStore
 
 OnState = Callable[[EngineState], None]
@@ -214,7 +224,10 @@ class EmbeddedModel:
             if self._info.fim_family is None:
                 raise RequestRejectedError(f"The model {self._info.name!r} cannot fill in the middle.")
             prompt = format_fim(self._info.fim_family, prompt, request.suffix)
-        return self._chunks({"op": "complete", "prompt": prompt, "priority": "interactive"} | _sampling(request))
+        body: dict[str, Any] = {"op": "complete", "prompt": prompt, "priority": "interactive"} | _sampling(request)
+        if request.logprobs:
+            body["logprobs"] = 1
+        return self._chunks(body)
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
         """Answer a conversation, after the completions that wait."""
@@ -225,15 +238,20 @@ class EmbeddedModel:
         return self._chunks(body)
 
     async def _chunks(self, body: dict[str, Any]) -> AsyncGenerator[Chunk, None]:
+        reader = TokenReader()
+        tokens: tuple[Token, ...] = ()
         async with aclosing(self._provider.stream(self._info.name, body)) as frames:
             async for frame in frames:
                 match frame:
                     case {"type": "text", "text": text}:
                         thinking = frame.get("thinking", "")
+                        tokens += reader.take(text, entries_of(frame.get("logprobs")))
                         if text or thinking:
-                            yield Chunk(text=text, thinking=thinking)
+                            told, tokens = tokens, ()
+                            yield Chunk(text=text, thinking=thinking, tokens=told)
                     case {"type": "end", "finish": finish, "usage": usage}:
-                        yield Chunk(finish=finish, usage=Usage(usage["prompt"], usage["completion"], usage["cached"]))
+                        counts = Usage(usage["prompt"], usage["completion"], usage["cached"])
+                        yield Chunk(finish=finish, usage=counts, tokens=tokens)
 
 
 def _sampling(request: CompletionRequest | ChatRequest) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dragoman.models.profiles import guess_capabilities, stop_tokens
 from dragoman.models.providers.answers import Step, relay
 from dragoman.models.providers.endpoint import Endpoint
 from dragoman.models.providers.openai import chat_body, has_token, read_chunk
+from dragoman.models.providers.probabilities import entries_of
 from dragoman.models.providers.provider import HttpProvider
 
 _OWN_PROPERTIES = ("default_generation_settings", "total_slots", "model_path")
@@ -148,6 +149,9 @@ class LlamaCppModel:
         }
         if request.seed is not None:
             body["seed"] = request.seed
+        if request.logprobs:
+            # The chosen token's own probability comes along with any number above zero.
+            body["n_probs"] = 1
         if request.suffix is None:
             path = "/completion"
             body["prompt"] = request.prompt
@@ -182,10 +186,11 @@ def _has_token(value: dict[str, Any]) -> bool:
 
 def _read(value: dict[str, Any]) -> Step:
     text = value.get("content") or ""
+    entries = entries_of(value.get("completion_probabilities"))
     if not value.get("stop"):
-        return Step(text)
+        return Step(text, entries=entries)
     timings = value.get("timings")
     cached = timings.get("cache_n") if isinstance(timings, dict) else 0
     usage = Usage(value.get("tokens_evaluated") or 0, value.get("tokens_predicted") or 0, cached or 0)
     limited = value.get("stop_type") == "limit" or value.get("stopped_limit")
-    return Step(text, finish="length" if limited else "stop", usage=usage)
+    return Step(text, finish="length" if limited else "stop", usage=usage, entries=entries)

@@ -13,6 +13,7 @@ from dragoman.errors import ModelError, ModelNotFoundError, StreamMalformedError
 from dragoman.models.base import Capability, ChatRequest, Chunk, CompletionRequest, ModelInfo, Usage
 from dragoman.models.profiles import guess_capabilities, stop_tokens
 from dragoman.models.providers.answers import Step, relay
+from dragoman.models.providers.probabilities import entries_of
 from dragoman.models.providers.provider import HttpProvider
 
 KEEP_ALIVE = "30m"
@@ -126,6 +127,9 @@ class OllamaModel:
         else:
             body["suffix"] = request.suffix
             body |= self._unthinking()
+        if request.logprobs:
+            # Known since version 0.12.11; older ones ignore it.
+            body["logprobs"] = True
         stops = request.stop + stop_tokens(self._info.fim_family)
         async with aclosing(self._call("/api/generate", body, stops, request.prompt)) as chunks:
             async for chunk in chunks:
@@ -182,10 +186,11 @@ def _read(value: dict[str, Any]) -> Step:
     said = message if isinstance(message, dict) else {}
     text = value.get("response") or said.get("content") or ""
     thinking = value.get("thinking") or said.get("thinking") or ""
+    entries = entries_of(value.get("logprobs"))
     if not value.get("done"):
-        return Step(text, thinking)
+        return Step(text, thinking, entries=entries)
     usage = Usage(value.get("prompt_eval_count") or 0, value.get("eval_count") or 0)
-    return Step(text, thinking, "length" if value.get("done_reason") == "length" else "stop", usage)
+    return Step(text, thinking, "length" if value.get("done_reason") == "length" else "stop", usage, entries)
 
 
 def _abilities(name: str, architecture: str, told: Any) -> frozenset[Capability] | None:

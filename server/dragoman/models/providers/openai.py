@@ -11,6 +11,7 @@ from dragoman.models.base import Capability, ChatRequest, Chunk, CompletionReque
 from dragoman.models.profiles import guess_capabilities, stop_tokens
 from dragoman.models.providers.answers import Step, relay
 from dragoman.models.providers.http import DONE, HttpClient
+from dragoman.models.providers.probabilities import entries_of
 from dragoman.models.providers.provider import HttpProvider
 
 STOP_LIMIT = 4
@@ -92,6 +93,8 @@ class OpenAIModel:
         }
         if request.suffix is not None:
             body["suffix"] = request.suffix
+        if request.logprobs:
+            body["logprobs"] = 1
         stops = request.stop + stop_tokens(self._info.fim_family)
         async with aclosing(self._call("/completions", body, stops, request.prompt)) as chunks:
             async for chunk in chunks:
@@ -108,8 +111,12 @@ class OpenAIModel:
     async def _call(
         self, path: str, body: dict[str, Any], stops: tuple[str, ...], secret: str
     ) -> AsyncGenerator[Chunk, None]:
-        """Make a call; a parameter that this server refuses is left out and the call made again, once for each."""
+        """Make a call; a parameter that this server refuses is left out and the call made again, once for each.
+
+        Some refuse without a name for what they refuse: then it is tried without the probabilities, which nobody needs.
+        """
         client, name = self._provider.client, self._info.name
+        guessed = False
         while True:
             objects = client.stream(
                 path, adapt(body, self._quirks), lines="sse", has_token=has_token, model=name, secret=secret
@@ -123,8 +130,14 @@ class OpenAIModel:
             except ModelNotFoundError as error:
                 raise await self._provider.explain(error, name) from error
             except RequestRejectedError as error:
-                quirk = None if begun else find_quirk(error.message, adapt(body, self._quirks))
+                sent = adapt(body, self._quirks)
+                quirk = None if begun else find_quirk(error.message, sent)
+                if quirk is None and not begun and "logprobs" in sent:
+                    quirk, guessed = "logprobs", True
                 if quirk is None:
+                    if guessed:
+                        # That was not it.
+                        self._quirks.discard("logprobs")
                     raise
                 self._quirks.add(quirk)
             else:
@@ -165,7 +178,7 @@ def adapt(body: dict[str, Any], quirks: set[str]) -> dict[str, Any]:
 
 def find_quirk(message: str, body: dict[str, Any]) -> str | None:
     """Name the parameter that a refusal complains about, if the call makes sense without it."""
-    for name in ("stream_options", "max_tokens", "temperature", "seed"):
+    for name in ("stream_options", "max_tokens", "temperature", "seed", "logprobs"):
         if name in body and name in message:
             return name
     return None
@@ -195,6 +208,7 @@ def read_chunk(value: dict[str, Any]) -> Step:
         thinking=delta.get("reasoning_content") or delta.get("reasoning") or "",
         finish=_FINISHES.get(reason, "stop") if reason else None,
         usage=usage,
+        entries=entries_of(choice.get("logprobs")),
     )
 
 
