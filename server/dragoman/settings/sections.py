@@ -12,6 +12,7 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 Milliseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Tokens = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class Section(BaseModel):
@@ -69,6 +70,11 @@ class CompletionSettings(Section):
     show_after_ms: Milliseconds = Field(
         default=300,
         description="Reply with the lines that are complete by then, in milliseconds; the rest goes to the cache.",
+    )
+    show_threshold: Share = Field(
+        default=0.0,
+        description="How likely right a suggestion must be to be shown unasked, from 0 to 1; 0 shows every one. "
+        "What you ask for is always shown.",
     )
     trigger: Literal["automatic", "invoked"] = Field(
         default="automatic", description="Suggest while you type, or only when you ask for it."
