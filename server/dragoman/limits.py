@@ -32,6 +32,12 @@ BINARY_PROBE_LINES: Final = 64
 BLOCK_LINES: Final = 12
 """A multi-line suggestion ends here: longer ones are not read, they are scrolled past."""
 
+LINE_TOKENS: Final = 64
+"""The most tokens that a suggestion of one line may take; longer lines are not read either."""
+
+RETRY_TEMPERATURE: Final = 0.5
+"""For the second try where the most likely answer was of no use: high enough for another one, low enough for sense."""
+
 REPEATED_LINES: Final = 3
 """The same line this many times in a row means that the model loops."""
 
@@ -50,6 +56,12 @@ TYPING_GAP_S: Final = 0.6
 SLOW_FIRST_TEXT_S: Final = 8.0
 """A model whose answers begin later than this is called slow: even a cold prompt on two cores is read by then."""
 
+USUAL_ACCEPTANCE: Final = 0.25
+"""The share of suggestions that is taken where nothing is known yet; published figures lie between 0.2 and 0.35."""
+
+GENERATIONS_AT_ONCE: Final = 2
+"""Streams to one provider at a time, however much it could take: a third is for a place that the user has left."""
+
 # -- completion: cache -------------------------------------------------------------------------------------------------
 
 CACHE_ENTRIES: Final = 250
@@ -61,9 +73,44 @@ CACHE_SECONDS: Final = 300.0
 TYPED_THROUGH_CHARS: Final = 200
 """How far behind the cursor a generation may have begun and still be the one the user is typing through."""
 
+MOVED_LINES: Final = 20_000
+"""In longer documents a moved line is not looked for: comparing all the others would take longer than a millisecond."""
+
 CACHE_PREFIX_CHARS: Final = 256
 CACHE_SUFFIX_CHARS: Final = 80
 """What must be equal around the cursor for an answer to be the same question's."""
+
+# -- completion: what became of a suggestion ---------------------------------------------------------------------------
+
+SURVIVAL_S: Final = 30.0
+"""So long after an acceptance its text is looked for: what was taken by mistake is gone by then."""
+
+VERDICT_GRACE_S: Final = 2.0
+"""A suggestion that looks rejected is not counted yet: an editor's own word, or a backspace, may come right behind."""
+
+WATCHED_ACCEPTANCES: Final = 64
+"""Acceptances whose survival is watched at once; nobody takes more in half a minute."""
+
+ACCEPTANCE_PRIOR: Final = 0.25
+ACCEPTANCE_PRIOR_WEIGHT: Final = 10.0
+"""What is believed of the acceptance rate before anything was seen, and how many suggestions that belief is worth."""
+
+ACCEPTANCE_HALF_LIFE: Final = 50.0
+"""After this many more suggestions an old one counts half: a rate should follow a change of model within an hour."""
+
+# -- usage counts ------------------------------------------------------------------------------------------------------
+
+USAGE_DAYS: Final = 90
+"""Days of counts kept on disk."""
+
+USAGE_ROWS_PER_DAY: Final = 200
+"""Languages times models in a day; what comes beyond is counted together, so that the file stays small."""
+
+USAGE_WRITE_S: Final = 30.0
+"""Counts are written this often at most: a crash loses half a minute of them."""
+
+USAGE_LOCK_S: Final = 2.0
+"""How long a write waits for another server's; then the counts stay in memory until the next one."""
 
 # -- models ------------------------------------------------------------------------------------------------------------
 
@@ -72,3 +119,27 @@ CATALOGUE_SECONDS: Final = 30.0
 
 CATALOGUE_RETRY_SECONDS: Final = 5.0
 """The same after nothing usable was found: a server that is being started should be noticed soon."""
+
+# -- completion: next edit ---------------------------------------------------------------------------------------------
+
+NEXT_EDIT_EDITS: Final = 8
+"""Edits remembered over all documents: a series of changes is recognised from its last two."""
+
+NEXT_EDIT_DOCUMENTS: Final = 200
+"""Documents that are followed; beyond that the one opened first is forgotten (a frozen text shares its lines, so each is cheap)."""
+
+NEXT_EDIT_PAUSE_S: Final = 4.0
+"""After this much silence a change in the same lines is an edit of its own."""
+
+NEXT_EDIT_REGION_LINES: Final = 40
+"""An edit of more lines is a paste, a formatter or another branch: no change of the user's to be repeated."""
+
+NEXT_EDIT_LINES: Final = 50_000
+NEXT_EDIT_CHARS: Final = 2_000_000
+"""Larger documents are not searched: reading them takes longer than the time between two keys."""
+
+NEXT_EDIT_PLACES: Final = 200
+"""Places offered of one change; more are found again once these are done."""
+
+NEXT_EDIT_SEARCHED_DOCUMENTS: Final = 20
+"""Open documents searched for one change, the one that was changed first."""

@@ -3,50 +3,98 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 
 from dragoman.clock import Clock, monotonic
 from dragoman.completion.generation import Generation
-from dragoman.completion.surroundings import Surroundings
+from dragoman.completion.query import CompletionQuery
+from dragoman.completion.surroundings import Surroundings, other_lines
 from dragoman.limits import CACHE_ENTRIES, CACHE_SECONDS, TYPED_THROUGH_CHARS
+
+_Place = tuple[str, str]
 
 
 class GenerationIndex:
-    """A bounded, most-recently-used index of generations, found again while the user types through them."""
+    """A bounded, most-recently-used index of generations, found again while the user types through them.
+
+    Generations are grouped by language and by what follows the cursor; within a group the text before the cursor decides.
+    A second way finds one whose line was moved: the line begins as it did, and the others are the same in another order.
+    """
 
     def __init__(self, clock: Clock = monotonic) -> None:
-        self._entries: OrderedDict[tuple[str, str, str], Generation] = OrderedDict()
+        self._entries: OrderedDict[int, Generation] = OrderedDict()
+        self._groups: dict[_Place, dict[int, Generation]] = {}
+        self._heads: dict[_Place, Generation] = {}
         self._clock = clock
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, place: Surroundings, generation: Generation) -> None:
-        """Remember ``generation`` as the answer at ``place``."""
-        key = place.key(0)
-        self._entries[key] = generation
-        self._entries.move_to_end(key)
+    def add(self, generation: Generation) -> None:
+        """Remember ``generation`` as the answer at its place; an older one at the same place is forgotten."""
+        place = generation.place
+        group = self._groups.setdefault((place.language, place.after), {})
+        for older in [one for one in group.values() if one.place.anchor == place.anchor]:
+            self.discard(older)
+        self._groups.setdefault((place.language, place.after), group)[generation.number] = generation
+        self._entries[generation.number] = generation
+        if place.head.strip():
+            self._heads[place.language, place.head] = generation
         while len(self._entries) > CACHE_ENTRIES:
-            self._entries.popitem(last=False)
+            self.discard(next(iter(self._entries.values())))
 
     def find(self, place: Surroundings) -> tuple[Generation, str] | None:
-        """Return the newest-begun generation whose text goes on at ``place``, and what was typed of it since."""
-        now = self._clock()
-        longest = min(TYPED_THROUGH_CHARS, len(place.before))
-        for typed in range(longest + 1):
-            key = place.key(typed)
-            generation = self._entries.get(key)
-            if generation is None:
+        """Return the generation that goes on at ``place`` and what was typed of it since; the least typed one wins."""
+        best: tuple[Generation, str] | None = None
+        for generation in self._usable(place):
+            for typed in place.since(generation.place.anchor):
+                if best is not None and len(typed) > len(best[1]):
+                    break
+                if generation.continues(typed):
+                    best = generation, typed
+                    break
+        if best is not None:
+            self._entries.move_to_end(best[0].number)
+        return best
+
+    def find_moved(self, place: Surroundings, query: CompletionQuery) -> tuple[Generation, str] | None:
+        """Return the generation whose line stands elsewhere now, and what was typed of it since."""
+        head = place.head
+        for typed in range(min(TYPED_THROUGH_CHARS, len(head)) + 1):
+            generation = self._heads.get((place.language, head[: len(head) - typed]))
+            if generation is None or not generation.done or not self._keep(generation):
                 continue
-            if generation.failed or now - generation.started > CACHE_SECONDS:
-                del self._entries[key]
-                continue
-            text = place.before[len(place.before) - typed :]
-            if generation.continues(text):
-                self._entries.move_to_end(key)
+            text = head[len(head) - typed :]
+            if (
+                generation.others is not None
+                and generation.continues(text)
+                and generation.others == other_lines(query.text, query.line, generation.place.head)
+            ):
                 return generation, text
         return None
 
     def discard(self, generation: Generation) -> None:
         """Forget a generation that ended without an answer worth keeping."""
-        for key in [key for key, value in self._entries.items() if value is generation]:
-            del self._entries[key]
+        if self._entries.pop(generation.number, None) is None:
+            return
+        place = generation.place
+        key = (place.language, place.after)
+        group = self._groups[key]
+        del group[generation.number]
+        if not group:
+            del self._groups[key]
+        if self._heads.get((place.language, place.head)) is generation:
+            del self._heads[place.language, place.head]
+
+    def _usable(self, place: Surroundings) -> Iterator[Generation]:
+        group = self._groups.get((place.language, place.after))
+        # The newest first: what the user is typing through is most often the last that was asked for.
+        for generation in reversed(list(group.values())) if group else ():
+            if self._keep(generation):
+                yield generation
+
+    def _keep(self, generation: Generation) -> bool:
+        if generation.failed or self._clock() - generation.started > CACHE_SECONDS:
+            self.discard(generation)
+            return False
+        return True

@@ -7,27 +7,31 @@ the next key (`debounce`); the model; stop rules while it streams (`stopping`); 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 
 from dragoman.cancellation import TaskSet
 from dragoman.clock import Clock, monotonic
 from dragoman.completion import guards
+from dragoman.completion.answer import has_line, show
 from dragoman.completion.cache import GenerationIndex
 from dragoman.completion.debounce import Debouncer
 from dragoman.completion.generation import Generation
 from dragoman.completion.identifiers import complete_identifier
+from dragoman.completion.inflight import Inflight
+from dragoman.completion.overlay import behind_selected
 from dragoman.completion.policy import CompletionPolicy, Target, Targets
-from dragoman.completion.postprocess import polish
-from dragoman.completion.postprocess.place import Place
+from dragoman.completion.prefetch import look_ahead
 from dragoman.completion.prompt import build_request, window_for
-from dragoman.completion.query import CompletionQuery, Outcome, Reason, Suggestion, TextView
+from dragoman.completion.query import CompletionQuery, Outcome, Reason, SelectedItem, Suggestion, TextView
 from dragoman.completion.shape import Shape, shape_at
 from dragoman.completion.stopping import StopRules
 from dragoman.completion.surroundings import Surroundings, surroundings
 from dragoman.errors import ModelError, NoModelError, RateLimitedError
+from dragoman.limits import LINE_TOKENS, RETRY_TEMPERATURE
+from dragoman.models.base import CompletionRequest
 from dragoman.models.profiles import special_tokens
 
 logger = logging.getLogger(__name__)
@@ -40,8 +44,7 @@ class CompletionEngine:
         self._targets = targets
         self._clock = clock
         self._tasks = TaskSet()
-        self._index = GenerationIndex(clock)
-        self._live: list[Generation] = []
+        self._inflight = Inflight(GenerationIndex(clock))
         self._newest: dict[str, int] = {}
         self._asked = 0
         self._paused: dict[str, tuple[float, ModelError]] = {}
@@ -55,6 +58,8 @@ class CompletionEngine:
         self.last: Outcome = Outcome()
         """What the newest query came to, for the status bar and ``dragoman doctor``."""
         self.on_outcome: Callable[[Outcome], None] = lambda _outcome: None
+        self.next_edit: Callable[[CompletionQuery], Suggestion | None] = lambda _query: None
+        """Says what is due at the cursor after the user's last edits, where that is known without a model."""
 
     # -- the question --------------------------------------------------------------------------------------------------
 
@@ -65,32 +70,58 @@ class CompletionEngine:
         Cancelling the call gives up the reply; a generation that still fits lingers for the next key.
         """
         self.counts["asked"] += 1
-        outcome = await self._suggest(query)
+        if (refusal := guards.refuse(query, self._policy)) is not None:
+            outcome = refusal
+        elif query.selected is not None:
+            outcome = await self._behind_selected(query, query.selected)
+        else:
+            outcome = await self._suggest(query)
         self.counts[outcome.source if outcome.suggestions else outcome.reason] += 1
         if outcome.reason != "superseded":
             self.last = outcome
             self.on_outcome(outcome)
         return outcome
 
+    async def _behind_selected(self, query: CompletionQuery, selected: SelectedItem) -> Outcome:
+        """Suggest what goes on from the popup's selected item, with the item as its beginning: clients ask for just that."""
+        behind = behind_selected(query, selected)
+        if behind is None:
+            return Outcome(reason="filtered", detail="filtered: selected item")
+        outcome = await self._suggest(behind)
+        suggestions = tuple(
+            replace(
+                suggestion,
+                text=selected.text + suggestion.text,
+                start_character=selected.start_character,
+                end_character=selected.end_character,
+            )
+            for suggestion in outcome.suggestions
+        )
+        return replace(outcome, suggestions=suggestions)
+
     async def _suggest(self, query: CompletionQuery) -> Outcome:
         self._asked += 1
         ticket = self._newest[query.uri] = self._asked
-        if (refusal := guards.refuse(query, self._policy)) is not None:
-            return refusal
         shape = shape_at(query, self._policy.multiline)
         place = surroundings(query)
         delay = self._debouncer.delay()
-        if (known := self._index.find(place)) is not None:
-            outcome = await self._answer(known[0], known[1], query, shape)
-            if outcome is not None:
+        again = False
+        known = self._inflight.index.find(place) or self._inflight.index.find_moved(place, query)
+        if (known is None or known[0].shown is None) and (edit := self.next_edit(query)) is not None:
+            return Outcome((edit,), source="edit")
+        if known is not None:
+            outcome = await self._answer(*known, query, shape)
+            # Who asks by key for what was empty wants another try.
+            again = query.trigger == "invoked" and outcome is not None and not outcome.suggestions
+            if outcome is not None and not again:
                 return outcome
         if query.trigger == "automatic" and delay > 0:
             await asyncio.sleep(delay)
         if self._newest.get(query.uri) != ticket:
             return Outcome(reason="superseded")
-        return await self._ask(query, shape, place)
+        return await self._ask(query, shape, place, again=again)
 
-    async def _ask(self, query: CompletionQuery, shape: Shape, place: Surroundings) -> Outcome:
+    async def _ask(self, query: CompletionQuery, shape: Shape, place: Surroundings, *, again: bool) -> Outcome:
         try:
             target = await self._targets.completion_target()
             self._refuse_paused(target)
@@ -100,84 +131,95 @@ class CompletionEngine:
             return self._from_identifiers(query, "model_error", error)
         if (refusal := guards.refuse_for_target(query, remote=not target.is_local)) is not None:
             return refusal
-        await self._make_room(query.uri, target)
-        if self._tasks.closed:
+        await self._inflight.make_room(query.uri, target)
+        if self._inflight.closed:
             # The settings changed meanwhile, and another engine answers the next key.
             return Outcome(reason="superseded")
-        generation = self._start(query, shape, place, target)
+        generation = self._generation(query, shape, place, target)
+        request = self._request(query, shape, target)
+        self._inflight.start(generation, target, replace(request, temperature=RETRY_TEMPERATURE) if again else request)
         outcome = await self._answer(generation, "", query, shape)
         return outcome if outcome is not None else self._failed(generation, query)
 
-    def _start(self, query: CompletionQuery, shape: Shape, place: Surroundings, target: Target) -> Generation:
-        info = target.info
-        request = build_request(
-            info,
+    def _request(self, query: CompletionQuery, shape: Shape, target: Target) -> CompletionRequest:
+        return build_request(
+            target.info,
             window_for(query, small=target.small),
-            max_tokens=self._policy.max_tokens if shape.multiline else min(self._policy.max_tokens, 64),
+            max_tokens=self._policy.max_tokens if shape.multiline else min(self._policy.max_tokens, LINE_TOKENS),
             multiline=shape.multiline,
+            logprobs=self._policy.show_threshold > 0,
         )
-        rules = StopRules(query, shape, frozenset(special_tokens(info.fim_family)) if info.fim_family else frozenset())
-        generation = Generation(query, place, rules, provider=target.provider, model=info.name, clock=self._clock)
-        self._live.append(generation)
+
+    def _generation(
+        self,
+        query: CompletionQuery,
+        shape: Shape,
+        place: Surroundings,
+        target: Target,
+        *,
+        behind: Generation | None = None,
+        lead: str = "",
+    ) -> Generation:
+        info = target.info
         self.counts["generations"] += 1
-        self._index.add(place, generation)
-        generation.start(target.model.complete(request), self._tasks)
-        return generation
-
-    async def _make_room(self, uri: str, target: Target) -> None:
-        """Close what no longer serves: streams of this document that do not fit, and the oldest beyond the limit."""
-        self._live = [generation for generation in self._live if not generation.done]
-        # Whoever gets here found nothing that fits at this cursor, so what streams for this document is for another place.
-        unwanted = [generation for generation in self._live if generation.uri == uri]
-        others = [g for g in self._live if g.uri != uri and g.provider == target.provider]
-        limit = min(target.max_concurrency, 2)
-        unwanted += others[: max(0, len(others) + 1 - limit)]
-        await self._close(unwanted)
-
-    async def _close(self, generations: Sequence[Generation]) -> None:
-        for generation in generations:
-            if generation in self._live:
-                self._live.remove(generation)
-            self._index.discard(generation)
-        if generations:
-            await asyncio.gather(*(generation.close() for generation in generations))
+        rules = StopRules(query, shape, frozenset(special_tokens(info.fim_family)) if info.fim_family else frozenset())
+        return Generation(
+            query, place, rules, provider=target.provider, model=info.name, clock=self._clock, behind=behind, lead=lead
+        )
 
     # -- the answer ----------------------------------------------------------------------------------------------------
 
     async def _answer(self, generation: Generation, typed: str, query: CompletionQuery, shape: Shape) -> Outcome | None:
         """Wait until ``generation`` has enough to show behind ``typed``; None when it has nothing for this cursor."""
         streaming = not generation.done
-
-        def has_line() -> bool:
-            return not generation.continues(typed) or "\n" in generation.text[len(typed) :].lstrip("\n")
-
         if streaming:
             show_at = generation.started + self._policy.show_after
             await generation.wait(lambda: not generation.continues(typed), timeout_at=show_at)
-            await generation.wait(has_line)
+            await generation.wait(lambda: has_line(generation, typed))
             if generation.first_text is not None:
                 self._debouncer.answered(generation.first_text)
                 self.first_text_s = generation.first_text
         if generation.failed or not generation.text.startswith(typed):
             return None
-        text = generation.text[len(typed) :]
-        if not generation.done and "\n" in text.lstrip("\n"):
-            text = text[: text.rindex("\n")]
         generation.answered = True
-        if not text and typed:
+        if typed and generation.text == typed:
             # Typed to its end: the next question is a new one.
             return None
-        polished, emptied_by = polish(text, _place(query, shape, generation, typed))
-        if not polished:
-            reason: Reason = "filtered" if text.strip() else "empty_answer"
-            detail = f"filtered: {emptied_by}" if text.strip() else "the model had nothing to add"
+        text, emptied_by = show(generation, typed, query, shape)
+        if not text:
+            said = generation.text[len(typed) :].strip()
+            reason: Reason = "filtered" if said else "empty_answer"
+            detail = f"filtered: {emptied_by}" if said else "the model had nothing to add"
             return Outcome(reason=reason, detail=detail, source="model", model=generation.model)
         self._complained = ""
-        suggestion = Suggestion(f"{generation.number}:{len(typed)}", polished, query.character, query.character)
+        generation.shown = len(typed), text
+        suggestion = Suggestion(f"{generation.number}:{len(typed)}", text, query.character, query.character)
+        if self._policy.prefetch and not self._tasks.closed:
+            self._tasks.start(self._prefetch(generation, typed, query, shape), name="prefetch")
         return Outcome((suggestion,), source="stream" if streaming else "cache", model=generation.model)
 
+    async def _prefetch(self, shown: Generation, typed: str, query: CompletionQuery, shape: Shape) -> None:
+        """Ask for what comes behind a suggestion while the user looks at it, if the provider has nothing else to do."""
+        await shown.wait(lambda: False)
+        text = "" if shown.failed else show(shown, typed, query, shape)[0]
+        ahead = look_ahead(query, Suggestion("", text, query.character, query.character)) if text else None
+        if ahead is None or self._inflight.index.find(surroundings(ahead.place)) is not None:
+            return
+        try:
+            target = await self._targets.completion_target()
+            self._refuse_paused(target)
+        except ModelError:
+            return
+        refused = guards.refuse_for_target(query, remote=not target.is_local)
+        if refused is None and not self._inflight.busy(target.provider) and not self._inflight.closed:
+            wide = shape_at(ahead.question, "auto")
+            place = surroundings(ahead.place)
+            generation = self._generation(ahead.question, wide, place, target, behind=shown, lead=ahead.lead)
+            generation.answered = True  # Nobody waits for it, so nobody's leaving ends it.
+            self._inflight.start(generation, target, self._request(ahead.question, wide, target))
+
     def _failed(self, generation: Generation, query: CompletionQuery) -> Outcome:
-        self._index.discard(generation)
+        self._inflight.index.discard(generation)
         error = generation.error
         if error is None or (not generation.answered and error.code == "model"):
             return Outcome(reason="superseded")
@@ -209,16 +251,12 @@ class CompletionEngine:
 
     def document_changed(self, uri: str, text: TextView, version: int, *, first_line: int, last_line: int) -> None:  # noqa: ARG002
         """Close at once every stream of this document that the new text no longer fits."""
-        misfits = [g for g in self._live if g.uri == uri and not g.done and not g.fits(text)]
-        if misfits and not self._tasks.closed:
-            self._tasks.start(self._close(misfits), name="close-misfits")
+        self._inflight.close_misfits(uri, text)
 
     def document_closed(self, uri: str) -> None:
         """Close every stream of this document."""
         self._newest.pop(uri, None)
-        gone = [g for g in self._live if g.uri == uri]
-        if gone and not self._tasks.closed:
-            self._tasks.start(self._close(gone), name="close-document")
+        self._inflight.close_document(uri)
 
     def accepted(self, suggestion_id: str, kind: str) -> None:
         """Learn that the user took a suggestion."""
@@ -226,10 +264,7 @@ class CompletionEngine:
 
     def cancel(self) -> int:
         """Close every stream at once and return how many there were."""
-        live = [generation for generation in self._live if not generation.done]
-        if live and not self._tasks.closed:
-            self._tasks.start(self._close(live), name="close-all")
-        return len(live)
+        return self._inflight.close_all()
 
     def configure(self, policy: CompletionPolicy) -> None:
         """Follow changed settings from the next question on."""
@@ -239,31 +274,5 @@ class CompletionEngine:
 
     async def aclose(self) -> None:
         """End every generation and wait until their connections are closed."""
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._close(list(self._live))
+        await self._inflight.aclose()
         await self._tasks.aclose()
-
-
-def _place(query: CompletionQuery, shape: Shape, generation: Generation, typed: str) -> Place:
-    following = tuple(
-        query.text.line(index).rstrip("\r\n")
-        for index in range(query.line + 1, min(query.line + 8, query.text.line_count))
-    )
-    selected = ""
-    if query.selected is not None:
-        already = shape.head[query.selected.start_character :]
-        # An item that does not begin with what was typed was matched loosely; nothing can go on from it.
-        selected = (
-            query.selected.text.removeprefix(already)
-            if query.selected.text.startswith(already)
-            else query.selected.text
-        )
-    return Place(
-        head=shape.head,
-        rest=shape.rest,
-        following=following,
-        special=generation.special,
-        language=query.language,
-        selected=selected,
-        at_start=not typed,
-    )

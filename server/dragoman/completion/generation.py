@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import itertools
 from collections.abc import AsyncGenerator, Callable
 
@@ -11,10 +12,10 @@ from dragoman.cancellation import TaskSet
 from dragoman.clock import Clock, monotonic
 from dragoman.completion.query import CompletionQuery, TextView
 from dragoman.completion.stopping import StopRules
-from dragoman.completion.surroundings import Surroundings, text_after, text_before
+from dragoman.completion.surroundings import Surroundings, other_lines, text_after, text_before
 from dragoman.errors import ModelError
 from dragoman.limits import CACHE_PREFIX_CHARS, LINGER_S, TYPED_THROUGH_CHARS
-from dragoman.models.base import Chunk
+from dragoman.models.base import Chunk, Token
 
 _numbers = itertools.count(1)
 _MISFIT = "The generation was stopped: the text no longer fits."
@@ -37,12 +38,24 @@ class Generation:
         provider: str,
         model: str,
         clock: Clock = monotonic,
+        behind: Generation | None = None,
+        lead: str = "",
     ) -> None:
         self.number = next(_numbers)
         self.uri = query.uri
         self.place = place
         self.provider = provider
         self.model = model
+        self.behind = behind
+        """The shown generation that this one was prefetched for: it fits as long as that one does."""
+        self.others: int | None = None
+        """Fingerprint of the document's other lines, once the stream has ended."""
+        self.tokens: list[Token] = []
+        """The raw answer's tokens with their probabilities, where the server tells them."""
+        self.shown: tuple[int, str] | None = None
+        """What the user last saw of it, and how much of it had been typed by then."""
+        self.score: float | None = None
+        """How likely it was right when it was first looked at, 0 to 1."""
         self.special = rules.special
         self.text = ""
         self.done = False
@@ -53,7 +66,11 @@ class Generation:
         """Seconds from the start to the first text."""
         self._clock = clock
         self._rules = rules
+        self._lead = lead
+        """What the model was told to have written already, between the cursor and the text that it answers."""
+        self._text: TextView | None = query.text
         self._line, self._character = query.line, query.character
+        self._asked_line = query.line
         self._line_count = query.text.line_count
         self._typed = ""
         """What the document has behind the anchor by now; text that comes later must agree with it."""
@@ -74,9 +91,11 @@ class Generation:
             async with contextlib.aclosing(stream):
                 async for chunk in stream:
                     raw += chunk.text
+                    self.tokens += chunk.tokens
                     if raw and self.first_text is None:
                         self.first_text = self._clock() - self.started
-                    self.text, ended = self._rules.cut(raw, done=chunk.finish is not None)
+                    text, ended = self._rules.cut(raw, done=chunk.finish is not None)
+                    self.text = self._lead + text if text else ""
                     if ended:
                         break
                     if not self.continues(self._typed):
@@ -89,6 +108,9 @@ class Generation:
             self.done = True
             self._disarm()
             self._notify()
+            asked, self._text = self._text, None
+            if asked is not None and self.error is None:
+                self.others = other_lines(asked, self._asked_line, self.place.head)
 
     async def close(self) -> None:
         """Close the model's connection at once and wait until it is closed."""
@@ -100,6 +122,17 @@ class Generation:
             self.error = ModelError(_MISFIT)
         task.cancel()
         await asyncio.wait([task])
+
+    def remnant(self) -> Generation | None:
+        """Return the whole lines of an answer that was stopped, as a finished one: a backspace brings their place back."""
+        kept = self.text.rstrip("\n").rpartition("\n")[0] if "\n" in self.text.strip("\n") else ""
+        if not kept.strip():
+            return None
+        remnant = copy.copy(self)
+        remnant.number = next(_numbers)
+        remnant.text, remnant.done, remnant.error = kept, True, None
+        remnant._task = remnant._linger = remnant._text = None
+        return remnant
 
     @property
     def failed(self) -> bool:
@@ -149,6 +182,9 @@ class Generation:
 
     def fits(self, text: TextView) -> bool:
         """Tell whether the document still asks the question that this answers, and follow the cursor's line when it moved."""
+        return self._fits_here(text) or (self.behind is not None and self.behind.fits(text))
+
+    def _fits_here(self, text: TextView) -> bool:
         delta = text.line_count - self._line_count
         for line in dict.fromkeys((self._line, self._line + delta)):
             if self._fits_at(text, line):
@@ -163,7 +199,7 @@ class Generation:
         if len(content) < self._character:
             return False
         head = content[: self._character]
-        if text_before(text, line, head, CACHE_PREFIX_CHARS) != self.place.key(0)[1]:
+        if text_before(text, line, head, CACHE_PREFIX_CHARS) != self.place.anchor:
             return False
         typed = content[self._character :]
         # On one line the cursor may be anywhere behind the anchor: find a place where the rest is what it was.

@@ -21,6 +21,9 @@ class CompletionPolicy:
     multiline: Multiline = "auto"
     show_after: float = 0.3
     automatic: bool = True
+    prefetch: bool = False
+    show_threshold: float = 0.0
+    """Suggestions that are less likely than this to be right are not shown while typing; 0 to 1."""
     excluded_languages: frozenset[str] = frozenset({"plaintext"})
 
 

@@ -74,7 +74,9 @@ def _content(line: str) -> str:
     return line.rstrip("\r\n")
 
 
-def build_request(info: ModelInfo, window: Window, *, max_tokens: int, multiline: bool) -> CompletionRequest:
+def build_request(
+    info: ModelInfo, window: Window, *, max_tokens: int, multiline: bool, logprobs: bool = False
+) -> CompletionRequest:
     """Return the request for ``info``'s family; a model without fill-in-the-middle gets the prefix alone."""
     stop = tuple(sorted(special_tokens(info.fim_family))) if info.fim_family else ()
     if not multiline:
@@ -82,10 +84,10 @@ def build_request(info: ModelInfo, window: Window, *, max_tokens: int, multiline
     # vLLM refuses more than four stop strings; the stream parser knows the others.
     stop = stop[:4]
     if info.fim_family is not None:
-        return CompletionRequest(format_fim(info.fim_family, window.prefix, window.suffix), None, max_tokens, stop)
-    if "fim" in info.capabilities:
-        return CompletionRequest(window.prefix, window.suffix, max_tokens, stop)
-    return CompletionRequest(window.prefix, None, max_tokens, stop)
+        prompt, suffix = format_fim(info.fim_family, window.prefix, window.suffix), None
+    else:
+        prompt, suffix = window.prefix, window.suffix if "fim" in info.capabilities else None
+    return CompletionRequest(prompt, suffix, max_tokens, stop, logprobs=logprobs)
 
 
 def window_for(query: CompletionQuery, *, small: bool) -> Window:

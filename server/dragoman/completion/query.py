@@ -69,6 +69,7 @@ Reason = Literal[
     "binary",
     "filtered",
     "empty_answer",
+    "unlikely",
     "slow",
     "model_error",
     "superseded",
@@ -83,5 +84,5 @@ class Outcome:
     suggestions: tuple[Suggestion, ...] = ()
     reason: Reason = "ok"
     detail: str = ""
-    source: Literal["model", "stream", "cache", "identifiers", "none"] = "none"
+    source: Literal["model", "stream", "cache", "edit", "identifiers", "none"] = "none"
     model: str = ""

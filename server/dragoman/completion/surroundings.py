@@ -2,32 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dragoman.completion.query import CompletionQuery, TextView
 from dragoman.completion.shape import CLOSERS
-from dragoman.limits import CACHE_PREFIX_CHARS, CACHE_SUFFIX_CHARS, TYPED_THROUGH_CHARS
+from dragoman.limits import CACHE_PREFIX_CHARS, CACHE_SUFFIX_CHARS, MOVED_LINES, TYPED_THROUGH_CHARS
+
+_ROOM = CACHE_PREFIX_CHARS + TYPED_THROUGH_CHARS
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The text close to a cursor; two cursors with equal surroundings ask the same question."""
+    """The text close to a cursor; two cursors with equal surroundings ask the same question.
+
+    ``before`` ends and ``after`` begins at the cursor; ``head`` is the cursor's line up to it.
+    """
 
     language: str
     before: str
     after: str
+    head: str
 
-    def key(self, typed: int) -> tuple[str, str, str]:
-        """Return the key of the question asked ``typed`` characters earlier."""
-        end = len(self.before) - typed
-        return (self.language, self.before[max(0, end - CACHE_PREFIX_CHARS) : end], self.after)
+    @property
+    def anchor(self) -> str:
+        """What must stand before the cursor for the question to be this one."""
+        return self.before[-CACHE_PREFIX_CHARS:]
+
+    def since(self, anchor: str) -> Iterator[str]:
+        """Yield what was typed since ``anchor`` stood before the cursor, the shortest first."""
+        before = self.before
+        if len(anchor) < CACHE_PREFIX_CHARS:
+            # The document began there: the anchor is all that stood before the cursor.
+            if len(before) - len(anchor) <= TYPED_THROUGH_CHARS and before.startswith(anchor):
+                yield before[len(anchor) :]
+            return
+        end = len(before)
+        lowest = max(0, end - TYPED_THROUGH_CHARS - len(anchor))
+        while (at := before.rfind(anchor, lowest, end)) >= 0:
+            yield before[at + len(anchor) :]
+            end = at + len(anchor) - 1
 
 
 def surroundings(query: CompletionQuery) -> Surroundings:
     """Read the surroundings of the query's cursor."""
     line = query.text.line(query.line).rstrip("\r\n")
-    before = text_before(query.text, query.line, line[: query.character], CACHE_PREFIX_CHARS + TYPED_THROUGH_CHARS)
-    return Surroundings(query.language, before, text_after(query.text, query.line, line[query.character :]))
+    head = line[: query.character]
+    before = text_before(query.text, query.line, head, _ROOM)
+    return Surroundings(query.language, before, text_after(query.text, query.line, line[query.character :]), head)
 
 
 def text_before(text: TextView, line: int, head: str, room: int) -> str:
@@ -50,3 +72,21 @@ def text_after(text: TextView, line: int, rest: str) -> str:
         if following:
             return f"{rest}\n{following}"
     return rest
+
+
+def other_lines(text: TextView, line: int, head: str) -> int | None:
+    """Return a fingerprint of all lines but ``line``, whatever their order; equal ones mean that lines were only moved.
+
+    None where it says nothing: ``head`` is blank or begins another line too, or the text is longer than `MOVED_LINES`.
+    """
+    if not head.strip() or text.line_count > MOVED_LINES:
+        return None
+    total = 0
+    for index in range(text.line_count):
+        content = text.line(index)
+        if index == line or content.isspace():
+            continue
+        if content.startswith(head):
+            return None
+        total += hash(content)
+    return total & 0xFFFF_FFFF_FFFF_FFFF
