@@ -203,7 +203,10 @@ class CompletionEngine:
         await shown.wait(lambda: False)
         text = "" if shown.failed else show(shown, typed, query, shape)[0]
         ahead = look_ahead(query, Suggestion("", text, query.character, query.character)) if text else None
-        if ahead is None or self._inflight.index.find(surroundings(ahead.place)) is not None:
+        if ahead is None:
+            return
+        known = self._inflight.index.find(surroundings(ahead.place))
+        if known is not None and known[0].text != known[1]:
             return
         try:
             target = await self._targets.completion_target()
