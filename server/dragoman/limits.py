@@ -143,3 +143,18 @@ NEXT_EDIT_PLACES: Final = 200
 
 NEXT_EDIT_SEARCHED_DOCUMENTS: Final = 20
 """Open documents searched for one change, the one that was changed first."""
+
+# -- syntax ------------------------------------------------------------------------------------------------------------
+
+PARSE_BUDGET_S: Final = 0.01
+"""A parse that takes longer is given up: 300 lines of code take a millisecond, only text that is no code takes ten."""
+
+PARSED_LINES_BEFORE: Final = 200
+PARSED_LINES_AFTER: Final = 100
+"""Lines around the cursor that are parsed of a larger document, besides the lines that open and close what is around them."""
+
+PARSED_CHARS: Final = 32_000
+"""Windows with more characters are not parsed: their lines are too long for code."""
+
+BLOCK_LINES_TO_CLOSE: Final = 8
+"""So many lines beyond `BLOCK_LINES` a suggestion may take to close the brackets it opened."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dragoman.cli import complete, config, demo, doctor, lsp, models, trust, version
+from dragoman.cli import complete, config, demo, doctor, lsp, metrics, models, trust, version
 
 application = typer.Typer(
     name="dragoman",
@@ -33,5 +33,6 @@ application.command("doctor")(doctor.run_doctor)
 application.command("complete")(complete.run_complete)
 application.add_typer(models.commands, name="models")
 application.add_typer(config.commands, name="config")
+application.command("metrics")(metrics.run_metrics)
 application.command("trust")(trust.run_trust)
 application.command("version")(version.run_version)

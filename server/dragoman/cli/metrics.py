@@ -1,0 +1,181 @@
+"""``dragoman metrics``: what became of the suggestions, from the counts on this disk."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dragoman.cli.output import AsJson, note, out, print_json, print_text
+from dragoman.limits import USAGE_DAYS
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from rich.console import Console
+
+    from dragoman.monitoring.usage import Usage
+    from dragoman.monitoring.usage_store import UsageStore
+
+BAR_DAYS = 14
+BAR_WIDTH = 40
+LOCAL_ONLY = "These numbers are kept on this machine only and hold no text of yours."
+
+
+def run_metrics(
+    days: Annotated[
+        int, typer.Option("--days", metavar="N", min=1, max=USAGE_DAYS, help="Count the last N days, today included.")
+    ] = 30,
+    language: Annotated[str | None, typer.Option("--language", metavar="L", help="Count one language only.")] = None,
+    reset: Annotated[bool, typer.Option("--reset", help="Forget all counts.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show how many suggestions were shown, accepted and kept, and what they cost.
+
+    \b
+    --json prints an object:
+      path       the file with the counts
+      days       the number of days asked for
+      since      the first of them, as 2026-01-31
+      language   the language asked for, or null
+      total      counts and shares (below) of everything
+      languages  {language: counts and shares}
+      models     {model: counts and shares}
+      by_day     {day: counts and shares}
+    Counts: shown; accepted = whole + line + word; typed (to the end), rejected, open; survived, edited,
+    removed, unknown (30 s after an acceptance); characters (accepted); calls (to models); from_model,
+    from_stream, from_cache, from_identifiers (answers).
+    Shares, 0 to 1 or null: acceptance, survival, reuse (answers from stream or cache); and
+    calls_per_100_shown.
+    """  # noqa: D301 - \b keeps the lines apart in the help
+    from dragoman.monitoring.usage_store import UsageStore
+
+    store = UsageStore.default()
+    try:
+        if reset:
+            _reset(store, as_json=as_json)
+            return
+        counted = store.read()
+    except OSError as error:
+        note(f"dragoman: the counts in {str(store.path)!r} cannot be read or changed: {error.strerror or error}.")
+        note("  Check the rights of the file and its folder, or set DRAGOMAN_DATA_DIR.")
+        raise typer.Exit(1) from None
+    since = (store.today() - timedelta(days=days - 1)).isoformat()
+    recent = counted.only(since=since)
+    usage = recent if language is None else recent.only(language=language)
+    if as_json:
+        print_json(
+            {
+                "path": str(store.path),
+                "days": days,
+                "since": since,
+                "language": language,
+                **_as_data(usage),
+            }
+        )
+    elif not usage:
+        _say_nothing_yet(recent, days, language)
+    else:
+        _show(usage, out(), store, days)
+
+
+def _reset(store: UsageStore, *, as_json: bool) -> None:
+    removed = store.reset()
+    if as_json:
+        print_json({"path": str(store.path), "reset": removed})
+    elif removed:
+        print_text("All counts are forgotten. Editors that run now begin again with what they have not written yet.")
+    else:
+        print_text("There was nothing to forget.")
+
+
+def _as_data(usage: Usage) -> dict[str, Any]:
+    from dragoman.monitoring.usage import summarise
+
+    return {
+        "total": summarise(usage.total()),
+        "languages": {name: summarise(counts) for name, counts in usage.by("language").items()},
+        "models": {name: summarise(counts) for name, counts in usage.by("model").items() if name},
+        "by_day": {day: summarise(counts) for day, counts in usage.by("day").items()},
+    }
+
+
+def _say_nothing_yet(recent: Usage, days: int, language: str | None) -> None:
+    period = "today" if days == 1 else f"in the last {days} days"
+    if language is not None and recent:
+        print_text(f"Nothing was counted for {language!r} {period}; there is {', '.join(recent.by('language'))}.")
+    else:
+        print_text(f"Nothing was counted {period}. Counting begins when an editor shows its first suggestion.")
+    print_text(LOCAL_ONLY)
+
+
+def _show(usage: Usage, console: Console, store: UsageStore, days: int) -> None:
+    from rich import box
+    from rich.table import Table
+
+    plain = not _can_draw(console)
+    table = Table(box=box.ASCII if plain else box.SIMPLE_HEAD, show_footer=True, pad_edge=False)
+    total = _cells("total", usage.total())
+    for number, title in enumerate(
+        ("language", "shown", "accepted", "whole", "line", "word", "typed", "survived", "calls/100", "reused")
+    ):
+        table.add_column(title, total[number], justify="left" if number == 0 else "right", no_wrap=True)
+    for name, counts in usage.by("language").items():
+        table.add_row(*_cells(name or "(none)", counts))
+    console.print(table)
+    _show_days(usage, console, store.today(), days, plain=plain)
+    console.print(
+        "accepted: of those shown; survived: still there unchanged after 30 s; calls/100: to models, for 100 shown; "
+        "reused: answers without a new call.",
+        style="dim",
+    )
+    console.print(f"{LOCAL_ONLY} They lie in {store.path}.", style="dim", soft_wrap=True, markup=False)
+
+
+def _cells(name: str, counts: Counter[str]) -> list[str]:
+    from dragoman.monitoring.usage import summarise
+
+    sums = summarise(counts)
+    calls = sums["calls_per_100_shown"]
+    return [
+        name,
+        *(str(sums["shown"]), _percent(sums["acceptance"])),
+        *(str(sums[kind]) for kind in ("whole", "line", "word", "typed")),
+        *(_percent(sums["survival"]), "-" if calls is None else f"{calls:.0f}", _percent(sums["reuse"])),
+    ]
+
+
+def _show_days(usage: Usage, console: Console, today: date, days: int, *, plain: bool) -> None:
+    """Draw a bar for each of the newest days: what was accepted dark, what was only shown light."""
+    from rich.text import Text
+
+    from dragoman.monitoring.usage import accepted
+
+    by_day = usage.by("day")
+    shown = [today - timedelta(days=back) for back in reversed(range(min(days, BAR_DAYS)))]
+    most = max((by_day[day.isoformat()]["shown"] for day in shown if day.isoformat() in by_day), default=0)
+    if not most:
+        return
+    dark, light = ("#", ".") if plain else ("█", "░")
+    for day in shown:
+        counts = by_day.get(day.isoformat())
+        line = Text(day.strftime("%a %d.%m. "))
+        if counts is not None:
+            width = -(-BAR_WIDTH * counts["shown"] // most)
+            taken = min(width, -(-BAR_WIDTH * accepted(counts) // most))
+            line.append(dark * taken, "green").append(light * (width - taken), "dim")
+            line.append(f" {accepted(counts)} of {counts['shown']}")
+        console.print(line)
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.0f} %"
+
+
+def _can_draw(console: Console) -> bool:
+    try:
+        "█░─".encode(console.encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
