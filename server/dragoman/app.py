@@ -71,6 +71,8 @@ def completion_policy(settings: Settings) -> CompletionPolicy:
         debounce=section.debounce_ms if section.debounce_ms == "adaptive" else section.debounce_ms / 1000,
         max_tokens=section.max_tokens,
         multiline=section.multiline,
+        prefetch=section.prefetch,
+        show_threshold=section.show_threshold,
         show_after=section.show_after_ms / 1000,
         automatic=section.trigger == "automatic",
         excluded_languages=frozenset(section.languages.exclude),

@@ -42,8 +42,8 @@ def _lines_before(text: TextView, line: int, room: int) -> str:
     used = 0
     kept_from_border = 0
     for index in range(line - 1, -1, -1):
-        content = _content(text.line(index))
-        used += len(content) + 1
+        content = text.line(index)
+        used += len(content)
         if used > room:
             break
         lines.append(content)
@@ -53,7 +53,7 @@ def _lines_before(text: TextView, line: int, room: int) -> str:
         kept_from_border = len(lines)
     # Without a border in reach (long lines) whole lines are kept as they are: a moving start beats an empty prefix.
     kept = lines[:kept_from_border] or lines
-    return "".join(f"{content}\n" for content in reversed(kept))
+    return _with_newlines("".join(reversed(kept)))
 
 
 def _after(text: TextView, line: int, rest_of_line: str, room: int) -> str:
@@ -72,6 +72,11 @@ def _after(text: TextView, line: int, rest_of_line: str, room: int) -> str:
 
 def _content(line: str) -> str:
     return line.rstrip("\r\n")
+
+
+def _with_newlines(text: str) -> str:
+    """Return ``text`` with every line ended by a line feed."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def build_request(
