@@ -134,12 +134,14 @@ def _show(usage: Usage, console: Console, store: UsageStore, days: int) -> None:
 
 
 def _cells(name: str, counts: Counter[str]) -> list[str]:
+    from rich.markup import escape
+
     from dragoman.monitoring.usage import summarise
 
     sums = summarise(counts)
     calls = sums["calls_per_100_shown"]
     return [
-        name,
+        escape(name),
         *(str(sums["shown"]), _percent(sums["acceptance"])),
         *(str(sums[kind]) for kind in ("whole", "line", "word", "typed")),
         *(_percent(sums["survival"]), "-" if calls is None else f"{calls:.0f}", _percent(sums["reuse"])),

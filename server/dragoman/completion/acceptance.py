@@ -164,7 +164,7 @@ class AcceptanceTracker:
         ``generation`` tells what belongs together (0 when no model was asked): typed through it is one suggestion, however
         many replies that takes.  A reply that comes too late for the text as it is now is on nobody's screen and not counted.
         """
-        if self._closed:
+        if self._closed or not suggestion.text:
             return
         self.settle()
         screen = OnScreen(query, suggestion)
