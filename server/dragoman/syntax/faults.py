@@ -1,0 +1,71 @@
+"""How wrong a text is: counts what its tree could not make sense of, and which brackets it leaves open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from tree_sitter import Node, Tree
+
+CLOSER_OF = {"(": ")", "[": "]", "{": "}"}
+"""Closing brackets by what they close."""
+_OPENER_OF = {closer: opener for opener, closer in CLOSER_OF.items()}
+_OPENERS = {"(": "(", "[": "[", "{": "{", "${": "{", "#{": "{", "#[": "[", "@(": "(", "$(": "(", "%(": "("}
+"""Tokens that open, each with the bracket that it is to count as."""
+
+
+class OpenBracket(NamedTuple):
+    """A bracket that nothing closes, and the byte it begins at."""
+
+    bracket: str
+    offset: int
+
+
+def count_faults(tree: Tree) -> int:
+    """Return how many places of the tree are errors or lack something; 0 for a text that parses."""
+    root = tree.root_node
+    return _count(root) if root.has_error else 0
+
+
+def _count(node: Node) -> int:
+    if node.is_missing:
+        return 1
+    faults = int(node.is_error)
+    for child in node.children:
+        if child.has_error or child.is_missing:
+            faults += _count(child)
+    return faults
+
+
+def open_brackets(tree: Tree, *, start: int = 0, end: int | None = None) -> list[OpenBracket]:
+    """Return the brackets between two offsets that are opened and not closed there, outermost first.
+
+    A bracket inside of a string or a comment is no token, so it does not count.
+    """
+    found: list[OpenBracket] = []
+    cursor = tree.walk()
+    while True:
+        node = cursor.node
+        if node is not None and node.end_byte > start and cursor.goto_first_child():
+            continue
+        if node is not None:
+            if end is not None and node.start_byte >= end:
+                return found
+            if node.start_byte >= start and not node.child_count and not node.is_missing:
+                _apply(found, node)
+        while not cursor.goto_next_sibling():
+            if not cursor.goto_parent():
+                return found
+
+
+def _apply(found: list[OpenBracket], node: Node) -> None:
+    kind = node.type
+    if kind in _OPENERS:
+        found.append(OpenBracket(_OPENERS[kind], node.start_byte))
+    elif kind in _OPENER_OF:
+        opener = _OPENER_OF[kind]
+        for index in range(len(found) - 1, -1, -1):
+            if found[index].bracket == opener:
+                # What was opened inside of it ends with it.
+                del found[index:]
+                return

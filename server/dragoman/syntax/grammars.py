@@ -1,0 +1,115 @@
+"""Grammars, loaded one at a time and never while anybody waits.
+
+A grammar is a shared library: loading one costs some ten milliseconds and two megabytes, so a server whose user writes
+Python never loads another.
+Loaded grammars are kept for the life of the process, as modules are.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from dragoman.limits import PARSE_BUDGET_S
+from dragoman.syntax.languages import PROSE, WHEELS, Wheel
+
+if TYPE_CHECKING:
+    from tree_sitter import Language, Parser, Tree
+
+logger = logging.getLogger(__name__)
+
+_CHUNK = 8192
+
+
+class Grammar:
+    """A language's parser, to be used by one thread at a time.
+
+    ``checkable`` is False for a language in which every text is right.
+    """
+
+    __slots__ = ("_parser", "checkable", "language", "name", "recent")
+
+    def __init__(self, name: str, language: Language, parser: Parser, *, checkable: bool) -> None:
+        self.name = name
+        self.language = language
+        self.checkable = checkable
+        self._parser = parser
+        self.recent: tuple[bytes, Tree] | None = None
+        """The text parsed last with its tree: the next one is mostly the same text."""
+
+    def parse(self, source: bytes, old: Tree | None = None) -> Tree | None:
+        """Return the tree of ``source`` (UTF-8), None when it takes longer than `PARSE_BUDGET_S`.
+
+        ``old`` is a tree of an earlier text, edited to fit this one; what did not change is taken over from it.
+        """
+        until = time.perf_counter() + PARSE_BUDGET_S
+
+        def read(offset: int, point: object) -> bytes:  # noqa: ARG001 - the parser passes both.
+            return source[offset : offset + _CHUNK]
+
+        def late(offset: int, has_error: bool) -> bool:  # noqa: ARG001 - the parser passes both.
+            return time.perf_counter() > until
+
+        try:
+            if old is None:
+                return self._parser.parse(read, progress_callback=late)
+            return self._parser.parse(read, old, progress_callback=late)
+        except ValueError:
+            # Without a reset the next parse would go on with this text.
+            self._parser.reset()
+            return None
+
+
+_lock = threading.Lock()
+_known: dict[Wheel, Grammar | None] = {}
+"""Grammars that were asked for; None while one is being loaded, and for ever when its wheel is missing or broken."""
+
+
+def grammar(language: str) -> Grammar | None:
+    """Return the grammar of the editor's ``language`` if it is loaded; the first call begins to load it in a thread."""
+    wheel = WHEELS.get(language)
+    if wheel is None:
+        return None
+    with _lock:
+        if wheel in _known:
+            return _known[wheel]
+        _known[wheel] = None
+    threading.Thread(target=_load, args=(wheel,), name=f"load-{wheel.module}", daemon=True).start()
+    return None
+
+
+def load(language: str) -> Grammar | None:
+    """Return the grammar of ``language``, loading it here and now; None when there is none.
+
+    For threads and commands: the event loop calls `grammar`.
+    """
+    wheel = WHEELS.get(language)
+    if wheel is None:
+        return None
+    return _known.get(wheel) or _load(wheel)
+
+
+def _load(wheel: Wheel) -> Grammar | None:
+    try:
+        # Here and not above: the language server's start must not pay for it.
+        import tree_sitter
+
+        pointer: Callable[[], Any] = getattr(importlib.import_module(wheel.module), wheel.function)
+        language = tree_sitter.Language(pointer())
+        found = Grammar(
+            wheel.module.removeprefix("tree_sitter_"),
+            language,
+            tree_sitter.Parser(language),
+            checkable=wheel.module not in PROSE,
+        )
+    except Exception as error:  # noqa: BLE001 - a missing, broken or incompatible wheel costs the syntax, nothing else.
+        logger.info("no grammar from %s: %s", wheel.module, error)
+        found = None
+    with _lock:
+        # Two may have loaded it; everybody uses the first.
+        _known[wheel] = found = _known.get(wheel) or found
+    return found
