@@ -54,12 +54,13 @@ class Screen:
         query: CompletionQuery | None = None,
         selected: str = "",
         over: int = 0,
+        under: int = 0,
         alternatives: tuple[str, ...] = (),
     ) -> str:
-        """Show a suggestion at the cursor and return its id."""
+        """Show a suggestion at the cursor and return its id; it replaces ``under`` characters before and ``over`` behind it."""
         number = next(self._numbers)
         query = query or self.query(selected)
-        start, end = query.character, query.character + over
+        start, end = max(0, query.character - under), query.character + over
         main, *others = (
             Suggestion(f"{number}:{rank}", choice, start, end) for rank, choice in enumerate((text, *alternatives))
         )

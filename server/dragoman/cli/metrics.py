@@ -43,11 +43,15 @@ def run_metrics(
       languages  {language: counts and shares}
       models     {model: counts and shares}
       by_day     {day: counts and shares}
-    Counts: shown; accepted = whole + line + word; typed (to the end), rejected, open; survived, edited,
-    removed, unknown (30 s after an acceptance); characters (accepted); calls (to models); from_model,
-    from_stream, from_cache, from_identifiers (answers).
-    Shares, 0 to 1 or null: acceptance, survival, reuse (answers from stream or cache); and
-    calls_per_100_shown.
+
+    \b
+    Each of the last four holds
+      shown, accepted (= whole + line + word), typed (to the end), rejected, open
+      survived, edited, removed, unknown: accepted ones, 30 s later
+      characters (accepted), calls (to models)
+      from_model, from_stream, from_cache, from_edit, from_identifiers: answers
+      acceptance, survival, reuse: shares, 0 to 1, or null
+      calls_per_100_shown: a number or null
     """  # noqa: D301 - \b keeps the lines apart in the help
     from dragoman.monitoring.usage_store import UsageStore
 
@@ -115,18 +119,18 @@ def _show(usage: Usage, console: Console, store: UsageStore, days: int) -> None:
     from rich.table import Table
 
     plain = not _can_draw(console)
-    table = Table(box=box.ASCII if plain else box.SIMPLE_HEAD, show_footer=True, pad_edge=False)
+    table = Table(box=box.ASCII if plain else box.SIMPLE_HEAD, show_footer=True, pad_edge=False, padding=0)
     total = _cells("total", usage.total())
     for number, title in enumerate(
-        ("language", "shown", "accepted", "whole", "line", "word", "typed", "survived", "calls/100", "reused")
+        ("language", "shown", "accepted", "whole", "line", "word", "typed", "survived", "calls", "reused")
     ):
-        table.add_column(title, total[number], justify="left" if number == 0 else "right", no_wrap=True)
+        table.add_column(title, total[number], justify="right" if number else "left", no_wrap=number > 0)
     for name, counts in usage.by("language").items():
         table.add_row(*_cells(name or "(none)", counts))
     console.print(table)
     _show_days(usage, console, store.today(), days, plain=plain)
     console.print(
-        "accepted: of those shown; survived: still there unchanged after 30 s; calls/100: to models, for 100 shown; "
+        "accepted: of those shown; survived: still there unchanged after 30 s; calls: to models, for 100 shown; "
         "reused: answers without a new call.",
         style="dim",
     )
@@ -156,13 +160,15 @@ def _show_days(usage: Usage, console: Console, today: date, days: int, *, plain:
 
     by_day = usage.by("day")
     shown = [today - timedelta(days=back) for back in reversed(range(min(days, BAR_DAYS)))]
+    while shown and shown[0].isoformat() not in by_day:
+        del shown[0]
     most = max((by_day[day.isoformat()]["shown"] for day in shown if day.isoformat() in by_day), default=0)
     if not most:
         return
     dark, light = ("#", ".") if plain else ("█", "░")
     for day in shown:
         counts = by_day.get(day.isoformat())
-        line = Text(day.strftime("%a %d.%m. "))
+        line = Text(f"{day:%a %d %b} ")
         if counts is not None:
             width = -(-BAR_WIDTH * counts["shown"] // most)
             taken = min(width, -(-BAR_WIDTH * accepted(counts) // most))

@@ -14,7 +14,7 @@ from typing import Concatenate, Literal, ParamSpec
 
 from dragoman.clock import Clock, monotonic
 from dragoman.completion.on_screen import AcceptKind, OnScreen, is_one_word
-from dragoman.completion.query import CompletionQuery, Suggestion, TextView
+from dragoman.completion.query import CompletionQuery, Outcome, Suggestion, TextView
 from dragoman.completion.survival import Region
 from dragoman.limits import (
     ACCEPTANCE_HALF_LIFE,
@@ -27,7 +27,7 @@ from dragoman.limits import (
 from dragoman.monitoring import bug
 from dragoman.monitoring.usage import Event, Fact
 
-Source = Literal["model", "stream", "cache", "identifiers", "none"]
+Source = Literal["model", "stream", "cache", "edit", "identifiers", "none"]
 
 REMEMBERED_IDS = 256
 """Ids of replies that an editor may still name."""
@@ -36,6 +36,7 @@ _SOURCES: dict[str, Fact] = {
     "model": "from_model",
     "stream": "from_stream",
     "cache": "from_cache",
+    "edit": "from_edit",
     "identifiers": "from_identifiers",
 }
 _RANK: dict[AcceptKind | None, int] = {None: 0, "word": 1, "line": 2, "whole": 3}
@@ -148,6 +149,21 @@ class AcceptanceTracker:
         """Count a call to a model."""
         self._record(Event("calls", language, model))
 
+    def answered(self, query: CompletionQuery, outcome: Outcome) -> None:
+        """Hear that ``outcome`` goes out as the reply to ``query``: `shown` for whoever has nothing to add."""
+        if outcome.suggestions:
+            first, *others = outcome.suggestions
+            number = first.id.partition(":")[0]
+            generation = int(number) if number.isdecimal() else 0
+            self.shown(
+                first,
+                query,
+                model=outcome.model,
+                generation=generation,
+                source=outcome.source,
+                alternatives=others,
+            )
+
     @_safely
     def shown(
         self,
@@ -162,7 +178,8 @@ class AcceptanceTracker:
         """Hear that a reply with ``suggestion`` goes out for ``query``; called for each reply.
 
         ``generation`` tells what belongs together (0 when no model was asked): typed through it is one suggestion, however
-        many replies that takes.  A reply that comes too late for the text as it is now is on nobody's screen and not counted.
+        many replies that takes.  The first answer out of a stream is the model's own, later ones come from it as it runs.
+        A reply that comes too late for the text as it is now is on nobody's screen and not counted.
         """
         if self._closed or not suggestion.text:
             return
@@ -171,9 +188,9 @@ class AcceptanceTracker:
         text = self._texts.setdefault(query.uri, query.text)
         if text is not query.text and not self._catch_up(screen, text):
             return
-        if fact := _SOURCES.get(source):
-            self._record(Event(fact, query.language, model))
         item = self._continued(screen, query, generation)
+        if fact := _SOURCES.get("model" if source == "stream" and item is None else source):
+            self._record(Event(fact, query.language, model))
         if item is None:
             self._leave(self._open.get(query.uri))
             item = _Item(query, screen, model=model, generation=generation)

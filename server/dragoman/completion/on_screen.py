@@ -29,7 +29,7 @@ _SYMBOLS = frozenset({"So", "Sk", "Mn", "Me", "Cf"})
 class OnScreen:
     """A suggestion's text at its anchor: line and character where it begins, what stands before and after it there."""
 
-    __slots__ = ("base_count", "consumed", "head", "line", "parts", "popup", "rest", "text")
+    __slots__ = ("_behind", "_untouched", "base_count", "consumed", "head", "line", "parts", "popup", "rest", "text")
 
     def __init__(self, query: CompletionQuery, suggestion: Suggestion) -> None:
         content = _content(query.text, query.line)
@@ -40,8 +40,11 @@ class OnScreen:
         self.rest = content[suggestion.end_character :]
         self.base_count = query.text.line_count
         """Lines the document has without the suggestion's own."""
-        self.consumed = ""
+        there = content[suggestion.start_character : query.character]
+        self.consumed = there if self.text.startswith(there) and suggestion.start_character < query.character else ""
         """What of the text is in the document."""
+        self._behind = max(0, suggestion.end_character - query.character)
+        self._untouched = content[suggestion.start_character :], self.consumed
         self.popup = ""
         """What the editor's own popup would insert: it is no part of a suggestion that was taken."""
         if query.selected is not None:
@@ -112,6 +115,8 @@ class OnScreen:
             return None
         tail = content[len(self.head) :]
         if not added:
+            if tail == self._untouched[0]:
+                return self._untouched[1]
             return self._before_rest(tail, self.parts[0], "")
         if tail != self.parts[0]:
             return None
@@ -155,6 +160,10 @@ class OnScreen:
         piece = found[len(self.consumed) :]
         self.consumed = found
         popup, self.popup = self.popup, ""
+        behind, self._behind = self._behind, 0
+        if behind and self.complete:
+            # No key but one that types the difference takes away what stands behind the cursor.
+            return piece, "typed" if len(piece) - behind == 1 else "whole"
         if piece == popup or _is_key(piece):
             return piece, "typed"
         if self.complete:

@@ -25,6 +25,7 @@ Fact = Literal[
     "from_model",
     "from_stream",
     "from_cache",
+    "from_edit",
     "from_identifiers",
 ]
 """What can be counted.
@@ -148,7 +149,7 @@ def summarise(counts: Mapping[str, int]) -> dict[str, Any]:
     """Return the counts with their shares (0..1, None when there is nothing to divide by)."""
     shown, taken = counts.get("shown", 0), accepted(counts)
     reused = counts.get("from_cache", 0) + counts.get("from_stream", 0)
-    answers = reused + counts.get("from_model", 0) + counts.get("from_identifiers", 0)
+    answers = reused + sum(counts.get(fact, 0) for fact in ("from_model", "from_edit", "from_identifiers"))
     judged = sum(counts.get(fact, 0) for fact in ("survived", "edited", "removed"))
     calls = ratio(100 * counts.get("calls", 0), shown)
     return {

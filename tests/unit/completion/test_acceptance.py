@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from dragoman.completion.acceptance import AcceptanceTracker
+from dragoman.completion.query import Outcome, SelectedItem, Suggestion
 from dragoman.lsp.documents import Change
 from dragoman.monitoring import bug
 from dragoman.monitoring.usage import Event
@@ -114,7 +117,7 @@ def test_ctrl_right_takes_words_and_the_rest_stays() -> None:
 
     assert screen.ends == {"shown": 1, "word": 1}
     assert screen.counts["characters"] == len("first_name + last")
-    assert screen.counts["from_model"], screen.counts["from_cache"] == (1, 2)
+    assert (screen.counts["from_model"], screen.counts["from_cache"]) == (1, 2)
     assert screen.fates == {"survived": 1}
 
 
@@ -267,6 +270,48 @@ def test_the_popups_item_is_not_ours() -> None:
     screen.insert("Q")
 
     assert screen.ends == {"shown": 1, "rejected": 1}
+
+
+def test_the_popups_item_at_the_beginning_of_a_suggestion_is_typed_through_and_the_rest_taken() -> None:
+    """With an item selected the suggestion begins with it and replaces what was typed of it."""
+    screen = Screen("x = pr█\n")
+    query = replace(screen.query(), selected=SelectedItem(4, 6, "print"))
+    screen.show("print(name)", query=query, under=2)
+    screen.insert("int")
+    screen.insert("(name)")
+
+    assert screen.ends == {"shown": 1, "whole": 1}
+    assert screen.counts["characters"] == len("(name)")
+
+
+@pytest.mark.parametrize(("old", "new"), [("old", "other"), ("na", "name"), ("name", "na"), ("a", "b = a")])
+def test_an_edit_around_the_cursor_is_taken_or_not(old: str, new: str) -> None:
+    """The next edit replaces text on both sides of the cursor."""
+    for taken in (True, False):
+        screen = Screen(f"x = {old[0]}█{old[1:]} # end\ny\n")
+        screen.show(new, under=1, over=len(old) - 1, generation=0, source="edit")
+        screen.edit(Change("y", (1, 0), (1, 1)))
+        if taken:
+            screen.edit(Change(new, (0, 4), (0, 4 + len(old))))
+        else:
+            screen.insert("Q")
+
+        assert screen.ends == {"shown": 1, ("whole" if taken else "rejected"): 1}
+        assert screen.counts["from_edit"] == 1
+
+
+def test_an_engines_outcome_says_all_there_is_to_say() -> None:
+    screen = Screen("x = █\n")
+    for outcome in (
+        Outcome((), "empty_answer"),
+        Outcome((Suggestion("7:0", "name", 4, 4),), source="stream", model="m"),
+        Outcome((Suggestion("7:0", "name", 4, 4), Suggestion("7:1", "other", 4, 4)), source="stream", model="m"),
+    ):
+        screen.tracker.answered(screen.query(), outcome)
+    screen.insert("other")
+
+    assert screen.ends == {"shown": 1, "whole": 1}
+    assert (screen.counts["from_model"], screen.counts["from_stream"]) == (1, 1)
 
 
 def test_one_key_may_be_several_code_points() -> None:

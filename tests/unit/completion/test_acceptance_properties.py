@@ -16,7 +16,7 @@ TEXTS = ["n", "Q", "(", "()", "\n", "name", "foo", "\r\n", "🎉", "    ", "x:\n
 
 small = st.integers(0, 6)
 actions = st.one_of(
-    st.tuples(st.just("show"), st.sampled_from(SUGGESTIONS), st.integers(0, 3), st.booleans()),
+    st.tuples(st.just("show"), st.sampled_from(SUGGESTIONS), st.integers(0, 3), st.booleans(), small, small),
     st.tuples(st.just("accept"), st.sampled_from(["whole", "word", "line"])),
     st.tuples(st.just("key"), st.integers(1, 4)),
     st.tuples(st.just("insert"), st.sampled_from(TEXTS)),
@@ -31,11 +31,11 @@ actions = st.one_of(
 
 def act(screen: Screen, action: tuple, ids: list[str], last: list[str]) -> None:
     match action:
-        case ("show", text, generation, stale):
+        case ("show", text, generation, stale, under, over):
             query = screen.query()
             if stale:
                 screen.edit(Change("", (0, 0), (0, 0)))
-            ids.append(screen.show(text, generation=generation, query=query))
+            ids.append(screen.show(text, generation=generation, query=query, under=under, over=over))
             last[:] = [text]
         case ("accept", kind):
             if last:
