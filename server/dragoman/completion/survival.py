@@ -14,10 +14,10 @@ Fate = Literal["survived", "edited", "removed"]
 
 _TOKEN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+|[^\sA-Za-z\d_]")
 _SPACE = re.compile(r"\s+")
-_MOST_TOKENS = 400
+_MOST_TOKENS = 250
+"""Comparing is quadratic at worst: these take some two milliseconds."""
 _MOST_LINES = 100
 _MARGIN = 30
-_CLOSEST = 3
 
 
 class Region:
@@ -88,14 +88,14 @@ def _left(text: str, lines: Sequence[str]) -> float:
         for at in range(max(1, len(found) - height + 1))
     ]
     counts = Counter(wanted)
-    windows.sort(key=lambda window: -_weight((counts & Counter(window)).elements()))
-    matcher = SequenceMatcher(None, autojunk=False)
-    matcher.set_seq2(wanted)
-    best = 0
-    for window in windows[:_CLOSEST]:
-        matcher.set_seq1(window)
-        best = max(best, sum(_weight(wanted[b : b + n]) for _, b, n in matcher.get_matching_blocks()))
-    return best / size
+    shared, closest = max(
+        ((_weight((counts & Counter(window)).elements()), window) for window in windows), key=lambda pair: pair[0]
+    )
+    if shared < 0.5 * size:
+        # Whatever their order, not enough of the words is there.
+        return shared / size
+    matcher = SequenceMatcher(None, closest, wanted, autojunk=False)
+    return sum(_weight(wanted[b : b + n]) for _, b, n in matcher.get_matching_blocks()) / size
 
 
 def _weight(tokens: Iterable[str]) -> int:
