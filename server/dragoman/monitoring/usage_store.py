@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
@@ -86,16 +85,18 @@ class UsageStore:
 
     def _write(self, usage: Usage) -> None:
         text = json.dumps({"version": VERSION, "days": usage.as_dict()}, ensure_ascii=False, separators=(",", ":"))
-        descriptor, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f".{FILE}.")
+        # Whoever holds the lock is the only writer; what a crash left here is written over.
+        new = self.path.with_name(f"{FILE}.new")
         try:
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
                 file.write(text + "\n")
                 file.flush()
                 os.fsync(file.fileno())
-            Path(temporary).replace(self.path)
+            new.replace(self.path)
         except BaseException:
             with contextlib.suppress(OSError):
-                Path(temporary).unlink()
+                new.unlink()
             raise
 
     @contextlib.contextmanager
