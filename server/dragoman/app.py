@@ -20,17 +20,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from dragoman.completion.acceptance import AcceptanceTracker
     from dragoman.settings import LoadedSettings, Settings
 
 
 class App:
     """One running Dragoman: settings, models, completion."""
 
-    def __init__(self, loaded: LoadedSettings) -> None:
+    def __init__(self, loaded: LoadedSettings, acceptance: AcceptanceTracker | None = None) -> None:
         settings = loaded.settings
         self.loaded = loaded
         self.models = ModelManager(find_sources(settings), read_wishes(settings))
-        self.completion = CompletionEngine(ModelTargets(self.models), completion_policy(settings))
+        self.completion = CompletionEngine(
+            ModelTargets(self.models), completion_policy(settings), acceptance=acceptance
+        )
 
     @property
     def settings(self) -> Settings:
@@ -50,17 +53,19 @@ def build(
     editor: Mapping[str, Any] | None = None,
     trusted: bool | None = None,
     previous: LoadedSettings | None = None,
+    acceptance: AcceptanceTracker | None = None,
 ) -> App:
     """Read the settings and build the app; raises `dragoman.errors.SettingsError` only for a key that is missing.
 
     ``trusted`` is the editor's own word on the workspace; None asks our list of trusted folders.
+    ``acceptance`` follows what becomes of suggestions; it outlives the app, its owner closes it.
     """
     if trusted is None:
         trusted = workspace is not None and TrustStore.default().is_trusted(workspace)
     loaded = load_settings(
         workspace=workspace, config_file=config_file, editor=editor, trusted=trusted, previous=previous
     )
-    return App(loaded)
+    return App(loaded, acceptance)
 
 
 def completion_policy(settings: Settings) -> CompletionPolicy:

@@ -14,6 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 from dragoman import app as root
 from dragoman.cancellation import TaskSet, cancel_and_wait
+from dragoman.completion.acceptance import AcceptanceTracker
+from dragoman.completion.next_edit import NextEdits
 from dragoman.completion.query import CompletionQuery, Outcome, TextView
 from dragoman.errors import DragomanError, SettingsError
 from dragoman.lsp.handshake import Handshake
@@ -24,6 +26,8 @@ from dragoman.models.base import Role
 from dragoman.models.providers.embedded import EmbeddedProvider
 from dragoman.models.weights import DEFAULT_MODEL, WeightsStore, find_entry, pull
 from dragoman.monitoring import logs
+from dragoman.monitoring.usage_recorder import UsageRecorder
+from dragoman.monitoring.usage_store import UsageStore
 from dragoman.settings import changed_files
 from dragoman.status import Status, describe, describe_process
 
@@ -53,7 +57,11 @@ class EditorServices:
         self._warming: asyncio.Task[None] | None = None
         self._asked_for_model = False
         self._told: set[str] = set()
-        self._app = root.build(config_file=config_file)
+        self._usage = UsageRecorder(UsageStore.default())
+        self._acceptance = AcceptanceTracker(self._usage.record)
+        self.next_edits = NextEdits()
+        """Outlives the settings: what was edited before they changed is still what was edited."""
+        self._app = root.build(config_file=config_file, acceptance=self._acceptance)
         self._watch_app()
         self._reload = asyncio.Lock()
 
@@ -65,6 +73,7 @@ class EditorServices:
         self._settings = editor.settings
         await self._rebuild()
         self._tasks.start(self._watch_settings(), name="settings-watch")
+        self._acceptance.recall(await self._usage.history())
         await self._app.models.refresh()
         await self._offer_model()
 
@@ -72,6 +81,8 @@ class EditorServices:
         """Stop everything; the embedded engine goes by itself when its last client has left."""
         await self._tasks.aclose()
         await self._app.aclose()
+        await self._acceptance.aclose()
+        await self._usage.aclose()
 
     # -- settings ------------------------------------------------------------------------------------------------------
 
@@ -123,6 +134,7 @@ class EditorServices:
                 editor=settings,
                 trusted=trusted if isinstance(trusted, bool) else None,
                 previous=self._app.loaded,
+                acceptance=self._acceptance,
             )
             if fresh.settings == self._app.settings:
                 self._app.loaded = fresh.loaded
@@ -168,12 +180,14 @@ class EditorServices:
 
     def document_changed(self, uri: str, text: TextView, version: int, *, first_line: int, last_line: int) -> None:
         """Tell the engine; the first document of all starts the embedded model, so that it is warm when it is needed."""
+        self.next_edits.document_changed(uri, text, version, first_line=first_line, last_line=last_line)
         self._app.completion.document_changed(uri, text, version, first_line=first_line, last_line=last_line)
         if self._warming is None:
             self._warming = self._tasks.start(self._warm_up(), name="warm-up")
 
     def document_closed(self, uri: str) -> None:
         """Tell the engine."""
+        self.next_edits.document_closed(uri)
         self._app.completion.document_closed(uri)
 
     def accepted(self, suggestion_id: str, kind: str) -> None:

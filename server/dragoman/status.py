@@ -90,7 +90,7 @@ def _with_model(app: App, name: str, about: dict[str, str]) -> Status:
         )
     if choice.info is not None and "fim" not in choice.info.capabilities:
         return Status("ready", *explain_reason("not_fim"), reason="not_fim", **about)
-    if last.reason in {"filtered", "empty_answer"}:
+    if last.reason in {"filtered", "empty_answer", "unlikely"}:
         return Status("ready", *explain_reason(last.reason, last.detail), reason=last.reason, **about)
     if app.completion.first_text_s > SLOW_FIRST_TEXT_S:
         sentence, advice = explain_reason("slow", f"its last answer began after {app.completion.first_text_s:.0f} s")

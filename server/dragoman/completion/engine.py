@@ -11,10 +11,12 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 from dragoman.cancellation import TaskSet
 from dragoman.clock import Clock, monotonic
 from dragoman.completion import guards
+from dragoman.completion.acceptance import AcceptanceTracker
 from dragoman.completion.answer import has_line, show
 from dragoman.completion.cache import GenerationIndex
 from dragoman.completion.debounce import Debouncer
@@ -26,11 +28,12 @@ from dragoman.completion.policy import CompletionPolicy, Target, Targets
 from dragoman.completion.prefetch import look_ahead
 from dragoman.completion.prompt import build_request, window_for
 from dragoman.completion.query import CompletionQuery, Outcome, Reason, SelectedItem, Suggestion, TextView
+from dragoman.completion.scoring import measure, show_score
 from dragoman.completion.shape import Shape, shape_at
 from dragoman.completion.stopping import StopRules
 from dragoman.completion.surroundings import Surroundings, surroundings
 from dragoman.errors import ModelError, NoModelError, RateLimitedError
-from dragoman.limits import LINE_TOKENS, RETRY_TEMPERATURE
+from dragoman.limits import CONVINCING_CHARS, LINE_TOKENS, RETRY_TEMPERATURE
 from dragoman.models.base import CompletionRequest
 from dragoman.models.profiles import special_tokens
 
@@ -40,8 +43,15 @@ logger = logging.getLogger(__name__)
 class CompletionEngine:
     """Answers queries for one editor or one command line; owns every generation it starts."""
 
-    def __init__(self, targets: Targets, policy: CompletionPolicy, clock: Clock = monotonic) -> None:
+    def __init__(
+        self,
+        targets: Targets,
+        policy: CompletionPolicy,
+        clock: Clock = monotonic,
+        acceptance: AcceptanceTracker | None = None,
+    ) -> None:
         self._targets = targets
+        self._acceptance = acceptance or AcceptanceTracker(lambda _event: None, clock)
         self._clock = clock
         self._tasks = TaskSet()
         self._inflight = Inflight(GenerationIndex(clock))
@@ -77,10 +87,23 @@ class CompletionEngine:
         else:
             outcome = await self._suggest(query)
         self.counts[outcome.source if outcome.suggestions else outcome.reason] += 1
+        if outcome.suggestions:
+            self._show(query, outcome)
         if outcome.reason != "superseded":
             self.last = outcome
             self.on_outcome(outcome)
         return outcome
+
+    def _show(self, query: CompletionQuery, outcome: Outcome) -> None:
+        first, *others = outcome.suggestions
+        self._acceptance.shown(
+            first,
+            query,
+            model=outcome.model,
+            generation=outcome.generation,
+            source=outcome.source,
+            alternatives=others,
+        )
 
     async def _behind_selected(self, query: CompletionQuery, selected: SelectedItem) -> Outcome:
         """Suggest what goes on from the popup's selected item, with the item as its beginning: clients ask for just that."""
@@ -104,7 +127,7 @@ class CompletionEngine:
         ticket = self._newest[query.uri] = self._asked
         shape = shape_at(query, self._policy.multiline)
         place = surroundings(query)
-        delay = self._debouncer.delay()
+        delay = self._debouncer.delay(self._acceptance.rate(query.language))
         again = False
         known = self._inflight.index.find(place) or self._inflight.index.find_moved(place, query)
         if (known is None or known[0].shown is None) and (edit := self.next_edit(query)) is not None:
@@ -162,6 +185,7 @@ class CompletionEngine:
     ) -> Generation:
         info = target.info
         self.counts["generations"] += 1
+        self._acceptance.called(query.language, model=info.name)
         rules = StopRules(query, shape, frozenset(special_tokens(info.fim_family)) if info.fim_family else frozenset())
         return Generation(
             query, place, rules, provider=target.provider, model=info.name, clock=self._clock, behind=behind, lead=lead
@@ -191,12 +215,28 @@ class CompletionEngine:
             reason: Reason = "filtered" if said else "empty_answer"
             detail = f"filtered: {emptied_by}" if said else "the model had nothing to add"
             return Outcome(reason=reason, detail=detail, source="model", model=generation.model)
+        if query.trigger == "automatic" and self._is_unlikely(generation, typed, text, query):
+            detail = f"{generation.score:.0%} likely to be right, below completion.show_threshold"
+            return Outcome(reason="unlikely", detail=detail, source="model", model=generation.model)
         self._complained = ""
         generation.shown = len(typed), text
         suggestion = Suggestion(f"{generation.number}:{len(typed)}", text, query.character, query.character)
         if self._policy.prefetch and not self._tasks.closed:
             self._tasks.start(self._prefetch(generation, typed, query, shape), name="prefetch")
-        return Outcome((suggestion,), source="stream" if streaming else "cache", model=generation.model)
+        source: Literal["stream", "cache"] = "stream" if streaming else "cache"
+        return Outcome((suggestion,), source=source, model=generation.model, generation=generation.number)
+
+    def _is_unlikely(self, generation: Generation, typed: str, text: str, query: CompletionQuery) -> bool:
+        """Tell whether ``text`` is better not shown: judged once, when it is first looked at."""
+        if not self._policy.show_threshold or generation.shown is not None:
+            return False
+        if len(typed.strip()) >= CONVINCING_CHARS:
+            # The user is typing just this: whatever the odds were, it is right so far.
+            return False
+        if generation.score is None:
+            rate = self._acceptance.rate(query.language)
+            generation.score = show_score(measure(query, text, generation.tokens, typed=typed, acceptance=rate))
+        return generation.score < self._policy.show_threshold
 
     async def _prefetch(self, shown: Generation, typed: str, query: CompletionQuery, shape: Shape) -> None:
         """Ask for what comes behind a suggestion while the user looks at it, if the provider has nothing else to do."""
@@ -253,17 +293,20 @@ class CompletionEngine:
     # -- what the editor tells -----------------------------------------------------------------------------------------
 
     def document_changed(self, uri: str, text: TextView, version: int, *, first_line: int, last_line: int) -> None:  # noqa: ARG002
-        """Close at once every stream of this document that the new text no longer fits."""
+        """Close at once every stream of this document that the new text no longer fits, and see what became of suggestions."""
         self._inflight.close_misfits(uri, text)
+        self._acceptance.document_changed(uri, text, first_line=first_line, last_line=last_line)
 
     def document_closed(self, uri: str) -> None:
         """Close every stream of this document."""
         self._newest.pop(uri, None)
         self._inflight.close_document(uri)
+        self._acceptance.document_closed(uri)
 
     def accepted(self, suggestion_id: str, kind: str) -> None:
         """Learn that the user took a suggestion."""
-        logger.info("accepted %s (%s)", suggestion_id, kind)
+        logger.debug("accepted %s (%s)", suggestion_id, kind)
+        self._acceptance.accepted(suggestion_id, kind)
 
     def cancel(self) -> int:
         """Close every stream at once and return how many there were."""

@@ -29,6 +29,10 @@ _REASONS: dict[str, tuple[str, str]] = {
         "Type on, or ask at another place.",
     ),
     "empty_answer": ("The model had nothing to add here.", "Type on, or ask at another place."),
+    "unlikely": (
+        "The model answered, but the answer is not likely to be right.",
+        "Type on, ask for it by key, or lower completion.show_threshold.",
+    ),
     "slow": (
         "The model is too slow for suggestions while you type.",
         'Use a smaller model, or set completion.trigger = "invoked".',
