@@ -34,6 +34,7 @@ HANDLERS = {
     ],
     "inlineCompletionProvider": ["textDocument/inlineCompletion"],
     "completionProvider": ["textDocument/completion"],
+    "codeActionProvider": ["textDocument/codeAction"],
     "executeCommandProvider": ["workspace/executeCommand"],
     "workspace": ["workspace/didChangeWorkspaceFolders"],
     "positionEncoding": [],

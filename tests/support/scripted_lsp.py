@@ -17,6 +17,7 @@ import sys
 from collections import Counter
 from typing import Any
 
+from dragoman.completion.next_edit import NextEdits
 from dragoman.completion.query import CompletionQuery, Outcome, Suggestion, TextView
 from dragoman.errors import DragomanError, NoModelError
 from dragoman.lsp.services import ClientPort, EditorEdit, EditorOptions
@@ -28,6 +29,7 @@ class ScriptedCompletion:
         self.calls: list[list[Any]] = []
         self.counts: Counter[str] = Counter()
         self.running = 0
+        self.next_edits = NextEdits()
         self._ids = 0
 
     async def suggest(self, query: CompletionQuery) -> Outcome:
@@ -92,6 +94,7 @@ class ScriptedCompletion:
 
     def document_changed(self, uri: str, text: TextView, version: int, *, first_line: int, last_line: int) -> None:
         self.calls.append(["changed", uri, version, first_line, last_line, text.line_count])
+        self.next_edits.document_changed(uri, text, version, first_line=first_line, last_line=last_line)
         if "boom" in text.line(min(first_line, text.line_count - 1)):
             self.counts["boomed"] += 1
         if "explode" in text.line(first_line):
@@ -99,6 +102,7 @@ class ScriptedCompletion:
 
     def document_closed(self, uri: str) -> None:
         self.calls.append(["closed", uri])
+        self.next_edits.document_closed(uri)
 
     def accepted(self, suggestion_id: str, kind: str) -> None:
         self.calls.append(["accepted", suggestion_id, kind])
@@ -121,6 +125,10 @@ class ScriptedServices:
     @property
     def completion(self) -> ScriptedCompletion:
         return self._completion
+
+    @property
+    def next_edits(self) -> NextEdits:
+        return self._completion.next_edits
 
     async def start(self, editor: EditorOptions) -> None:
         self.calls.append(

@@ -18,6 +18,7 @@ COMMANDS = (
     "dragoman.cancel",
     "dragoman.selectModel",
     "dragoman.pullModel",
+    "dragoman.showNextEdit",
 )
 """Commands that do something in this version."""
 
@@ -55,6 +56,7 @@ def server_capabilities(client: dict[str, Any], client_name: object = None) -> d
         "positionEncoding": choose_encoding(client),
         "textDocumentSync": {"openClose": True, "change": 2, "save": {"includeText": False}},
         "inlineCompletionProvider": {},
+        "codeActionProvider": {"codeActionKinds": ["refactor.rewrite"], "resolveProvider": False},
         "executeCommandProvider": {"commands": list(COMMANDS)},
         "workspace": {"workspaceFolders": {"supported": True, "changeNotifications": True}},
     }

@@ -191,6 +191,18 @@ class EditorClient:
             return False
         return bool(result.applied)
 
+    async def show_place(self, uri: str, selection: types.Range) -> bool:
+        """Ask the editor to put the cursor there; False when it did not, or cannot."""
+        if not self.session.capabilities.shows_documents:
+            return False
+        params = types.ShowDocumentParams(uri=uri, take_focus=True, selection=selection)
+        try:
+            result = await self._protocol.ask(types.WINDOW_SHOW_DOCUMENT, params, seconds=ANSWER_SECONDS)
+        except (JsonRpcException, TimeoutError) as error:
+            logger.info("the client did not show %r: %r", uri, error)
+            return False
+        return bool(result.success)
+
     # -- settings ------------------------------------------------------------------------------------------------------
 
     async def read_settings(self) -> Mapping[str, Any] | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from dragoman.completion.next_edit import NextEdit
 from dragoman.completion.query import CompletionQuery, Outcome, TextView
 
 MessageKind = Literal["error", "warning", "info", "log"]
@@ -136,12 +137,29 @@ class CompletionService(Protocol):
         ...
 
 
+class NextEditService(Protocol):
+    """Where the change that the user made is due next; it hears of documents through `CompletionService`."""
+
+    def all_edits(self, uri: str, line: int, character: int, version: int | None = None) -> tuple[NextEdit, ...]:
+        """Return every change that is due, the one to go to from this cursor first; none for another ``version``."""
+        ...
+
+    def dismissed(self, series: str = "") -> None:
+        """Hear that the user wants no more of this series of changes, or of the one that is offered now."""
+        ...
+
+
 class Services(Protocol):
     """Everything behind the door, built by the composition root for one client."""
 
     @property
     def completion(self) -> CompletionService:
         """The ghost-text engine; must answer (with a reason) before `start` has ended too."""
+        ...
+
+    @property
+    def next_edits(self) -> NextEditService:
+        """What the user's last change makes due elsewhere."""
         ...
 
     async def start(self, editor: EditorOptions) -> None:

@@ -26,13 +26,16 @@ class ClientCapabilities:
     def __init__(self, raw: Mapping[str, Any]) -> None:
         self._raw = raw
 
-    def _has(self, *path: str) -> bool:
+    def _node(self, *path: str) -> Any:
         node: Any = self._raw
         for name in path:
             if not isinstance(node, Mapping):
-                return False
+                return None
             node = node.get(name)
-        return node is True
+        return node
+
+    def _has(self, *path: str) -> bool:
+        return self._node(*path) is True
 
     @property
     def shows_progress(self) -> bool:
@@ -58,6 +61,16 @@ class ClientCapabilities:
     def applies_edits(self) -> bool:
         """Whether ``workspace/applyEdit`` may be sent."""
         return self._has("workspace", "applyEdit")
+
+    @property
+    def shows_documents(self) -> bool:
+        """Whether ``window/showDocument`` may be sent, to move the cursor."""
+        return self._has("window", "showDocument", "support")
+
+    @property
+    def takes_action_literals(self) -> bool:
+        """Whether a code action may carry its edit; older clients take commands only."""
+        return self._node("textDocument", "codeAction", "codeActionLiteralSupport") is not None
 
     @property
     def versions_edits(self) -> bool:

@@ -12,7 +12,16 @@ from typing import Any, Literal
 
 from lsprotocol import types
 
-from dragoman.lsp.features import commands, completion, configuration, inline_completion, lifecycle, text_sync
+from dragoman.lsp.features import (
+    code_actions,
+    commands,
+    completion,
+    configuration,
+    inline_completion,
+    lifecycle,
+    next_edit,
+    text_sync,
+)
 
 Latency = Literal["instant", "keystroke", "menu", "human"]
 """``instant``: no waiting at all, in order of arrival.  ``keystroke``: a user is typing, one request a document at a time.
@@ -48,6 +57,9 @@ FEATURES: tuple[Feature, ...] = (
         superseded=inline_completion.nothing,
     ),
     Feature(types.TEXT_DOCUMENT_COMPLETION, completion.completion, "menu", superseded=completion.nothing_yet),
+    Feature(types.TEXT_DOCUMENT_CODE_ACTION, code_actions.code_actions, "instant"),
+    Feature(next_edit.NEXT_EDIT, next_edit.next_edit, "instant"),
+    Feature(next_edit.DISMISS, next_edit.dismiss, "instant"),
     Feature(types.WORKSPACE_EXECUTE_COMMAND, commands.execute_command, "human"),
     Feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION, configuration.did_change_configuration, "instant"),
     Feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS, configuration.did_change_workspace_folders, "instant"),

@@ -12,6 +12,7 @@ from typing import Any
 from lsprotocol import types
 
 from dragoman.lsp.failures import INVALID_PARAMS, REQUEST_FAILED, RequestError
+from dragoman.lsp.features import next_edit
 from dragoman.lsp.session import Session
 
 Arguments = Mapping[str, Any]
@@ -103,4 +104,5 @@ COMMANDS: dict[str, Command] = {
     "dragoman.cancel": _cancel,
     "dragoman.selectModel": _select_model,
     "dragoman.pullModel": _pull_model,
+    "dragoman.showNextEdit": next_edit.show,
 }

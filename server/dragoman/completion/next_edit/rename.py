@@ -1,0 +1,341 @@
+"""One word was replaced by another: its other occurrences are due, as far as they are the same thing.
+
+Which ones are is a question of scope: the function that binds it, the object whose member it is, or the whole file and those
+that import it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from dragoman.completion.next_edit import scopes
+from dragoman.completion.next_edit.history import Edit
+from dragoman.completion.next_edit.languages import stem_and_suffix, words
+from dragoman.completion.next_edit.patterns import NextEditReason, Place
+from dragoman.completion.next_edit.source import Source, Zone
+from dragoman.limits import NEXT_EDIT_PLACES
+
+SHORTEST_OLD: Final = 3
+"""Shorter names stand for too many things."""
+
+SHORTEST_NEW: Final = 2
+
+COMMON_MEMBERS: Final = words(
+    "get set add pop put items keys values append extend update copy clear index count sort join split strip replace format "
+    "find read write close open name names id type size length map filter reduce push then catch run start stop value key data "
+    "text path next send call apply bind insert remove delete create build load save parse print list dict item node parent "
+    "children error message result status state title test line lines args options config"
+)
+"""Members that half of all objects have: of those only the same object's are offered."""
+
+_RECEIVER: Final = re.compile(r"([\w\])]+)\s*(?:\?\.|\.|->|::)\s*\Z")
+_SELVES: Final = frozenset({"self", "this", "cls", "super"})
+
+Reach = Literal["local", "member", "file"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """A place at which the old word became the new one."""
+
+    offset: int
+    line: int
+    zone: Zone
+    receiver: str | None
+
+
+@dataclass(slots=True)
+class Rename:
+    """A word that became another one, and how far that goes."""
+
+    old: str
+    new: str
+    origin: str
+    reach: Reach
+    zone: Zone
+    receiver: str | None = None
+    """The object whose member it is; None for every object's."""
+    anchor: int = 0
+    """A line of the function or class to which it is confined; it moves with the text by being looked up by its head."""
+    head: str = ""
+    declared: bool = False
+    """Whether the declaration itself was changed."""
+    also_plain: bool = False
+    """Whether members are also written without an object, as in Java."""
+    reason: NextEditReason = "rename"
+    _pattern: re.Pattern[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._pattern = re.compile(rf"(?<!\w){re.escape(self.old)}(?!\w)")
+
+    @property
+    def key(self) -> str:
+        """What the change is."""
+        return f"rename {self.old} {self.new}"
+
+    @property
+    def rename(self) -> Rename:
+        """Itself."""
+        return self
+
+    def may_touch(self, line: str) -> bool:
+        """Tell whether a line holds the old word."""
+        return self.old in line
+
+    def absorbs(self, edit: Edit) -> bool:
+        """Tell whether an edit does the same, and nothing else."""
+        return bool(edit.hunks) and all(hunk.renames == (self.old, self.new) for hunk in edit.hunks)
+
+    def places(self, source: Source) -> list[Place]:
+        """Return the occurrences that are due."""
+        if self.old not in source.text or (source.uri != self.origin and not self._goes_to(source)):
+            return []
+        first, last = 0, len(source.text)
+        if self.head:
+            block = self._block(source)
+            if block is None:
+                return []
+            first, last = source.start_of(block.first), source.start_of(block.last + 1)
+        label = f"replace `{self.old}` by `{self.new}`"
+        found = []
+        for match in self._pattern.finditer(source.text, first, last):
+            if self._is_due(source, match.start(), match.end()):
+                found.append(Place(match.start(), match.end(), self.new, label))
+                if len(found) == NEXT_EDIT_PLACES:
+                    break
+        return found
+
+    def _goes_to(self, source: Source) -> bool:
+        """Tell whether another document can mean the same thing by the same word."""
+        if self.zone != "code" or self.reach == "local" or self.head:
+            return False
+        if self.reach == "member":
+            return self.declared and self.receiver is None and not scopes.defines(source, self.old)
+        stem = stem_and_suffix(self.origin)[0]
+        imports = rf"^[^\n]*\b(?:import|from|use|using|require|include)\b[^\n]*\b{re.escape(self.old)}\b"
+        brought = rf"\b{re.escape(stem)}\s*(?:\.|::)\s*{re.escape(self.old)}\b"
+        if re.search(imports, source.text, re.MULTILINE) or re.search(brought, source.text):
+            return True
+        by_package = source.language is not None and source.language.name in {"go", "java", "c"}
+        return by_package and self.declared and not scopes.defines(source, self.old)
+
+    def _block(self, source: Source) -> scopes.Block | None:
+        """Find the function or class again: its head as it is now, the nearest one to where it was."""
+        lines = source.lines
+        here = [index for index, line in enumerate(lines) if self.head in line]
+        for index in sorted(here, key=lambda one: abs(one - self.anchor)):
+            for block in scopes.enclosing(source, index):
+                if block.first == index:
+                    self.anchor = index
+                    return block
+        return None
+
+    def _is_due(self, source: Source, start: int, end: int) -> bool:
+        if source.zone(start) != self.zone:
+            return False
+        if self.zone != "code":
+            return True
+        receiver = receiver_at(source, start)
+        if self.reach == "member":
+            if receiver is None:
+                return self._is_plain_member(source, start, end)
+            return self.receiver is None or receiver == self.receiver or self._is_own_class(source, receiver)
+        if receiver is not None:
+            return source.uri != self.origin and receiver == stem_and_suffix(self.origin)[0]
+        if is_keyword(source, start, end):
+            return False
+        return self.reach == "local" or not _is_shadowed(source, start, self.old)
+
+    def _is_own_class(self, source: Source, receiver: str) -> bool:
+        return receiver in _SELVES and self.receiver in _SELVES and source.uri == self.origin
+
+    def _is_plain_member(self, source: Source, start: int, end: int) -> bool:
+        """Tell whether a bare word is the member's declaration, or a use of it in a language that needs no object."""
+        if is_keyword(source, start, end):
+            return False
+        line, _ = source.position(start)
+        blocks = scopes.enclosing(source, line)
+        if self.also_plain:
+            return bool(blocks) and not _is_shadowed(source, start, self.old)
+        content = source.lines[line]
+        inside = [block for block in blocks if block.first != line or block.is_class]
+        in_class = bool(inside) and inside[0].is_class
+        return in_class and (scopes.defines_in(content, self.old) or content.lstrip().startswith(self.old))
+
+
+def find_rename(edit: Edit, source: Source) -> Rename | None:
+    """Return the rename that an edit is, judged by the text as it is after it; None when it is none, or means only itself."""
+    pair = renamed_by(edit)
+    if pair is None or source.language is None or not _is_name(*pair, source):
+        return None
+    old, new = pair
+    start = source.start_of(edit.first)
+    sites = [_site(source, start + hunk.at) for hunk in edit.hunks]
+    zones = {site.zone for site in sites}
+    if len(zones) != 1:
+        return None
+    zone = zones.pop()
+    if zone != "code":
+        return Rename(old, new, edit.uri, "file", zone) if zone == "comment" or _is_path(source, sites) else None
+    plain = [site for site in sites if site.receiver is None]
+    if plain:
+        return _plain(edit, source, plain, old, new)
+    return _member(edit, source, sites[0], old, new)
+
+
+def renamed_by(edit: Edit) -> tuple[str, str] | None:
+    """Return the word and its replacement when an edit is nothing but that, however often."""
+    pairs = {hunk.renames for hunk in edit.hunks}
+    return pairs.pop() if len(pairs) == 1 else None
+
+
+def receiver_at(source: Source, start: int) -> str | None:
+    """Return the object in front of a member, None when the word at ``start`` is not a member."""
+    before = source.text[max(0, start - 60) : start]
+    match = _RECEIVER.search(before)
+    if match is not None:
+        return match[1]
+    return "" if before.rstrip().endswith((".", "->", "::")) and not before.rstrip().endswith("..") else None
+
+
+def is_keyword(source: Source, start: int, end: int) -> bool:
+    """Tell whether a word is the name of an argument or of a field in a call or a literal: somebody else's name."""
+    text = source.text
+    after = text[end : end + 3].lstrip()
+    before = text[max(0, start - 200) : start].rstrip()
+    family = source.language.name if source.language is not None else ""
+    if family == "python":
+        if not after.startswith("=") or after.startswith("==") or not before.endswith(("(", ",")):
+            return False
+        line, _ = source.position(start)
+        return _inside_brackets(source, start) and not any(
+            block.first <= line < block.body and not block.is_class for block in scopes.enclosing(source, line)
+        )
+    if before.endswith(("{", ",")) and family in {"javascript", "go", "rust"}:
+        if after.startswith(":") and not after.startswith("::"):
+            line, _ = source.position(start)
+            return not any(block.first <= line < block.body for block in scopes.enclosing(source, line))
+        # `{ name }` is the field and the variable in one: replacing the word would change the field too.
+        field = before.endswith("{") and not before.endswith("${")
+        return family != "go" and field and after.startswith("}")
+    return False
+
+
+def _inside_brackets(source: Source, start: int) -> bool:
+    depth = 0
+    for char in reversed(source.text[max(0, start - 2_000) : start]):
+        if char in ")]}":
+            depth += 1
+        elif char in "([{":
+            depth -= 1
+            if depth < 0:
+                return char == "("
+    return False
+
+
+def _is_shadowed(source: Source, start: int, name: str) -> bool:
+    line, _ = source.position(start)
+    for block in scopes.enclosing(source, line):
+        if not block.is_class and block.first != line and scopes.binds(source, block, name):
+            return True
+    return False
+
+
+def _is_name(old: str, new: str, source: Source) -> bool:
+    keywords = source.language.keywords if source.language is not None else frozenset()
+    return len(old) >= SHORTEST_OLD and len(new) >= SHORTEST_NEW and old not in keywords and new not in keywords
+
+
+def _site(source: Source, offset: int) -> _Site:
+    return _Site(offset, source.position(offset)[0], source.zone(offset), receiver_at(source, offset))
+
+
+def _is_path(source: Source, sites: list[_Site]) -> bool:
+    """Tell whether words in strings are parts of paths or whole strings: a word of a sentence is nobody's name."""
+    for site in sites:
+        line, at = source.position(site.offset)
+        content = source.lines[line]
+        before = content[:at][-1:]
+        word = re.match(r"\w+", content[at:])
+        after = content[at + len(word[0]) :][:1] if word else ""
+        if before not in "\"'`./:-_@#" or after not in "\"'`./:-_@#?=":
+            return False
+    return True
+
+
+def _plain(edit: Edit, source: Source, sites: list[_Site], old: str, new: str) -> Rename | None:
+    site = sites[0]
+    line = source.lines[site.line]
+    if is_keyword(source, site.offset, site.offset + len(new)):
+        return None
+    blocks = scopes.enclosing(source, site.line)
+    inside = [block for block in blocks if block.first != site.line]
+    if inside and inside[0].is_class and scopes.binds_in(source, line, new):
+        return _declared_member(edit, source, old, new)
+    for block in blocks:
+        in_head = block.first <= site.line < block.body
+        if block.is_class or (block.first == site.line and scopes.defines_in(line, new)):
+            continue
+        now, was = scopes.binds(source, block, new), scopes.binds(source, block, old)
+        if now or was or in_head:
+            changed_binding = any(
+                scopes.binds_in(source, source.lines[one.line], new) or block.first <= one.line < block.body
+                for one in sites
+            )
+            if not changed_binding and (now or _is_elsewhere(source, new, sites, block)):
+                return None
+            head = source.lines[block.first].strip()
+            return Rename(old, new, edit.uri, "local", "code", anchor=block.first, head=head, declared=changed_binding)
+    declared = any(scopes.binds_in(source, source.lines[one.line], new) for one in sites)
+    if scopes.defines(source, old):
+        # A copy got a name of its own: the original keeps its.  Only a new name without a declaration is a rename begun at a use.
+        return None if declared or scopes.declares(source, new) else _begun_at_use(edit, source, sites, old, new)
+    if declared:
+        return Rename(old, new, edit.uri, "file", "code", declared=True)
+    return _begun_at_use(edit, source, sites, old, new) if scopes.declares(source, old) else None
+
+
+def _begun_at_use(edit: Edit, source: Source, sites: list[_Site], old: str, new: str) -> Rename | None:
+    return None if _is_elsewhere(source, new, sites, None) else Rename(old, new, edit.uri, "file", "code")
+
+
+def _is_elsewhere(source: Source, new: str, sites: list[_Site], block: scopes.Block | None) -> bool:
+    """Tell whether the new word stands where it was not put by this change: then something that exists was meant."""
+    first = source.start_of(block.first) if block is not None else 0
+    last = source.start_of(block.last + 1) if block is not None else len(source.text)
+    known = {site.offset for site in sites}
+    for match in re.finditer(rf"(?<!\w){re.escape(new)}(?!\w)", source.text[first:last]):
+        offset = first + match.start()
+        if offset not in known and source.zone(offset) == "code" and receiver_at(source, offset) is None:
+            return True
+    return False
+
+
+def _declared_member(edit: Edit, source: Source, old: str, new: str) -> Rename | None:
+    """Return the rename of a method or field at its declaration; of a common name only its own object's uses are meant."""
+    if scopes.defines(source, old):
+        return None
+    family = source.language.name if source.language is not None else ""
+    own = "self" if family in {"python", "rust"} else "this"
+    receiver = own if old in COMMON_MEMBERS else None
+    bare = family in {"java", "c"}
+    return Rename(old, new, edit.uri, "member", "code", receiver=receiver, declared=True, also_plain=bare)
+
+
+def _member(edit: Edit, source: Source, site: _Site, old: str, new: str) -> Rename | None:
+    """Return the rename of a member at a use: the same object's other uses, within its class for an object's own."""
+    receiver = site.receiver or ""
+    known = {site.offset}
+    for match in re.finditer(rf"(?:\.|->|::)\s*{re.escape(new)}(?!\w)", source.text):
+        offset = match.end() - len(new)
+        if offset not in known and receiver_at(source, offset) == receiver and source.zone(offset) == "code":
+            return None
+    blocks = scopes.enclosing(source, site.line)
+    if receiver in _SELVES:
+        owner = next((block for block in blocks if block.is_class), None)
+        head = source.lines[owner.first].strip() if owner is not None else ""
+        anchor = owner.first if owner is not None else 0
+        return Rename(old, new, edit.uri, "member", "code", receiver=receiver, anchor=anchor, head=head)
+    return Rename(old, new, edit.uri, "member", "code", receiver=receiver) if receiver else None

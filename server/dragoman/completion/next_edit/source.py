@@ -1,0 +1,100 @@
+"""A document's text as one string while a question about it is answered, with its code, strings and comments told apart."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from functools import cached_property
+from typing import Literal
+
+from dragoman.completion.next_edit.languages import Language
+from dragoman.completion.query import TextView
+from dragoman.limits import NEXT_EDIT_CHARS, NEXT_EDIT_LINES
+
+Zone = Literal["code", "string", "comment"]
+
+
+class Source:
+    """One version of one document; offsets are code points from the text's start.
+
+    Made for one question and thrown away after it: nothing of the size of a document is kept between questions.
+    """
+
+    def __init__(self, uri: str, version: int, language: Language | None, lines: list[str]) -> None:
+        self.uri = uri
+        self.version = version
+        self.language = language
+        self.lines = lines
+
+    @cached_property
+    def text(self) -> str:
+        """The whole text."""
+        return "".join(self.lines)
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        starts, at = [], 0
+        for line in self.lines:
+            starts.append(at)
+            at += len(line)
+        return starts
+
+    def start_of(self, line: int) -> int:
+        """Return the offset at which a line begins; lines outside the text count as its ends."""
+        if line >= len(self._starts):
+            return len(self.text)
+        return self._starts[max(line, 0)]
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Return the line and the character of an offset."""
+        line = bisect_right(self._starts, offset) - 1
+        return line, offset - self._starts[line]
+
+    def zone(self, offset: int) -> Zone:
+        """Tell what stands at an offset; everything is code where the language is not known."""
+        borders, zones = self._zones
+        return zones[bisect_right(borders, offset) - 1]
+
+    @cached_property
+    def _zones(self) -> tuple[list[int], list[Zone]]:
+        """Return where each zone begins, and which it is."""
+        borders: list[int] = [0]
+        zones: list[Zone] = ["code"]
+
+        def add(start: int, end: int, zone: Zone) -> None:
+            borders.extend((start, end))
+            zones.extend((zone, "code"))
+
+        language = self.language
+        if language is None:
+            return borders, zones
+        for match in language.marks.finditer(self.text):
+            if match["comment"] is not None:
+                add(match.start(), match.end(), "comment")
+                continue
+            start, end = match.span()
+            holes = language.holes
+            if holes is not None and language.holes_only_after:
+                opening = match["open"]
+                holes = holes if any(letter in opening for letter in language.holes_only_after) else None
+            if holes is not None:
+                for hole in holes.finditer(self.text, start, end):
+                    if hole.start(1) >= 0:
+                        add(start, hole.start(1), "string")
+                        start = hole.end(1)
+            add(start, end, "string")
+        return borders, zones
+
+
+def read(uri: str, version: int, language: Language | None, text: TextView) -> Source | None:
+    """Read a document for a question; None when it is too large to be searched between two keys."""
+    count = text.line_count
+    if count > NEXT_EDIT_LINES:
+        return None
+    lines, room = [], NEXT_EDIT_CHARS
+    for index in range(count):
+        line = text.line(index)
+        room -= len(line)
+        if room < 0:
+            return None
+        lines.append(line)
+    return Source(uri, version, language, lines)
