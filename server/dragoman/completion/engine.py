@@ -87,23 +87,11 @@ class CompletionEngine:
         else:
             outcome = await self._suggest(query)
         self.counts[outcome.source if outcome.suggestions else outcome.reason] += 1
-        if outcome.suggestions:
-            self._show(query, outcome)
+        self._acceptance.answered(query, outcome)
         if outcome.reason != "superseded":
             self.last = outcome
             self.on_outcome(outcome)
         return outcome
-
-    def _show(self, query: CompletionQuery, outcome: Outcome) -> None:
-        first, *others = outcome.suggestions
-        self._acceptance.shown(
-            first,
-            query,
-            model=outcome.model,
-            generation=outcome.generation,
-            source=outcome.source,
-            alternatives=others,
-        )
 
     async def _behind_selected(self, query: CompletionQuery, selected: SelectedItem) -> Outcome:
         """Suggest what goes on from the popup's selected item, with the item as its beginning: clients ask for just that."""
@@ -224,7 +212,7 @@ class CompletionEngine:
         if self._policy.prefetch and not self._tasks.closed:
             self._tasks.start(self._prefetch(generation, typed, query, shape), name="prefetch")
         source: Literal["stream", "cache"] = "stream" if streaming else "cache"
-        return Outcome((suggestion,), source=source, model=generation.model, generation=generation.number)
+        return Outcome((suggestion,), source=source, model=generation.model)
 
     def _is_unlikely(self, generation: Generation, typed: str, text: str, query: CompletionQuery) -> bool:
         """Tell whether ``text`` is better not shown: judged once, when it is first looked at."""

@@ -86,5 +86,3 @@ class Outcome:
     detail: str = ""
     source: Literal["model", "stream", "cache", "edit", "identifiers", "none"] = "none"
     model: str = ""
-    generation: int = 0
-    """Number of the model's answer that the suggestions are part of, 0 without one."""
