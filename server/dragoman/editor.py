@@ -227,6 +227,7 @@ class EditorServices:
     def _watch_app(self) -> None:
         self._app.models.on_change = self._show_status
         self._app.completion.on_outcome = lambda _outcome: self._show_status()
+        self._app.completion.next_edit = self.next_edits.at_cursor
 
     def _show_status(self) -> None:
         self._client.notify_status(self._describe().as_dict())
