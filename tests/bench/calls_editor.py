@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dragoman.cancellation import cancel_and_wait
-from dragoman.completion.query import CompletionQuery
-from dragoman.completion.shape import shape_at
 from tests.bench.calls_model import Call, StandIn
 from tests.bench.calls_policies import Place, Policy
 from tests.bench.calls_typing import Buffer, Key, Typist, changes, draw, log_normal
@@ -30,22 +28,6 @@ REMEMBERED_EXAMPLES = 20
 _CLOSERS = ")]}>\"'`;,: \t"
 
 
-class Lines:
-    """A frozen text as the engine reads it."""
-
-    def __init__(self, lines: tuple[str, ...]) -> None:
-        self._lines = lines
-
-    @property
-    def line_count(self) -> int:
-        return len(self._lines)
-
-    def line(self, index: int) -> str:
-        if index < 0:
-            raise IndexError(index)
-        return self._lines[index] + ("\n" if index + 1 < len(self._lines) else "")
-
-
 @dataclass
 class Tally:
     """What one person's typing in one package came to; all of it adds up over packages."""
@@ -54,10 +36,6 @@ class Tally:
     hits: Counter[str] = field(default_factory=Counter)
     seconds: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
-
-
-def query_of(place: Place) -> CompletionQuery:
-    return CompletionQuery(place.uri, place.language, place.version, Lines(place.lines), place.row, place.column)
 
 
 class Editor:
@@ -171,9 +149,6 @@ class Editor:
     def _here(self, key: Key) -> Place:
         buffer = self._buffer
         lines = tuple(buffer.lines)
-        query = CompletionQuery(
-            self._uri, self._language, self._versions[self._uri], Lines(lines), buffer.row, buffer.column
-        )
         return Place(
             uri=self._uri,
             language=self._language,
@@ -183,7 +158,6 @@ class Editor:
             column=buffer.column,
             before=buffer.before,
             after=buffer.after,
-            multiline=shape_at(query, "auto").multiline,
             others=self._versions.total() - self._versions[self._uri],
             typed=key.typed,
         )

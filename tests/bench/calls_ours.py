@@ -10,9 +10,8 @@ from typing import Literal
 from dragoman.completion.engine import CompletionEngine
 from dragoman.completion.policy import CompletionPolicy
 from dragoman.completion.query import Suggestion
-from tests.bench.calls_editor import Lines, query_of
 from tests.bench.calls_model import StandIn
-from tests.bench.calls_policies import Place
+from tests.bench.calls_policies import Lines, Place
 from tests.support.scripted import OneTarget
 
 
@@ -46,7 +45,7 @@ class Dragoman:
 
     async def suggest(self, place: Place) -> str | None:
         loop = asyncio.get_running_loop()
-        query = query_of(place)
+        query = place.query
         generations = self.engine.counts["generations"]
         begun, at = time.perf_counter(), loop.time()
         outcome = await self.engine.suggest(query)
