@@ -12,7 +12,7 @@ import ssl
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from dragoman.errors import (
     ModelError,
@@ -29,6 +29,8 @@ from dragoman.models.streams import NdjsonReader, SseEvent, SseReader
 if TYPE_CHECKING:
     import httpx
 
+    from dragoman.models.providers.transport import Requests
+
 DONE: dict[str, Any] = {"[DONE]": True}
 """Yielded by `HttpClient.stream` for the mark that ends an OpenAI-compatible stream."""
 
@@ -40,7 +42,7 @@ BODY_LIMIT = 8 * 1024 * 1024
 """Bytes of a reply that is not streamed; the longest listings have some hundred KB."""
 ERROR_BODY_LIMIT = 64 * 1024
 """Bytes read of a refusal: the reason stands at its beginning."""
-_PRELOADED = ("dragoman.models.providers.transport", "httpcore", "certifi", "anyio._backends._asyncio")
+_PRELOADED = "dragoman.models.providers.transport"
 DRAIN_S = 0.25
 """How long to wait for the end of a body after the end mark; it normally comes in the same packet."""
 
@@ -51,15 +53,16 @@ class HttpClient:
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.known_models: tuple[str, ...] = ()
-        self._client: httpx.AsyncClient | None = None
+        self._transport: httpx.AsyncBaseTransport | None = None
+        self._requests: Requests | None = None
         self._closed = False
 
     async def aclose(self) -> None:
         """Close every connection; running calls end with an error."""
         self._closed = True
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.aclose()
 
     async def fetch(
         self,
@@ -117,14 +120,14 @@ class HttpClient:
                 )
                 return
             reader: SseReader | NdjsonReader = SseReader() if lines == "sse" else NdjsonReader()
-            pieces = response.aiter_raw()
+            pieces = aiter(_stream(response))
             waiting = True
             while True:
                 piece = await self._next_piece(pieces, asker, deadline, phase)
                 for item in reader.feed(piece) if piece else reader.end():
                     if isinstance(item, SseEvent) and item.is_done:
                         yield DONE
-                        await self._drain(pieces, asker)
+                        await self._drain(response, pieces, asker)
                         return
                     value = _parse(asker, item if isinstance(item, str) else item.data)
                     waiting = waiting and not has_token(value)
@@ -134,7 +137,7 @@ class HttpClient:
                 if not piece:
                     return
         finally:
-            await response.aclose()
+            await _stream(response).aclose()
 
     def asker(self, model: str | None = None, secret: str = "") -> Asker:
         """Say who asks, for messages."""
@@ -150,21 +153,21 @@ class HttpClient:
         try:
             return await self._read(response, asker, deadline, BODY_LIMIT)
         finally:
-            await response.aclose()
+            await _stream(response).aclose()
 
     async def _open(
         self, method: str, path: str, body: Any, asker: Asker, deadline: float, phase: Phase
     ) -> httpx.Response:
         """Send a request and return its reply, body unread; raises for every status but 2xx."""
         await preload()
-        client = self._get_client(asker)
+        transport, requests = self._connect(asker)
         import httpx
 
         url = path if "://" in path else self.endpoint.base_url + path
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         try:
             async with asyncio.timeout_at(deadline):
-                response = await client.send(client.build_request(method, url, content=content), stream=True)
+                response = await transport.handle_async_request(requests.make(method, url, content))
         except httpx.ConnectTimeout as error:
             raise self._connect_timeout(asker) from error
         except TimeoutError as error:
@@ -181,7 +184,7 @@ class HttpClient:
         except ModelError:
             refusal = b""
         finally:
-            await response.aclose()
+            await _stream(response).aclose()
         raise error_from_status(asker, response.status_code, refusal, response.headers)
 
     async def _next_piece(self, pieces: AsyncIterator[bytes], asker: Asker, deadline: float, phase: Phase) -> bytes:
@@ -198,8 +201,12 @@ class HttpClient:
             message = f"The answer of {asker.place} broke off."
             raise StreamBrokenError(message, hint="It may have stopped, or the network failed.") from error
 
-    async def _drain(self, pieces: AsyncIterator[bytes], asker: Asker) -> None:
-        """Read what follows the end mark, normally nothing: a body read to its end lets the connection be used again."""
+    async def _drain(self, response: httpx.Response, pieces: AsyncIterator[bytes], asker: Asker) -> None:
+        """Let what follows the end mark come, normally nothing: a body read to its end lets the connection be used again."""
+        release: Callable[[float], None] | None = response.extensions.get("release")
+        if release is not None:
+            release(DRAIN_S)
+            return
         with suppress(ModelError):
             while await self._next_piece(pieces, asker, _now() + DRAIN_S, "idle"):
                 pass
@@ -209,7 +216,7 @@ class HttpClient:
     ) -> bytes:
         """Read a body of at most ``limit`` bytes; a longer one is cut short or an error."""
         body = bytearray()
-        pieces = response.aiter_raw()
+        pieces = aiter(_stream(response))
         while piece := await self._next_piece(pieces, asker, deadline, "total"):
             body += piece
             if len(body) > limit:
@@ -234,25 +241,29 @@ class HttpClient:
 
     # -- the connection pool -------------------------------------------------------------------------------------------
 
-    def _get_client(self, asker: Asker) -> httpx.AsyncClient:
+    def _connect(self, asker: Asker) -> tuple[httpx.AsyncBaseTransport, Requests]:
         if self._closed:
             raise ProviderUnreachableError(f"{asker.place} is closed.")
-        if self._client is None:
-            from dragoman.models.providers.transport import make_client
+        if self._transport is None or self._requests is None:
+            from dragoman.models.providers.transport import Requests, make_transport
 
             try:
-                self._client = make_client(self.endpoint)
+                self._transport, self._requests = make_transport(self.endpoint), Requests(self.endpoint)
             except (OSError, ssl.SSLError, ValueError, ImportError) as error:
                 message = f"The connection to {asker.place} cannot be set up: {asker.clean(str(error))}."
                 raise ProviderUnreachableError(message, hint="Check proxy and ca_file of this provider.") from error
-        return self._client
+        return self._transport, self._requests
 
 
 async def preload() -> None:
     """Import the HTTP library without blocking the event loop; no work after the first time."""
-    for module in _PRELOADED:
-        if module not in sys.modules:
-            await asyncio.to_thread(importlib.import_module, module)
+    if _PRELOADED not in sys.modules:
+        await asyncio.to_thread(importlib.import_module, _PRELOADED)
+
+
+def _stream(response: httpx.Response) -> httpx.AsyncByteStream:
+    """Return a response's body as its transport gives it: bytes as they came, for nothing is compressed."""
+    return cast("httpx.AsyncByteStream", response.stream)
 
 
 def _now() -> float:

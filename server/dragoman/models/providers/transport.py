@@ -5,6 +5,7 @@ Imports httpx: only `dragoman.models.providers.http` imports this module, when t
 
 from __future__ import annotations
 
+import base64
 import ssl
 import sys
 from typing import Any, cast
@@ -18,14 +19,15 @@ sys.modules.setdefault("httpx._main", cast("Any", None))
 import httpx  # noqa: E402
 
 from dragoman.models.providers.endpoint import Endpoint, is_loopback  # noqa: E402
+from dragoman.models.providers.wire import Wire  # noqa: E402
 
 KEEPALIVE_S = 60.0
 """How long an idle connection is kept: longer than a pause in typing."""
 KEEPALIVE_CONNECTIONS = 8
 
 
-class Transport(httpx.AsyncHTTPTransport):
-    """httpx's transport, which closes what a cancelled call leaves behind.
+class ProxiedTransport(httpx.AsyncHTTPTransport):
+    """httpx's own transport, for endpoints behind a proxy, which closes what a cancelled call leaves behind.
 
     A call that is cancelled between connecting and sending leaves its connection in the pool, open, belonging to
     nobody and never used again: one in fifty of quickly superseded keystrokes.
@@ -47,20 +49,14 @@ class Transport(httpx.AsyncHTTPTransport):
                 await connection.aclose()
 
 
-def make_client(endpoint: Endpoint) -> httpx.AsyncClient:
-    """Make the HTTP client of an endpoint; raises OSError, ValueError or ImportError for a bad proxy or certificate."""
-    headers = {
-        "User-Agent": "dragoman",
-        "Content-Type": "application/json",
-        # Compressing a stream of tokens costs latency and saves nothing.
-        "Accept-Encoding": "identity",
-        **endpoint.headers,
-    }
-    if endpoint.api_key:
-        headers["Authorization"] = f"Bearer {endpoint.api_key}"
+def make_transport(endpoint: Endpoint) -> httpx.AsyncBaseTransport:
+    """Make the connections to an endpoint; raises OSError, ValueError or ImportError for a bad proxy or certificate."""
     proxy = endpoint.proxy or _proxy_of_the_environment(endpoint.base_url)
-    transport = Transport(
-        verify=_tls(endpoint, proxy),
+    tls = _tls(endpoint, proxy)
+    if proxy is None:
+        return Wire(tls, connect_s=endpoint.timeouts.connect, keep=KEEPALIVE_CONNECTIONS, keep_s=KEEPALIVE_S)
+    return ProxiedTransport(
+        verify=tls,
         trust_env=False,
         http2=False,
         proxy=proxy,
@@ -70,14 +66,51 @@ def make_client(endpoint: Endpoint) -> httpx.AsyncClient:
             keepalive_expiry=KEEPALIVE_S,
         ),
     )
-    return httpx.AsyncClient(
-        transport=transport,
-        headers=headers,
-        trust_env=False,
-        follow_redirects=False,
+
+
+class Requests:
+    """Makes the requests to one endpoint: what is alike in all of them is made once."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
         # Every other limit is ours, because httpx's cannot tell a first token from a later one.
-        timeout=httpx.Timeout(None, connect=endpoint.timeouts.connect),
-    )
+        timeout = httpx.Timeout(None, connect=endpoint.timeouts.connect)
+        self._extensions = {"timeout": timeout.as_dict()}
+        self._known: dict[str, tuple[httpx.URL, list[tuple[bytes, bytes]]]] = {}
+
+    def make(self, method: str, address: str, body: bytes | None) -> httpx.Request:
+        """Return a request; raises httpx.InvalidURL or httpx.UnsupportedProtocol for an address that is none."""
+        found = self._known.get(address)
+        if found is None:
+            found = self._known[address] = self._prepare(address)
+        url, headers = found
+        if body is not None:
+            headers = [*headers, (b"Content-Length", b"%d" % len(body))]
+        stream = httpx.ByteStream(body or b"")
+        return httpx.Request(method, url, headers=headers, stream=stream, extensions=self._extensions)
+
+    def _prepare(self, address: str) -> tuple[httpx.URL, list[tuple[bytes, bytes]]]:
+        url = httpx.URL(address)
+        if url.scheme not in ("http", "https") or not url.host:
+            raise httpx.UnsupportedProtocol(f"{address!r} is no http address")
+        headers = {
+            "Host": url.netloc.decode("ascii"),
+            "Accept": "*/*",
+            # Compressing a stream of tokens costs latency and saves nothing.
+            "Accept-Encoding": "identity",
+            "User-Agent": "dragoman",
+            "Content-Type": "application/json",
+        }
+        if self._endpoint.api_key:
+            headers["Authorization"] = f"Bearer {self._endpoint.api_key}"
+        stated = {name.lower() for name in self._endpoint.headers}
+        headers = {name: value for name, value in headers.items() if name.lower() not in stated}
+        headers |= self._endpoint.headers
+        if url.username or url.password:
+            headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
+            pair = f"{url.username}:{url.password}".encode()
+            headers["Authorization"] = f"Basic {base64.b64encode(pair).decode('ascii')}"
+        return url, httpx.Headers(headers).raw
 
 
 def _proxy_of_the_environment(url: str) -> str | None:
@@ -97,6 +130,7 @@ def _tls(endpoint: Endpoint, proxy: str | None) -> ssl.SSLContext:
     import certifi
 
     context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
     context.load_verify_locations(cafile=certifi.where())
     if endpoint.ca_file:
         context.load_verify_locations(cafile=endpoint.ca_file)
