@@ -37,6 +37,22 @@ def _count(node: Node) -> int:
     return faults
 
 
+def has_fault_in(tree: Tree, start: int, end: int) -> bool:
+    """Tell whether an error or something that is missing lies wholly within two offsets."""
+    root = tree.root_node
+    return root.has_error and _has_fault_in(root, start, end)
+
+
+def _has_fault_in(node: Node, start: int, end: int) -> bool:
+    if (node.is_error or node.is_missing) and start <= node.start_byte and node.end_byte <= end:
+        return True
+    return any(
+        _has_fault_in(child, start, end)
+        for child in node.children
+        if (child.has_error or child.is_missing) and child.end_byte >= start and child.start_byte <= end
+    )
+
+
 def open_brackets(tree: Tree, *, start: int = 0, end: int | None = None) -> list[OpenBracket]:
     """Return the brackets between two offsets that are opened and not closed there, outermost first.
 

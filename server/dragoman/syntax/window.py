@@ -63,6 +63,14 @@ class Window:
         return self.tree.root_node.descendant_for_byte_range(offset - 1, offset)
 
 
+def spliced(
+    grammar: Grammar, source: bytes, tree: Tree, start: int, end: int, text: bytes
+) -> tuple[bytes, Tree | None]:
+    """Return ``source``, whose tree is ``tree``, with ``text`` in place of ``[start, end)``, and its tree."""
+    new = source[:start] + text + source[end:]
+    return new, grammar.parse(new, _edited(tree, source, new, start, end, start + len(text)))
+
+
 def encode(text: str) -> bytes:
     """Return ``text`` in UTF-8 as the parser can read it: half a surrogate pair and NUL become other characters."""
     return text.encode("utf-8", "replace").replace(b"\0", b" ")

@@ -17,6 +17,7 @@ from dragoman.completion.postprocess import (
     special_tokens,
     suffix_lines,
     suffix_overlap,
+    syntax,
     trailing_space,
 )
 from dragoman.completion.postprocess.place import Place
@@ -31,6 +32,7 @@ FILTERS: tuple[tuple[str, Filter], ...] = (
     ("suffix overlap", suffix_overlap.cut_overlap),
     ("brackets", brackets.balance_brackets),
     ("selected item", selected_item.require_selected_item),
+    ("syntax", syntax.require_syntax),
     ("trailing space", trailing_space.strip_trailing_space),
     ("blank", blank.drop_blank),
 )

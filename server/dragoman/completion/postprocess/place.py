@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from dragoman.completion.structure import Cut
+from dragoman.syntax.window import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +24,9 @@ class Place:
     at_start: bool = True
     """False when the user already typed into the suggestion: its beginning has been judged before."""
     language: str = ""
+    window: Window | None = field(default=None, repr=False)
+    """The syntax around the cursor, None where it is not known."""
+    cut: Cut = ""
+    """``line`` when more lines were to come, ``length`` when the model was stopped by the number of its tokens."""
+    invoked: bool = False
+    """True when the user asked by hand: nothing is dropped then for its syntax."""
