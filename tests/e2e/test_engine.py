@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,16 @@ async def test_it_fills_in_the_middle(provider: EmbeddedProvider) -> None:
     assert again[-1].usage is not None
     assert again[-1].usage.cached_tokens >= usage.prompt_tokens - 1
     assert provider.state.phase == "ready"
+
+
+async def test_it_tells_the_probability_of_every_token(provider: EmbeddedProvider) -> None:
+    model = await model_of(provider)
+    chunks = await collect(model, replace(TOTAL, stop=(")\n",), logprobs=True))
+    tokens = [token for chunk in chunks for token in chunk.tokens]
+    assert "".join(token.text for token in tokens).startswith("".join(chunk.text for chunk in chunks))
+    # The words stand twice before it: it is sure of the first.
+    assert -1.0 < tokens[0].logprob <= 0.0
+    assert not any(chunk.tokens for chunk in await collect(model, TOTAL))
 
 
 async def test_the_model_says_what_it_is(provider: EmbeddedProvider) -> None:

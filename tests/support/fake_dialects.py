@@ -28,6 +28,8 @@ class Piece:
     finish: str | None = None
     count: int = 0
     accident: str | None = None
+    logprob: float | None = None
+    """Told when the request asks for it and the script tells them."""
 
 
 def dialect_of(path: str) -> str:
@@ -140,6 +142,7 @@ class Lines(ABC):
     def __init__(self, body: dict[str, Any], script: Script) -> None:
         self.body = body
         self.model = body.get("model", script.models[0])
+        self.tells = script.logprobs is not None and bool(body.get("logprobs") or body.get("n_probs"))
         self.prompt_tokens = len(tokenize(json.dumps(body.get("messages") or body.get("prompt", ""))))
 
     def render(self, piece: Piece) -> list[bytes]:
@@ -173,7 +176,9 @@ class OpenAiText(Lines):
     object_name = "text_completion"
 
     def choice(self, piece: Piece) -> dict[str, Any]:
-        return {"index": 0, "text": piece.text, "finish_reason": piece.finish, "logprobs": None}
+        told = {"tokens": [piece.text], "token_logprobs": [piece.logprob], "top_logprobs": None, "text_offset": [0]}
+        logprobs = told if self.tells and piece.text else None
+        return {"index": 0, "text": piece.text, "finish_reason": piece.finish, "logprobs": logprobs}
 
     def values(self, piece: Piece) -> list[dict[str, Any]]:
         head = {"id": "cmpl-1", "object": self.object_name, "created": 1700000000, "model": self.model}
@@ -212,6 +217,9 @@ class LlamaCpp(Lines):
 
     def values(self, piece: Piece) -> list[dict[str, Any]]:
         value: dict[str, Any] = {"index": 0, "content": piece.text, "tokens": [1], "stop": False, "id_slot": 0}
+        if self.tells and piece.text:
+            told = {"id": 1, "token": piece.text, "bytes": list(piece.text.encode()), "logprob": piece.logprob}
+            value["completion_probabilities"] = [{**told, "top_logprobs": [told]}]
         if piece.finish:
             value |= {
                 "stop": True,
@@ -245,6 +253,8 @@ class Ollama(Lines):
                 value["message"]["thinking"] = piece.thinking
         else:
             value["response"] = piece.text
+        if self.tells and piece.text:
+            value["logprobs"] = [{"token": piece.text, "logprob": piece.logprob, "bytes": list(piece.text.encode())}]
         if piece.finish:
             value |= {
                 "done_reason": piece.finish,

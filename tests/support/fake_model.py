@@ -62,6 +62,8 @@ class Script:
     """Send a chunk with broken UTF-8 after so many tokens."""
     error_after: int | None = None
     """Send an error object inside the stream after so many tokens."""
+    logprobs: list[float | None] | None = None
+    """Log-probabilities of the tokens, in turns, told to who asks for them; None for a server that knows nothing of them."""
     endless: bool = False
     """Repeat the answer until the client hangs up; ignores max_tokens."""
     silent: bool = False
@@ -314,7 +316,8 @@ class FakeModel:
                 exchange.tokens += 1
                 exchange.first_token = exchange.first_token or time.monotonic()
                 self._news.set()
-                yield Piece(text=token)
+                told = script.logprobs[count % len(script.logprobs)] if script.logprobs else None
+                yield Piece(text=token, logprob=told)
                 # Even without a delay the loop gets its turn, so that a hang-up is seen at once.
                 await (connection.pause(script.token_delay) if script.token_delay else asyncio.sleep(0))
             if not script.endless:

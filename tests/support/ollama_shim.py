@@ -83,13 +83,19 @@ class _Shim:
             path, ask = "/infill", {**ask, "input_prefix": body["prompt"], "input_suffix": body["suffix"]}
         else:
             path, ask = "/completion", {**ask, "prompt": body["prompt"]}
+        if body.get("logprobs"):
+            ask["n_probs"] = 1
         async for value in self._events(path, ask):
             if value.get("stop"):
                 reason = "length" if value.get("stop_type") == "limit" else "stop"
                 counts = {"prompt_eval_count": value["tokens_evaluated"], "eval_count": value["tokens_predicted"]}
                 yield {"response": value.get("content", ""), "done": True, "done_reason": reason, **counts}
             else:
-                yield {"response": value["content"], "done": False}
+                told = [
+                    {"token": one["token"], "logprob": one["logprob"]}
+                    for one in value.get("completion_probabilities", ())
+                ]
+                yield {"response": value["content"], "done": False, **({"logprobs": told} if told else {})}
 
     async def _chat(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         options = body.get("options", {})

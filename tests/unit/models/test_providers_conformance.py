@@ -14,7 +14,15 @@ import httpx
 import pytest
 
 from dragoman.errors import ContextOverflowError, ModelNotFoundError
-from dragoman.models.base import ChatMessage, ChatRequest, Chunk, CompletionRequest, Model, ModelInfo
+from dragoman.models.base import (
+    LOWEST_LOGPROB,
+    ChatMessage,
+    ChatRequest,
+    Chunk,
+    CompletionRequest,
+    Model,
+    ModelInfo,
+)
 from dragoman.models.profiles import format_fim
 from dragoman.models.providers import make_provider
 from dragoman.models.providers.endpoint import Endpoint, StatedModel, Timeouts
@@ -136,6 +144,20 @@ async def test_probe_and_models_tell_what_is_there(place: Place) -> None:
     assert infos[0].provider == "here"
     assert place.provider.is_local
     assert place.provider.max_concurrency >= 1
+
+
+async def test_tokens_come_with_their_probabilities_and_make_up_the_text(place: Place) -> None:
+    if place.fake is not None:
+        place.fake.configure(logprobs=[-0.25, -1.5])
+    model = await place.model()
+    chunks = await collect(model, fim(logprobs=True))
+    tokens = [token for chunk in chunks for token in chunk.tokens]
+    # The stop text's own token may follow.
+    assert "".join(token.text for token in tokens).startswith(text_of(chunks))
+    assert len(tokens) > 1
+    assert all(LOWEST_LOGPROB <= token.logprob <= 0 for token in tokens)
+    assert len({token.logprob for token in tokens}) > 1
+    assert not any(chunk.tokens for chunk in await collect(model, fim()))
 
 
 async def test_a_completion_streams_in_order_and_ends_with_its_finish(place: Place) -> None:
