@@ -38,6 +38,8 @@ _LINES_BEFORE, _LINES_AFTER = 150, 60
 """How much of the file counts as near; reading more takes longer than it tells."""
 _ECHO_BEFORE, _ECHO_AFTER = 40, 12
 _WORD = re.compile(r"[^\W\d]\w*")
+_WORD_BEGUN = re.compile(r"\w+\Z")
+_WORD_END = re.compile(r"\w")
 _PART = re.compile(r"\w+|[^\w\s]")
 _STRINGS = re.compile(r'"""(?:.|\n)*?"""|' + r"'''(?:.|\n)*?'''|" + r'"(?:\\.|[^"\\\n])*"' + r"|'(?:\\.|[^'\\\n])*'")
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
@@ -135,7 +137,9 @@ def measure(
     lines = shown.split("\n")
     first = next((line for line in lines if line.strip()), "")
     logprobs = _logprobs_of(tokens, first, len(typed))
-    near = _near(query.text, query.line, head, rest)
+    begun = _WORD_BEGUN.search(head[-100:])
+    word = begun.group() if begun is not None else ""
+    near = _near(query.text, query.line, head[: len(head) - len(word)], rest)
     return ShowFeatures(
         mean_logprob=sum(logprobs) / len(logprobs) if logprobs else None,
         min_logprob=min(logprobs, default=None),
@@ -146,7 +150,7 @@ def measure(
         parses=parses,
         echo=_echo(query.text, query.line, [head + lines[0], *lines[1:]]),
         repetition=_repetition(shown),
-        known_identifiers=_known(head, shown, near),
+        known_identifiers=_known(word, shown, near),
         ends_cleanly=ends_cleanly(shown, rest),
         context=context_of(head, rest),
         language_known=language_known,
@@ -204,10 +208,11 @@ def _near(text: TextView, line: int, head: str, rest: str) -> str:
     return "".join((*before, head, "\n", rest, "\n", *after))
 
 
-def _known(head: str, shown: str, near: str) -> float:
-    begun = re.search(r"\w*\Z", head[-100:])
-    start = begun.group() if begun is not None else ""
-    words = {word for word in _WORD.findall(start + _STRINGS.sub(" ", shown)) if len(word) > 1}
+def _known(begun: str, shown: str, near: str) -> float:
+    """Return the share of the identifiers of ``shown``, the first of which goes on from ``begun``, that stand in ``near``."""
+    bare = _STRINGS.sub(" ", shown)
+    whole = begun + bare if _WORD_END.match(bare) else bare
+    words = {word for word in _WORD.findall(whole) if len(word) > 1}
     if not words:
         return 1.0
     known = sum(1 for word in words if word in near and re.search(rf"\b{re.escape(word)}\b", near) is not None)
