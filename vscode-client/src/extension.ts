@@ -1,6 +1,7 @@
 import { ConfigurationTarget, type ExtensionContext, commands, window, workspace } from 'vscode';
 import { Installer } from './install';
 import { showMenu, toggleCompletions, toggleLanguage } from './menu';
+import { NextEdits } from './nextEdit';
 import { Server } from './server';
 import { faceOf, StatusBar } from './statusBar';
 import { runInTerminal } from './terminal';
@@ -26,8 +27,11 @@ export function activate(context: ExtensionContext): void {
     serverFailed: (sentence) => void complain(sentence, 'Restart', 'Show Log', 'Run Doctor'),
   });
   server = own;
+  const nextEdits = new NextEdits(own);
 
   const actions = {
+    nextEdit: () => nextEdits.go(),
+    dismissNextEdit: () => nextEdits.dismiss(),
     menu: () => showMenu(own, faceOf(own)),
     toggle: toggleCompletions,
     toggleLanguage,
@@ -117,6 +121,7 @@ export function activate(context: ExtensionContext): void {
     log,
     statusBar,
     installer,
+    nextEdits,
     workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration('dragoman.server')) {
         void own.restart();

@@ -1,5 +1,5 @@
 import * as os from 'node:os';
-import { type ExtensionContext, type LogOutputChannel, workspace } from 'vscode';
+import { type CancellationToken, type ExtensionContext, type LogOutputChannel, workspace } from 'vscode';
 import {
   CloseAction,
   type CloseHandlerResult,
@@ -70,6 +70,18 @@ export class Server {
     }
     await client.sendRequest('workspace/executeCommand', { command, arguments: [argument] });
     return true;
+  }
+
+  /** Sends a request of our own; undefined when no server runs. */
+  async request(method: string, params: object, token?: CancellationToken): Promise<unknown> {
+    return this.state === 'running' ? this.client?.sendRequest(method, params, token) : undefined;
+  }
+
+  /** Sends a notification of our own, if a server runs. */
+  async notify(method: string, params: object): Promise<void> {
+    if (this.state === 'running') {
+      await this.client?.sendNotification(method, params);
+    }
   }
 
   /** Tells the server the settings as they are now. */

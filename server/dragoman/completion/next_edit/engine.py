@@ -123,23 +123,21 @@ class NextEdits:
         begun = 0
         while begun + 1 < len(edits) and goes_on(edits[begun], edits[begun + 1]):
             begun += 1
-        found = self._derive(edits[begun:]) or (self._derive(edits) if begun else None)
-        if found is None and len(edits) > 1:
-            whole = newest.after_of(edits[1])
-            found = None if whole is None else self._derive((whole, *edits[2:]))
-        return found
+        return (
+            self._of_names(going_on(edits[begun:]))
+            or self._derive(edits[begun:])
+            or (self._derive(edits) if begun else None)
+        )
 
     def _derive(self, edits: Sequence[Edit]) -> Pattern | None:
-        newest = edits[0]
-        if not newest.hunks:
+        return self._of_names(edits[0]) or find_repeat(edits)
+
+    def _of_names(self, edit: Edit) -> Pattern | None:
+        """Return the changed signature or the rename that an edit is, None when it is neither."""
+        if not may_be_pattern(edit):
             return None
-        repeat = find_repeat(edits)
-        if repeat is None and not may_be_pattern(newest):
-            return None
-        source = self._read(newest.uri)
-        if source is None:
-            return None
-        return find_signature_change(newest, source) or find_rename(newest, source) or repeat
+        source = self._read(edit.uri)
+        return None if source is None else find_signature_change(edit, source) or find_rename(edit, source)
 
     # -- the places ----------------------------------------------------------------------------------------------------
 
@@ -149,8 +147,19 @@ class NextEdits:
         if pattern is None:
             return ()
         if self._found is None or self._found.changes != self._history.changes:
-            self._found = _Found(self._history.changes, tuple(self._search_all(pattern)))
+            found = self._search_all(pattern)
+            if not found and (fresh := self._begun_anew(pattern)) is not None:
+                # The series is through, and the newest edit begins another one like it, in another function or file.
+                self._pattern = fresh
+                found = [] if fresh.key == self._dismissed else self._search_all(fresh)
+            self._found = _Found(self._history.changes, tuple(found))
         return self._found.edits
+
+    def _begun_anew(self, pattern: Pattern) -> Pattern | None:
+        """Return the pattern that the newest edit is by itself when it is another one than ``pattern``."""
+        edits = self._history.edits()
+        fresh = self._of_names(edits[0]) if edits else None
+        return None if fresh is None or fresh.key == pattern.key else fresh
 
     def _search_all(self, pattern: Pattern) -> list[NextEdit]:
         language = language_of(pattern.origin)
@@ -184,7 +193,9 @@ class NextEdits:
 
 def may_be_pattern(edit: Edit) -> bool:
     """Tell cheaply whether an edit can be a rename or a changed signature."""
-    return renamed_by(edit) is not None or "(" in edit.after or "," in edit.after or "," in edit.before
+    return bool(edit.hunks) and (
+        renamed_by(edit) is not None or "(" in edit.after or "," in edit.after or "," in edit.before
+    )
 
 
 def word_pair(pattern: Pattern) -> tuple[str, str] | None:
@@ -196,6 +207,17 @@ def goes_on(newer: Edit, older: Edit) -> bool:
     """Tell whether ``newer`` does at another place what ``older`` did, or has begun to."""
     pair = renamed_by(older)
     return pair is not None and (renamed_by(newer) == pair or is_on_the_way(newer, pair))
+
+
+def going_on(edits: Sequence[Edit]) -> Edit:
+    """Return the newest edit with those before it on which it went on in the same lines, as one."""
+    whole = edits[0]
+    for earlier in edits[1:]:
+        both = whole.after_of(earlier)
+        if both is None:
+            break
+        whole = both
+    return whole
 
 
 def is_on_the_way(edit: Edit, pair: tuple[str, str] | None) -> bool:

@@ -31,6 +31,8 @@ COMMON_MEMBERS: Final = words(
 """Members that half of all objects have: of those only the same object's are offered."""
 
 _RECEIVER: Final = re.compile(r"([\w\])]+)\s*(?:\?\.|\.|->|::)\s*\Z")
+_BEFORE_PATH: Final = frozenset("\"'`./:-_@#")
+_BEHIND_PATH: Final = frozenset("\"'`./:-_@#?=")
 _SELVES: Final = frozenset({"self", "this", "cls", "super"})
 
 Reach = Literal["local", "member", "file"]
@@ -73,7 +75,7 @@ class Rename:
     @property
     def key(self) -> str:
         """What the change is."""
-        return f"rename {self.old} {self.new}"
+        return f"rename {self.old} {self.new} {self.origin} {self.head}"
 
     @property
     def rename(self) -> Rename:
@@ -136,7 +138,7 @@ class Rename:
         if source.zone(start) != self.zone:
             return False
         if self.zone != "code":
-            return True
+            return self.zone == "comment" or is_path_word(source, start, end)
         receiver = receiver_at(source, start)
         if self.reach == "member":
             if receiver is None:
@@ -162,7 +164,7 @@ class Rename:
         content = source.lines[line]
         inside = [block for block in blocks if block.first != line or block.is_class]
         in_class = bool(inside) and inside[0].is_class
-        return in_class and (scopes.defines_in(content, self.old) or content.lstrip().startswith(self.old))
+        return in_class and (scopes.defines_in(content, self.old) or scopes.declares_member(content, self.old))
 
 
 def find_rename(edit: Edit, source: Source) -> Rename | None:
@@ -178,7 +180,8 @@ def find_rename(edit: Edit, source: Source) -> Rename | None:
         return None
     zone = zones.pop()
     if zone != "code":
-        return Rename(old, new, edit.uri, "file", zone) if zone == "comment" or _is_path(source, sites) else None
+        is_named = zone == "comment" or all(is_path_word(source, one.offset, one.offset + len(new)) for one in sites)
+        return Rename(old, new, edit.uri, "file", zone) if is_named else None
     plain = [site for site in sites if site.receiver is None]
     if plain:
         return _plain(edit, source, plain, old, new)
@@ -218,7 +221,7 @@ def is_keyword(source: Source, start: int, end: int) -> bool:
             line, _ = source.position(start)
             return not any(block.first <= line < block.body for block in scopes.enclosing(source, line))
         # `{ name }` is the field and the variable in one: replacing the word would change the field too.
-        field = before.endswith("{") and not before.endswith("${")
+        field = before.endswith("{") and source.zone(start - 1) == "code"
         return family != "go" and field and after.startswith("}")
     return False
 
@@ -238,7 +241,15 @@ def _inside_brackets(source: Source, start: int) -> bool:
 def _is_shadowed(source: Source, start: int, name: str) -> bool:
     line, _ = source.position(start)
     for block in scopes.enclosing(source, line):
-        if not block.is_class and block.first != line and scopes.binds(source, block, name):
+        if block.is_class:
+            continue
+        # The head's own name belongs to what is around it, its parameters do not.
+        if block.first <= line < block.body:
+            if scopes.is_parameter(source, block, name) and not source.text[start + len(name) :].lstrip().startswith(
+                "("
+            ):
+                return True
+        elif scopes.binds(source, block, name):
             return True
     return False
 
@@ -252,17 +263,9 @@ def _site(source: Source, offset: int) -> _Site:
     return _Site(offset, source.position(offset)[0], source.zone(offset), receiver_at(source, offset))
 
 
-def _is_path(source: Source, sites: list[_Site]) -> bool:
-    """Tell whether words in strings are parts of paths or whole strings: a word of a sentence is nobody's name."""
-    for site in sites:
-        line, at = source.position(site.offset)
-        content = source.lines[line]
-        before = content[:at][-1:]
-        word = re.match(r"\w+", content[at:])
-        after = content[at + len(word[0]) :][:1] if word else ""
-        if before not in "\"'`./:-_@#" or after not in "\"'`./:-_@#?=":
-            return False
-    return True
+def is_path_word(source: Source, start: int, end: int) -> bool:
+    """Tell whether a word in a string is a part of a path or the whole string: a word of a sentence is nobody's name."""
+    return source.text[start - 1 : start] in _BEFORE_PATH and source.text[end : end + 1] in _BEHIND_PATH
 
 
 def _plain(edit: Edit, source: Source, sites: list[_Site], old: str, new: str) -> Rename | None:
@@ -272,11 +275,15 @@ def _plain(edit: Edit, source: Source, sites: list[_Site], old: str, new: str) -
         return None
     blocks = scopes.enclosing(source, site.line)
     inside = [block for block in blocks if block.first != site.line]
-    if inside and inside[0].is_class and scopes.binds_in(source, line, new):
+    own_name = (
+        scopes.defines_in(line, new) or re.match(r"\s*\(", source.text[site.offset + len(new) :][:20]) is not None
+    )
+    in_parameters = bool(blocks) and blocks[0].first == site.line and not blocks[0].is_class and not own_name
+    if inside and inside[0].is_class and not in_parameters and scopes.declares_member(line, new):
         return _declared_member(edit, source, old, new)
     for block in blocks:
         in_head = block.first <= site.line < block.body
-        if block.is_class or (block.first == site.line and scopes.defines_in(line, new)):
+        if block.is_class or (block.first == site.line and own_name):
             continue
         now, was = scopes.binds(source, block, new), scopes.binds(source, block, old)
         if now or was or in_head:

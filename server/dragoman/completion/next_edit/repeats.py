@@ -14,7 +14,7 @@ from dragoman.completion.next_edit.source import Source
 from dragoman.completion.next_edit.tokens import compare, is_word, narrow, split
 from dragoman.limits import LONG_LINE_CHARS, NEXT_EDIT_PLACES
 
-CONTEXT_TOKENS: Final = 3
+CONTEXT_TOKENS: Final = 4
 """Tokens beside a replaced piece that must be alike where both examples have them in common."""
 
 MOST_SLOTS: Final = 4
@@ -131,7 +131,7 @@ class Repeat:
     @property
     def key(self) -> str:
         """What the change is."""
-        return f"repeat {self.rule!r}"
+        return f"repeat {self.rule!r} {self.origin}"
 
     @property
     def rename(self) -> None:
@@ -243,7 +243,7 @@ def _blanks(line: str) -> str:
 
 
 def _indentation(tokens: Sequence[str]) -> int:
-    return 1 if tokens and tokens[0].isspace() else 0
+    return next((index for index, token in enumerate(tokens) if not token.isspace()), len(tokens))
 
 
 def _replacement(one: tuple[str, str], other: tuple[str, str]) -> Replacement | None:

@@ -183,6 +183,16 @@ def binds_in(source: Source, line: str, name: str) -> bool:
     return _binding(family, name).search(line) is not None
 
 
+def declares_member(line: str, name: str) -> bool:
+    """Tell whether a line in a class begins with the declaration of a method or field of this name."""
+    return re.match(rf"\s*(?:[\w<>\[\],.*&?@#]+\s+)*[*&#]*{re.escape(name)}\s*(?:[(:=;!?<,]|$)", line) is not None
+
+
+def is_parameter(source: Source, block: Block, name: str) -> bool:
+    """Tell whether a function's head names a parameter so."""
+    return _parameter(name).search("".join(source.lines[block.first : block.body])) is not None
+
+
 def _in_code(source: Source, pattern: re.Pattern[str], offset: int, text: str) -> int | None:
     for match in pattern.finditer(text):
         if source.zone(offset + match.start()) == "code" or source.zone(offset + match.end() - 1) == "code":

@@ -45,7 +45,8 @@ class SignatureChange:
     @property
     def key(self) -> str:
         """What the change is."""
-        return f"signature {self.called}({', '.join(self.was.names)}) ({', '.join(one.text for one in self.now.parameters)})"
+        parameters = ", ".join(one.text for one in self.now.parameters)
+        return f"signature {self.called}({', '.join(self.was.names)}) ({parameters}) {self.origin}"
 
     def may_touch(self, line: str) -> bool:
         """Tell whether a line names the function or the parameter; its arguments may stand on lines that do not."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final
 
-_TOKEN: Final = re.compile(r"[^\W\d]\w*|\d[\w.]*|\s+|.", re.DOTALL)
+_TOKEN: Final = re.compile(r"[^\W\d]\w*|\d[\w.]*|\r\n|.", re.DOTALL)
 _WORD: Final = re.compile(r"[^\W\d]\w*\Z")
 _MOST_TOKENS: Final = 400
 """Where more than this is new, no small change is made: it is rewritten."""
@@ -37,7 +37,7 @@ def is_word(token: str) -> bool:
 
 
 def split(text: str) -> list[str]:
-    """Cut a text into words, numbers, runs of blanks, and single other characters."""
+    """Cut a text into words, numbers, and single other characters, blanks among them."""
     return _TOKEN.findall(text)
 
 
