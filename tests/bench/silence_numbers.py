@@ -21,7 +21,10 @@ class Judged:
     package: str
     right: bool
     similarity: float
+    sound: bool
+    """Whether the engine's own check finds no new error."""
     parses: bool
+    """Whether Python parses the whole file with it."""
     ranks: Mapping[str, float]
 
 
@@ -79,6 +82,7 @@ def compare(judged: Sequence[Judged], methods: Sequence[str], coverages: Sequenc
                 "ratio_low": ratio_low,
                 "ratio_high": ratio_high,
                 "similarity": round(sum(one.similarity for one in shown) / max(1, len(shown)), 1),
+                "sound": round(sum(one.sound for one in shown) / max(1, len(shown)), 4),
                 "parsing": round(sum(one.parses for one in shown) / max(1, len(shown)), 4),
                 "shown": len(shown),
                 "samples": len(judged),
