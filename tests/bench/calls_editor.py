@@ -10,12 +10,12 @@ import asyncio
 import contextlib
 import re
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dragoman.cancellation import cancel_and_wait
 from tests.bench.calls_model import Call, StandIn
-from tests.bench.calls_policies import Place, Policy
+from tests.bench.calls_place import Place
+from tests.bench.calls_policies import Policy
 from tests.bench.calls_typing import Buffer, Key, Typist, changes, draw, log_normal
 
 HUNK_PAUSE_S = 3.0
@@ -25,6 +25,8 @@ LOOK_S = 0.4
 FEWEST_CHARS = 3
 """Shorter suggestions are typed, not accepted."""
 REMEMBERED_EXAMPLES = 20
+FARTHEST_TYPED = 1_000
+"""How far back the origin of what is on screen is looked for."""
 _CLOSERS = ")]}>\"'`;,: \t"
 
 
@@ -134,7 +136,7 @@ class Editor:
         self.tally.counts["keys"] += 1
         self._last = key
         self._versions[self._uri] += 1
-        self._place = place = self._here(key)
+        self._place = self.model.place = place = self._here(key)
         self._known_calls = len(self.model.calls)
         self._running = [call for call in self.model.calls[-4:] if call.running]
         changed = getattr(self.policy, "changed", None)
@@ -216,13 +218,23 @@ class Editor:
             return
         self._tick()
         if old and not self._stale:
-            self.tally.counts["replaced" if text else "vanished"] += not (text and text.startswith(old))
+            self.tally.counts["replaced" if text else "vanished"] += not self._same(old, text)
         if not text:
             self._text, self._through = "", 0
         else:
             self._text, self._through = text, 0
             self._stale = self._source(text) is None
         self._is_right = self._right()
+
+    def _same(self, old: str, text: str) -> bool:
+        """Tell whether ``text`` extends ``old``, or lacks just what the editor put behind the cursor meanwhile."""
+        assert self._place is not None
+        cut = (
+            old.startswith(text)
+            and self._place.after[:1] in _CLOSERS
+            and old[len(text) :].startswith(self._place.after[:1])
+        )
+        return (bool(text) and text.startswith(old)) or cut or not old.strip()
 
     def _count_answer(self, text: str) -> None:
         counts = self.tally.counts
@@ -250,7 +262,13 @@ class Editor:
             return "after accept"
         if self._last.kind == "backspace":
             return "backspace"
+        if call.place is not None and call.place.row != self._place.row and not self._source_at_cursor(call):
+            return "moved line"
         return "exact" if self._place.before.endswith(call.before) else "typed-through"
+
+    def _source_at_cursor(self, call: Call) -> bool:
+        assert self._place is not None
+        return call.before[-40:] in self._place.before
 
     def _source(self, text: str) -> Call | None:
         """Return the call whose answer ``text`` is at this cursor; None when it belongs to another text: it is stale.
@@ -260,20 +278,37 @@ class Editor:
         """
         assert self._place is not None
         found = self._source_at(self._place.before, text)
-        if found is None and (lead := re.match(r"\n[ \t]*", text)):
-            # Asked ahead of the cursor, for the beginning of the next line.
+        if found is None and (lead := re.match(r"\s+", text)):
+            # Asked ahead of the cursor: behind a line break, or further in.
             found = self._source_at(self._place.before + lead[0], text[lead.end() :])
-        return found
+        return found or self._source_of_moved(text)
+
+    def _source_of_moved(self, text: str) -> Call | None:
+        """Return the call for the same line when it stood elsewhere among the same lines."""
+        place = self._place
+        assert place is not None
+        head, others = place.lines[place.row][: place.column], None
+        for call in reversed(self.model.calls[-200:]):
+            asked = call.place
+            if asked is None or asked.uri != place.uri or call.text == "" or asked.row == place.row:
+                continue
+            line = call.before.rsplit("\n", 1)[-1]
+            if not (line.strip() and head.startswith(line) and _goes_on(call, head[len(line) :], text)):
+                continue
+            others = others or _others(place)
+            if others == _others(asked):
+                return call
+        return None
 
     def _source_at(self, before: str, text: str) -> Call | None:
         assert self._place is not None
         after = _near_after(self._place.after)
-        for typed in range(min(240, len(before)) + 1):
+        for typed in range(min(FARTHEST_TYPED, len(before)) + 1):
             end = len(before) - typed
             for call in reversed(self.model.begun_at(before[max(0, end - 24) : end])):
                 if _near_after(call.after) != after or not before[:end].endswith(_near_before(call.before)):
                     continue
-                if _goes_on(call.text, before[end:], text):
+                if _goes_on(call, before[end:], text):
                     return call
         return None
 
@@ -303,6 +338,10 @@ class Editor:
         seconds["right"] += spent if self._rest and self._is_right else 0.0
 
 
+def _others(place: Place) -> Counter[str]:
+    return Counter(line for row, line in enumerate(place.lines) if row != place.row)
+
+
 def _first_line(text: str) -> str:
     """Return the first line that says something, with the line breaks before it."""
     end = text.find("\n", len(text) - len(text.lstrip()))
@@ -327,14 +366,17 @@ def _near_after(after: str) -> str:
     return f"{rest.lstrip(_CLOSERS)}\n{following}"
 
 
-def _goes_on(answer: str, typed: str, text: str) -> bool:
-    """Tell whether ``text`` is what ``answer`` says behind ``typed``; indentation may have been adapted."""
-    shown: Sequence[str] = _first_line(text).split()
-    for said in (answer, answer.lstrip()):
+def _goes_on(call: Call, typed: str, text: str) -> bool:
+    """Tell whether ``text`` is what ``call`` said behind ``typed``.
+
+    Indentation may have been adapted, and the line's head left out where the model began by saying it again.
+    """
+    shown = "".join(_first_line(text).split())
+    head = call.before.rsplit("\n", 1)[-1].strip()
+    answer = call.text.lstrip()
+    for said in (call.text, answer, answer.removeprefix(head)):
         for done in (typed, typed.lstrip(" \t")):
-            if said.startswith(done) and "".join(said[len(done) :].split()).startswith("".join(shown)):
+            if said.startswith(done) and "".join(said[len(done) :].split()).startswith(shown):
                 return True
-    # Line by line without indentation: the text may be indented otherwise than the model wrote it.
-    flat = "".join(answer.split())
-    flat_typed = "".join(typed.split())
-    return flat.startswith(flat_typed + "".join(shown))
+    # The text may be indented otherwise than the model wrote it.
+    return "".join(answer.split()).startswith("".join(typed.split()) + shown)

@@ -14,6 +14,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from dragoman.models.base import ChatRequest, Chunk, CompletionRequest, ModelInfo
+from tests.bench.calls_place import Place
 from tests.bench.calls_typing import Typist, draw, log_normal
 
 FIRST_TOKEN_S = 0.25
@@ -39,6 +40,8 @@ class Call:
     started: float
     text: str = ""
     tokens: int = 0
+    place: Place | None = None
+    """Where the editor's cursor was."""
     running: bool = True
     shown: bool = False
 
@@ -54,6 +57,8 @@ class StandIn:
     """The new version's lines, from which wrong answers are taken."""
     calls: list[Call] = field(default_factory=list)
     by_end: dict[str, list[Call]] = field(default_factory=lambda: defaultdict(list))
+    place: Place | None = None
+    """Where the editor's cursor is."""
     info: ModelInfo = field(default_factory=lambda: ModelInfo("stand-in", "bench", frozenset({"completion", "fim"})))
 
     # -- the model -----------------------------------------------------------------------------------------------------
@@ -68,7 +73,8 @@ class StandIn:
         raise AssertionError("completion never chats")
 
     def open(self, before: str, after: str) -> Call:
-        call = Call(len(self.calls), before[-NEAR_CHARS:], after[:NEAR_CHARS], asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        call = Call(len(self.calls), before[-NEAR_CHARS:], after[:NEAR_CHARS], now, place=self.place)
         self.calls.append(call)
         self.by_end[before[-_KEY_CHARS:]].append(call)
         return call

@@ -11,7 +11,7 @@ from dragoman.completion.engine import CompletionEngine
 from dragoman.completion.policy import CompletionPolicy
 from dragoman.completion.query import Suggestion
 from tests.bench.calls_model import StandIn
-from tests.bench.calls_policies import Lines, Place
+from tests.bench.calls_place import Lines, Place
 from tests.support.scripted import OneTarget
 
 
