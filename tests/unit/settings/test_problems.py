@@ -33,6 +33,10 @@ def first_problem(tmp_path: Path, text: str) -> str:
         ("[review]\nzzz = 1", "2: unknown key 'review.zzz'. Known here: on_save."),
         ("[completion]\n\ntrigger = 'automatc'", "3: 'completion.trigger' must be 'automatic' or 'invoked', not \"automatc\". Did you mean 'automatic'?"),
         ("[completion]\ndebounce_ms = 'fast'", "2: 'completion.debounce_ms' must be 'adaptive' or a number, not \"fast\"."),
+        (
+            "[completion]\nshow_threshold = 1.5",
+            "2: 'completion.show_threshold' must be at most 1, not 1.5.",
+        ),
         ("[completion]\nshow_after_ms = -1", "2: 'completion.show_after_ms' must be at least 0, not -1."),
         ("[completion]\nmax_tokens = '128'", "2: 'completion.max_tokens' must be a whole number, not \"128\"."),
         ("[completion]\nenabled = 1", "2: 'completion.enabled' must be true or false, not 1."),
