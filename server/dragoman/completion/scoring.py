@@ -37,6 +37,8 @@ It is not independent: the suggestions that were accepted had probabilities too.
 _LINES_BEFORE, _LINES_AFTER = 150, 60
 """How much of the file counts as near; reading more takes longer than it tells."""
 _ECHO_BEFORE, _ECHO_AFTER = 40, 12
+_LINE_CHARS = 300
+"""How much of each line: behind that it is data."""
 _WORD = re.compile(r"[^\W\d]\w*")
 _WORD_BEGUN = re.compile(r"\w+\Z")
 _WORD_END = re.compile(r"\w")
@@ -203,9 +205,9 @@ def _logprobs_of(tokens: Sequence[Token], line: str, begin: int) -> list[float]:
 
 
 def _near(text: TextView, line: int, head: str, rest: str) -> str:
-    before = [text.line(index) for index in range(max(0, line - _LINES_BEFORE), line)]
-    after = [text.line(index) for index in range(line + 1, min(text.line_count, line + 1 + _LINES_AFTER))]
-    return "".join((*before, head, "\n", rest, "\n", *after))
+    first, last = max(0, line - _LINES_BEFORE), min(text.line_count, line + 1 + _LINES_AFTER)
+    others = (text.line(index)[:_LINE_CHARS] for index in range(first, last) if index != line)
+    return "\n".join((head[-_LINE_CHARS:], rest[:_LINE_CHARS], *others))
 
 
 def _known(begun: str, shown: str, near: str) -> float:
@@ -221,7 +223,7 @@ def _known(begun: str, shown: str, near: str) -> float:
 
 def _echo(text: TextView, line: int, made: Sequence[str]) -> float:
     first, last = max(0, line - _ECHO_BEFORE), min(text.line_count, line + 1 + _ECHO_AFTER)
-    near = {text.line(index).strip() for index in range(first, last) if index != line}
+    near = {text.line(index)[:_LINE_CHARS].strip() for index in range(first, last) if index != line}
     worthy = [one for one in (part.strip() for part in made) if len(one) >= 6]
     return sum(1 for one in worthy if one in near) / len(worthy) if worthy else 0.0
 
