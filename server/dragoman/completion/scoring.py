@@ -16,6 +16,7 @@ from typing import Literal
 
 from dragoman.completion.query import CompletionQuery, TextView
 from dragoman.completion.scoring_weights import WITH_PROBABILITIES, WITHOUT_PROBABILITIES
+from dragoman.limits import USUAL_ACCEPTANCE
 from dragoman.models.base import Token
 
 CursorContext = Literal["word", "line_end", "in_line", "empty_line"]
@@ -27,11 +28,8 @@ NOT_PARSING = 0.01
 LOWEST_SUM, LOWEST_TOKEN = -12.0, -6.0
 """Where log-probabilities of a line and of a token are cut off: below one in four hundred, a token is a guess either way."""
 
-USUAL_ACCEPTANCE = 0.3
-"""The acceptance rate that changes nothing: what several makers of such tools publish for theirs lies around it."""
-
 ACCEPTANCE_WEIGHT = 0.5
-"""How far a language's past acceptance moves the score, as a share of what Bayes' rule would do with independent evidence.
+"""How far a language's past acceptance, beside the usual one, moves the score, as a share of what Bayes' rule would do with independent evidence.
 It is not independent: the suggestions that were accepted had probabilities too. Chosen, not fitted: the fit has no users."""
 
 _LINES_BEFORE, _LINES_AFTER = 150, 60
