@@ -85,6 +85,8 @@ class NextEdits:
         """
         if self._history.version(query.uri) != query.version or query.selected is not None:
             return None
+        if self._is_being_written(query):
+            return None
         pattern = self._due()
         if pattern is None:
             return None
@@ -102,6 +104,19 @@ class NextEdits:
                 return Suggestion(f"next:{pattern.key}", inserted, query.character, query.character)
         return None
 
+    def _is_being_written(self, query: CompletionQuery) -> bool:
+        """Tell whether the user is at the newest edit itself, and it is not one more of a series: nothing is due there.
+
+        Found out from the edit alone: this is asked at every key, and a search reads the whole document.
+        """
+        edits = self._history.edits()
+        if not edits or not edits[0].covers(query.uri, query.line):
+            return False
+        pattern = self._pattern
+        if pattern is not None and (pattern.absorbs(edits[0]) or is_on_the_way(edits[0], word_pair(pattern))):
+            return False
+        return len(edits) < 2 or not goes_on(edits[0], edits[1])
+
     # -- the pattern ---------------------------------------------------------------------------------------------------
 
     def _due(self) -> Pattern | None:
@@ -118,7 +133,8 @@ class NextEdits:
         newest = edits[0]
         pattern = self._pattern
         if pattern is not None and (pattern.absorbs(newest) or is_on_the_way(newest, word_pair(pattern))):
-            return pattern
+            # What is dismissed in one function is dismissed there only.
+            return (self._begun_anew(pattern) or pattern) if pattern.key == self._dismissed else pattern
         # Nobody may have asked since the first of a series: what it was is judged from where it began.
         begun = 0
         while begun + 1 < len(edits) and goes_on(edits[begun], edits[begun + 1]):
@@ -206,7 +222,7 @@ def word_pair(pattern: Pattern) -> tuple[str, str] | None:
 def goes_on(newer: Edit, older: Edit) -> bool:
     """Tell whether ``newer`` does at another place what ``older`` did, or has begun to."""
     pair = renamed_by(older)
-    return pair is not None and (renamed_by(newer) == pair or is_on_the_way(newer, pair))
+    return newer.uri == older.uri and pair is not None and (renamed_by(newer) == pair or is_on_the_way(newer, pair))
 
 
 def going_on(edits: Sequence[Edit]) -> Edit:

@@ -46,6 +46,10 @@ class Edit:
         """Whether nothing but white space changed."""
         return self.before == self.after or self.before.split() == self.after.split()
 
+    def covers(self, uri: str, line: int) -> bool:
+        """Tell whether a line of a document, as it is now, belongs to it."""
+        return uri == self.uri and self.first <= line < self.first + max(1, len(self.after.splitlines()))
+
     def after_of(self, earlier: Edit) -> Edit | None:
         """Return both edits as one, when this one went on where ``earlier`` ended."""
         if earlier.uri != self.uri or earlier.first != self.first or earlier.after != self.before:

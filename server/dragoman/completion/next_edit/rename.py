@@ -88,6 +88,8 @@ class Rename:
 
     def absorbs(self, edit: Edit) -> bool:
         """Tell whether an edit does the same, and nothing else."""
+        if edit.uri != self.origin and (self.reach == "local" or self.head):
+            return False
         return bool(edit.hunks) and all(hunk.renames == (self.old, self.new) for hunk in edit.hunks)
 
     def places(self, source: Source) -> list[Place]:

@@ -274,6 +274,19 @@ def test_dismissed_is_not_offered_and_another_one_is() -> None:
     assert len(desk.due("a.py", cursor)) == 1
 
 
+def test_what_is_dismissed_in_one_place_is_offered_in_another() -> None:
+    desk = Desk(
+        a__py="def f(width):\n    return width\n\n\ndef g(width):\n    return width\n",
+        b__py="def f(width):\n    return width\n",
+    )
+    desk.replace("a.py", "width", "breadth")
+    desk.next_edits.dismissed()
+    assert len(desk.due("b.py", desk.replace("b.py", "width", "breadth"))) == 1
+    desk.next_edits.dismissed()
+    cursor = desk.replace("a.py", "width", "breadth", 1)
+    assert [edit.start for edit in desk.due("a.py", cursor)] == [(5, 11)]
+
+
 def test_the_same_rename_in_the_next_function_is_one_of_its_own() -> None:
     desk = Desk(a__py="def f(width):\n    return width\n\n\ndef g(width):\n    return width\n")
     cursor = desk.replace("a.py", "width", "breadth")
