@@ -5,6 +5,7 @@ Why not the library's: it splits lines where editors do not, and rebuilds the wh
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dragoman.lsp.lines import Lines, split_lines
@@ -138,6 +139,8 @@ class DocumentStore:
 
     def __init__(self) -> None:
         self._documents: dict[str, Document] = {}
+        self.on_close: Callable[[], None] = lambda: None
+        """Called after a document was forgotten."""
 
     def __len__(self) -> int:
         return len(self._documents)
@@ -153,4 +156,7 @@ class DocumentStore:
 
     def close(self, uri: str) -> bool:
         """Forget a document; False when it was not open."""
-        return self._documents.pop(uri, None) is not None
+        closed = self._documents.pop(uri, None) is not None
+        if closed:
+            self.on_close()
+        return closed

@@ -10,7 +10,8 @@ import asyncio
 import inspect
 import json
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import cattrs
@@ -56,6 +57,9 @@ class Protocol(LanguageServerProtocol):
         self._muted: RequestId | None = None
         self._last_id = 0
         self._out: Writer | None = None
+        self._heard_at = time.monotonic()
+        self.on_message: Callable[[], None] = lambda: None
+        """Called before each message is processed."""
 
     def connect(self, out: Writer) -> None:
         """Send everything to ``out`` from now on."""
@@ -68,6 +72,8 @@ class Protocol(LanguageServerProtocol):
 
     def receive(self, body: bytes | FramingError) -> None:
         """Process one message as it came off the wire."""
+        self._heard_at = time.monotonic()
+        self.on_message()
         if isinstance(body, FramingError):
             logger.warning("the client sent something that is no message: %s", body.problem)
             self._send_error(None, PARSE_ERROR, body.problem)
@@ -154,6 +160,10 @@ class Protocol(LanguageServerProtocol):
             handler(self._structure(message))
         except Exception as error:  # noqa: BLE001 - a notification has no reply: log it, never pop it up
             report_notification(error, method)
+
+    def quiet_for(self) -> float:
+        """Return the seconds since the client last said something; 0 while a request of its is open."""
+        return 0.0 if self.requests else time.monotonic() - self._heard_at
 
     def _check_state(self, method: str) -> None:
         if self._shutdown:

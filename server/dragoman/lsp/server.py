@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import linecache
 import logging
 import signal
 import socket
@@ -14,7 +13,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import cattrs
-from lsprotocol import types
+
+from dragoman.lsp.lean import types  # isort: skip - before anything else imports lsprotocol
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import default_converter
 
@@ -26,13 +26,10 @@ from dragoman.lsp.protocol import Protocol
 from dragoman.lsp.services import ServicesFactory
 from dragoman.lsp.session import Session
 from dragoman.lsp.transport import Connection, Inbound, connect_socket, connect_stdio
+from dragoman.lsp.upkeep import QUIET_S, Upkeep
 from dragoman.monitoring import bug
 
 logger = logging.getLogger(__name__)
-
-for _source in [name for name in linecache.cache if name.startswith("<attrs generated")]:
-    # The source of lsprotocol's generated methods, kept for debuggers: 2 MiB that the later imports can use instead.
-    del linecache.cache[_source]
 
 CLOSE_SECONDS = 5.0
 """How long each part may take to close before the process ends without it."""
@@ -50,6 +47,9 @@ class Server(LanguageServer):
         self.client.attach(self.session)
         self._exit_code: asyncio.Future[int] | None = None
         self._inbound: Inbound | None = None
+        self.upkeep = Upkeep(lambda: self.protocol.quiet_for() >= QUIET_S)
+        self.protocol.on_message = self.upkeep.heard
+        self.session.documents.on_close = self.upkeep.soon
         for feature in FEATURES:
             self.protocol.table[feature.method] = feature
             self.feature(feature.method)(functools.partial(feature.handler, self.session))
@@ -103,6 +103,7 @@ class Server(LanguageServer):
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_report_loop_error)
         self._exit_code = loop.create_future()
+        self.upkeep.begin()
         leftover = handshake.leftover if handshake is not None else b""
         inbound = self._inbound = Inbound(self.protocol.receive, self._lost, leftover)
         connection = await connect(inbound)
@@ -135,20 +136,25 @@ class Server(LanguageServer):
                 loop.remove_signal_handler(number)
 
     async def _close(self, connection: Connection) -> None:
-        # Each has its own time: a request that will not end must not keep the services from closing their connections.
-        for what, close in (
-            ("requests", self.protocol.aclose),
-            ("tasks", self.session.tasks.aclose),
-            ("services", self.session.services.aclose),
-        ):
-            try:
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await close()
-            except TimeoutError:
-                logger.warning("the %s did not close within %s seconds", what, CLOSE_SECONDS)
-            except Exception as error:  # noqa: BLE001 - the process ends all the same
-                bug.report("a part did not close", what=what, error=error)
+        self.upkeep.close()
+        # All at once: requests and tasks are cancelled before the services close, but a request that will not end must not
+        # keep the services from closing the connections to the models.
+        await asyncio.gather(
+            _close_part("requests", self.protocol.aclose),
+            _close_part("tasks", self.session.tasks.aclose),
+            _close_part("services", self.session.services.aclose),
+        )
         await connection.aclose()
+
+
+async def _close_part(what: str, close: Callable[[], Awaitable[None]]) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await close()
+    except TimeoutError:
+        logger.warning("the %s did not close within %s seconds", what, CLOSE_SECONDS)
+    except Exception as error:  # noqa: BLE001 - the process ends all the same
+        bug.report("a part did not close", what=what, error=error)
 
 
 def converter() -> cattrs.Converter:

@@ -209,6 +209,28 @@ def test_reading_outside_the_text_is_an_index_error() -> None:
             lines.line(index)
 
 
+def test_a_reader_elsewhere_and_an_edit_see_the_same_lines() -> None:
+    """What was cut into lines for reading is carried over to the changed copy, at its new place."""
+    rng = random.Random(5)
+    lines = Lines.of("".join(f"line {index}\n" for index in range(6 * CHUNK)))
+    oracle = split_lines(lines.text())
+    for number in range(300):
+        for _ in range(rng.randrange(4)):
+            at = rng.randrange(len(oracle))
+            assert lines.line(at) == oracle[at]
+        first = rng.randrange(len(oracle) - 1)
+        last = min(first + rng.choice([0, 0, 0, 1, CHUNK]), len(oracle) - 2)
+        new = [f"edit {number}.{index}\n" for index in range(rng.choice([1, 1, 2, CHUNK, 3 * CHUNK]))]
+        lines = lines.replace(first, last, new)
+        oracle[first : last + 1] = new
+        assert lines.line_count == len(oracle)
+        assert [lines.line(at) for at in range(max(0, first - 2), min(len(oracle), first + 3))] == oracle[
+            max(0, first - 2) : first + 3
+        ]
+    assert lines.text() == "".join(oracle)
+    assert [lines.line(at) for at in range(len(oracle))] == oracle
+
+
 def test_an_edit_shares_the_untouched_chunks() -> None:
     document = Document("file:///a", "python", 0, "x\n" * (100 * CHUNK))
     before = document.lines
