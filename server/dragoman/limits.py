@@ -50,6 +50,14 @@ DEBOUNCE_MIN_S: Final = 0.03
 DEBOUNCE_MAX_S: Final = 0.4
 """Bounds of the adaptive debounce; peers use 75 to 1,000 ms, and above 400 ms a pause feels like a fault."""
 
+CONTRADICTED_S: Final = 0.45
+"""After a key against what is on screen: a typing error is noticed and taken back within some 350 ms, and then the
+suggestion is back without a call (22 % of all calls followed a typing error without this, `make bench-calls`)."""
+
+WASTED_FACTOR: Final = 1.7
+WASTED_MOST: Final = 3
+"""Each call in a row that was given up unseen makes the next one wait so much longer, up to so many times."""
+
 TYPING_GAP_S: Final = 0.6
 """After this much silence the next key is the start of a burst: it is asked about at once (leading edge)."""
 
@@ -62,6 +70,9 @@ USUAL_ACCEPTANCE: Final = 0.25
 GENERATIONS_AT_ONCE: Final = 2
 """Streams to one provider at a time, however much it could take: a third is for a place that the user has left."""
 
+CONVINCING_CHARS: Final = 3
+"""Who has typed so much of a silenced suggestion is shown the rest of it: it is right so far."""
+
 # -- completion: cache -------------------------------------------------------------------------------------------------
 
 CACHE_ENTRIES: Final = 250
@@ -70,8 +81,8 @@ CACHE_ENTRIES: Final = 250
 CACHE_SECONDS: Final = 300.0
 """After five minutes the rest of the project may have changed."""
 
-TYPED_THROUGH_CHARS: Final = 200
-"""How far behind the cursor a generation may have begun and still be the one the user is typing through."""
+TYPED_THROUGH_CHARS: Final = 800
+"""A whole block: how far behind the cursor a generation may have begun and still be the one the user is typing through."""
 
 MOVED_LINES: Final = 20_000
 """In longer documents a moved line is not looked for: comparing all the others would take longer than a millisecond."""
@@ -148,6 +159,12 @@ NEXT_EDIT_SEARCHED_DOCUMENTS: Final = 20
 
 PARSE_BUDGET_S: Final = 0.01
 """A parse that takes longer is given up: 300 lines of code take a millisecond, only text that is no code takes ten."""
+
+JUDGED_S: Final = 0.01
+"""A suggestion whose parses take longer altogether is shown unjudged: waiting would be worse than an error."""
+
+PARSED_WHOLE_LINES: Final = 600
+"""Documents up to this length are parsed whole, some two milliseconds once, then a tenth of that at each key."""
 
 PARSED_LINES_BEFORE: Final = 200
 PARSED_LINES_AFTER: Final = 100

@@ -113,7 +113,7 @@ def _colon_opens(window: Window, code: str, end: int) -> bool:
         return _LABEL.match(code) is not None
     if _BODY_AFTER_COLON.match(code) is None:
         return False
-    opened = open_brackets(window.tree, start=window.head, end=end)
+    opened = open_brackets(window.grammar, window.tree, start=window.head, end=end)
     leaf = window.leaf_before(end)
     return not opened and (leaf is None or leaf.parent is None or leaf.parent.type != "lambda")
 

@@ -6,6 +6,8 @@ returned once is only added to until the end is reported: who types into a strea
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dragoman.completion import opening
 from dragoman.completion.lines import (
     closes_only,
@@ -17,10 +19,10 @@ from dragoman.completion.lines import (
     starts_definition,
     width_of,
 )
-from dragoman.completion.postprocess.brackets import first_unopened
+from dragoman.completion.postprocess.brackets import first_unopened, leaves_open
 from dragoman.completion.query import CompletionQuery
 from dragoman.completion.shape import Shape
-from dragoman.limits import BLOCK_LINES
+from dragoman.limits import BLOCK_LINES, BLOCK_LINES_TO_CLOSE
 
 _MARKDOWN = frozenset({"markdown", "mdx", "quarto", "rmd"})
 _FENCE_LINES = 200
@@ -31,12 +33,16 @@ class StopRules:
     """Watches an answer as it streams in and says where it ends.
 
     Rules: the line's end for a one-line suggestion; special tokens; a code fence; a line that stands after the cursor
-    already; a dedent below the cursor's block; the next definition; a loop; two blank lines; `BLOCK_LINES` lines.
+    already; a dedent below the cursor's block; the next definition; a loop; two blank lines; `BLOCK_LINES` lines, or a few
+    more that close what they opened.
     """
 
     def __init__(self, query: CompletionQuery, shape: Shape, special: frozenset[str] = frozenset()) -> None:
-        self._shape = shape
+        # A shape holds a syntax tree, and a generation outlives the question.
+        self._shape = replace(shape, window=None)
         self.special = special
+        self.cut_off = False
+        """True once a suggestion was ended because it was long enough, not because it was whole."""
         self._indent = width_of(shape.indent)
         self._opened = bool(shape.head.strip())
         self._markdown = query.language in _MARKDOWN
@@ -87,9 +93,14 @@ class StopRules:
             if (first := loop_of_lines(lines[: index + 1], self._indent)) is not None:
                 return "\n".join(lines[:first]).rstrip(), True
             blanks = 0
-            if index + 1 >= BLOCK_LINES:
+            if index + 1 >= BLOCK_LINES and not self._worth_closing(lines, index):
+                self.cut_off = True
                 return "\n".join(lines[: index + 1]), True
         return "\n".join(lines), done
+
+    def _worth_closing(self, lines: list[str], index: int) -> bool:
+        """Tell whether a suggestion that is long enough goes on for a few lines to close what it opened."""
+        return index + 1 < BLOCK_LINES + BLOCK_LINES_TO_CLOSE and leaves_open("\n".join(lines[: index + 1]))
 
     def _judge(self, lines: list[str], index: int, blanks: int, state: _Block) -> int | None:
         """Return 0 when the suggestion ends before line ``index``, 1 when it ends with it, None when it goes on."""

@@ -6,10 +6,12 @@ with the text without it, and the line that the cursor is in owes nothing that t
 
 from __future__ import annotations
 
+import time
 from operator import itemgetter
 from typing import TYPE_CHECKING, Literal
 
 from dragoman.completion.shape import opens_block
+from dragoman.limits import JUDGED_S
 from dragoman.syntax.faults import CLOSER_OF, OpenBracket, count_faults, has_fault_in, open_brackets
 from dragoman.syntax.window import Window, encode, spliced
 
@@ -23,7 +25,7 @@ _WORD_CLOSERS = {"ruby": (b"end",), "lua": (b"end",), "bash": (b"fi", b"done", b
 
 _UNENDED = ((b"/*", b"*/"), (b'"""', b'"""'), (b"'''", b"'''"), (b"`", b"`"))
 """What opens and what ends strings and comments of several lines."""
-_HALF_EXPRESSION = tuple(b"= + - * / | & ? : . <".split())
+_HALF_EXPRESSION: tuple[bytes, ...] = tuple(b"= + - * / | & ? : . <".split())
 _LINE_ENDS = (b" {}", b":", b";", b" a")
 """How a line goes on whose end is still to be typed."""
 _SURPLUS = 4
@@ -60,9 +62,12 @@ def trim_to_border(window: Window, text: str, *, cut: Cut) -> str:
     A text of one line, and one of which no line parses, is returned as it is.
     """
     lines = text.split("\n")
+    until = time.thread_time() + 2 * JUDGED_S
     most = len(lines) - 1 if cut == "length" else len(lines)
     for count in range(most, 0, -1):
         last = lines[count - 1].strip()
+        if time.thread_time() > until:
+            break
         if not last or (count > 1 and _expects_more(last)):
             continue
         shorter = "\n".join(lines[:count])
@@ -101,10 +106,12 @@ class _Comparison:
         self._source = source
         self._after = after
         self._end = end
+        self._until = time.thread_time() + JUDGED_S
         without, tree = window.replaced(window.head, window.rest, b"")
         if tree is None:
             raise _TooSlowError
         self._tail = self._unended(without, tree)
+        self._open = {bracket.offset for bracket in open_brackets(self._grammar, tree)} if count_faults(tree) else set()
         self._allowed = min(
             self._faults(without, tree, window.head, window.head)[0],
             self._faults(window.source, window.tree, window.head, window.rest)[0],
@@ -116,7 +123,9 @@ class _Comparison:
         faults, tree, ending = self._faults(self._source, self._after, head, rest)
         if faults <= self._allowed and not has_fault_in(tree, self._window.cursor, self._end):
             return True
-        if self._allowed and self._stands_alone(head, rest):
+        # In a document that does not parse, nobody knows what a lone closer closes.
+        text = self._source[self._window.cursor : self._end].strip()
+        if self._allowed and (not text.strip(b")]};,") or self._stands_alone(head, rest)):
             return True
         source = self._source + ending
         for at, owed in self._owed(rest):
@@ -133,18 +142,25 @@ class _Comparison:
     def _faults(self, source: bytes, tree: Tree, start: int, end: int) -> tuple[int, Tree, bytes]:
         """Return the fewest faults of a text over ways to end it, with the tree and the end.
 
-        What is open outside of ``[start, end)`` may be closed at the end: the document, or the window, ends early.
+        What is open without the cursor's line, ``[start, end)``, may be closed at the end: the document, or the window,
+        ends early.
         """
         best = (count_faults(tree), tree, b"")
         for tail in dict.fromkeys((b"", self._tail)):
             if not best[0]:
                 break
             ended, trunk = (source, tree) if not tail else self._spliced(source, tree, len(source), tail)
-            opened = [bracket for bracket in open_brackets(trunk) if not start <= bracket.offset < end]
+            opened = [
+                bracket
+                for bracket in open_brackets(self._grammar, trunk)
+                if (bracket.offset < start and bracket.offset in self._open)
+                or (bracket.offset >= end and bracket.offset - (end - start) in self._open)
+            ]
             closing = _closing(opened)
             if closing:
                 ended, trunk = self._spliced(ended, trunk, len(ended), closing)
-            best = min(best, (count_faults(trunk), trunk, tail + closing), key=itemgetter(0))
+            # Among equals the one that is ended most: what is still wrong then is not the end.
+            best = min((count_faults(trunk), trunk, tail + closing), best, key=itemgetter(0))
         return best
 
     def _unended(self, source: bytes, tree: Tree) -> bytes:
@@ -160,6 +176,8 @@ class _Comparison:
         return best
 
     def _spliced(self, source: bytes, tree: Tree, at: int, text: bytes) -> tuple[bytes, Tree]:
+        if time.thread_time() > self._until:
+            raise _TooSlowError
         new, grown = spliced(self._grammar, source, tree, at, at, text)
         if grown is None:
             raise _TooSlowError
@@ -171,7 +189,7 @@ class _Comparison:
         ``rest`` is the offset where the line that the text ends in ends.
         """
         window, end = self._window, self._end
-        opened = open_brackets(self._after, start=window.head, end=rest)
+        opened = open_brackets(self._grammar, self._after, start=window.head, end=rest)
         text = self._source[window.cursor : end].rstrip()
         line = self._source[window.head : end]
         owed: list[bytes] = []
@@ -183,8 +201,8 @@ class _Comparison:
             if text.endswith((b",", b"(", b"[", b"{")):
                 owed.append(_closing(opened))
             if text.endswith(_HALF_EXPRESSION):
-                owed.append(b" a" + _closing(opened))
-        if not opened:
+                owed += [b" a" + _closing(opened), b" a;" + _closing(opened)]
+        if not opened and self._source[window.head : window.cursor].strip():
             owed += [b"\n" + word + b"\n" for word in _WORD_CLOSERS.get(self._grammar.name, ())]
         elif all(bracket.bracket == "{" and bracket.offset < window.cursor for bracket in opened):
             owed.append(_closing(opened))

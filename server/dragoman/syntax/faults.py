@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from dragoman.syntax.grammars import OPENING, Grammar
+
 if TYPE_CHECKING:
     from tree_sitter import Node, Tree
 
 CLOSER_OF = {"(": ")", "[": "]", "{": "}"}
 """Closing brackets by what they close."""
 _OPENER_OF = {closer: opener for opener, closer in CLOSER_OF.items()}
-_OPENERS = {"(": "(", "[": "[", "{": "{", "${": "{", "#{": "{", "#[": "[", "@(": "(", "$(": "(", "%(": "("}
-"""Tokens that open, each with the bracket that it is to count as."""
+_OPENERS = {kind: kind[-1] for kind in OPENING}
 
 
 class OpenBracket(NamedTuple):
@@ -53,25 +54,15 @@ def _has_fault_in(node: Node, start: int, end: int) -> bool:
     )
 
 
-def open_brackets(tree: Tree, *, start: int = 0, end: int | None = None) -> list[OpenBracket]:
+def open_brackets(grammar: Grammar, tree: Tree, *, start: int = 0, end: int | None = None) -> list[OpenBracket]:
     """Return the brackets between two offsets that are opened and not closed there, outermost first.
 
     A bracket inside of a string or a comment is no token, so it does not count.
     """
     found: list[OpenBracket] = []
-    cursor = tree.walk()
-    while True:
-        node = cursor.node
-        if node is not None and node.end_byte > start and cursor.goto_first_child():
-            continue
-        if node is not None:
-            if end is not None and node.start_byte >= end:
-                return found
-            if node.start_byte >= start and not node.child_count and not node.is_missing:
-                _apply(found, node)
-        while not cursor.goto_next_sibling():
-            if not cursor.goto_parent():
-                return found
+    for node in grammar.tokens(tree, start=start, end=end):
+        _apply(found, node)
+    return found
 
 
 def _apply(found: list[OpenBracket], node: Node) -> None:

@@ -18,11 +18,14 @@ from dragoman.limits import PARSE_BUDGET_S
 from dragoman.syntax.languages import PROSE, WHEELS, Wheel
 
 if TYPE_CHECKING:
-    from tree_sitter import Language, Parser, Tree
+    from tree_sitter import Language, Node, Parser, Query, Tree
 
 logger = logging.getLogger(__name__)
 
 _CHUNK = 8192
+OPENING = ("(", "[", "{", "${", "#{", "#[", "@(", "$(", "%(", "$((")
+"""Tokens that open a bracket, in any grammar; the bracket is the last character."""
+_BRACKETS = frozenset({*OPENING, ")", "]", "}"})
 
 
 class Grammar:
@@ -31,7 +34,7 @@ class Grammar:
     ``checkable`` is False for a language in which every text is right.
     """
 
-    __slots__ = ("_parser", "checkable", "language", "name", "recent")
+    __slots__ = ("_brackets", "_parser", "checkable", "language", "name", "recent")
 
     def __init__(self, name: str, language: Language, parser: Parser, *, checkable: bool) -> None:
         self.name = name
@@ -40,6 +43,7 @@ class Grammar:
         self._parser = parser
         self.recent: tuple[bytes, Tree] | None = None
         """The text parsed last with its tree: the next one is mostly the same text."""
+        self._brackets: Query | None = None
 
     def parse(self, source: bytes, old: Tree | None = None) -> Tree | None:
         """Return the tree of ``source`` (UTF-8), None when it takes longer than `PARSE_BUDGET_S`.
@@ -63,6 +67,27 @@ class Grammar:
             # Without a reset the next parse would go on with this text.
             self._parser.reset()
             return None
+
+    def tokens(self, tree: Tree, *, start: int = 0, end: int | None = None) -> list[Node]:
+        """Return the bracket tokens of ``tree`` between two offsets, in order; the parser's own inventions are none."""
+        import tree_sitter
+
+        if self._brackets is None:
+            kinds = {
+                kind
+                for number in range(self.language.node_kind_count)
+                if not self.language.node_kind_is_named(number)
+                and (kind := self.language.node_kind_for_id(number)) in _BRACKETS
+            }
+            source = "[" + " ".join(f'"{kind}"' for kind in sorted(kinds)) + "] @bracket" if kinds else ""
+            self._brackets = tree_sitter.Query(self.language, source)
+        cursor = tree_sitter.QueryCursor(self._brackets)
+        cursor.set_byte_range(start, tree.root_node.end_byte if end is None else end)
+        found = cursor.captures(tree.root_node).get("bracket", [])
+        return sorted(
+            (node for node in found if node.start_byte >= start and not node.is_missing),
+            key=lambda node: node.start_byte,
+        )
 
 
 _lock = threading.Lock()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from dragoman.limits import PARSED_CHARS, PARSED_LINES_AFTER, PARSED_LINES_BEFORE
+from dragoman.limits import PARSED_CHARS, PARSED_LINES_AFTER, PARSED_LINES_BEFORE, PARSED_WHOLE_LINES
 from dragoman.syntax.grammars import Grammar
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _point(source: bytes, offset: int) -> tuple[int, int]:
 def _lines_around(text: Text, line: int) -> tuple[list[str], int] | None:
     """Return the lines to parse and which of them is the cursor's; None when there is too much text in them."""
     first, last = 0, text.line_count
-    if last > PARSED_LINES_BEFORE + PARSED_LINES_AFTER:
+    if last > PARSED_WHOLE_LINES:
         first, last = max(0, line - PARSED_LINES_BEFORE), min(last, line + PARSED_LINES_AFTER)
     lines: list[str] = []
     room = PARSED_CHARS

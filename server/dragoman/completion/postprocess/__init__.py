@@ -31,8 +31,8 @@ FILTERS: tuple[tuple[str, Filter], ...] = (
     ("suffix lines", suffix_lines.cut_repeated_lines),
     ("suffix overlap", suffix_overlap.cut_overlap),
     ("brackets", brackets.balance_brackets),
-    ("selected item", selected_item.require_selected_item),
     ("syntax", syntax.require_syntax),
+    ("selected item", selected_item.require_selected_item),
     ("trailing space", trailing_space.strip_trailing_space),
     ("blank", blank.drop_blank),
 )

@@ -54,3 +54,25 @@ def first_unopened(text: str, closer: str) -> int | None:
             elif not depth and char == closer:
                 return index
     return None
+
+
+def leaves_open(text: str) -> bool:
+    """Tell whether ``text`` opens a bracket that it does not close; what stands in strings of one line does not count."""
+    depth: list[str] = []
+    for line in text.split("\n"):
+        quote = ""
+        escaped = False
+        for index, char in enumerate(line):
+            if escaped:
+                escaped = False
+            elif char == "\\":
+                escaped = True
+            elif quote:
+                quote = "" if char == quote else quote
+            elif char in _QUOTES:
+                quote = char if char in line[index + 1 :] else ""
+            elif char in _PAIRS:
+                depth.append(char)
+            elif char in _CLOSERS and depth and depth[-1] == _CLOSERS[char]:
+                depth.pop()
+    return bool(depth)
