@@ -29,8 +29,10 @@ LOWEST_SUM, LOWEST_TOKEN = -12.0, -6.0
 """Where log-probabilities of a line and of a token are cut off: below one in four hundred, a token is a guess either way."""
 
 ACCEPTANCE_WEIGHT = 0.5
-"""How far a language's past acceptance, beside the usual one, moves the score, as a share of what Bayes' rule would do with independent evidence.
-It is not independent: the suggestions that were accepted had probabilities too. Chosen, not fitted: the fit has no users."""
+"""How far a language's past acceptance moves the score: this share of what Bayes' rule would do with independent evidence.
+
+It is not independent: the suggestions that were accepted had probabilities too. Chosen, not fitted: the fit has no users.
+"""
 
 _LINES_BEFORE, _LINES_AFTER = 150, 60
 """How much of the file counts as near; reading more takes longer than it tells."""
