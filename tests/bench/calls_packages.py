@@ -118,9 +118,9 @@ def work_of(name: str, old: Path, new: Path, *, chars: int, seed: int) -> list[W
         done = sum(one.chars for one in chosen)
         if done >= chars:
             break
-        if done + work.chars <= 1.5 * chars or not chosen:
+        if done + work.chars <= 1.5 * chars:
             chosen.append(work)
-    return chosen
+    return chosen or sorted(found, key=lambda work: work.chars)[:1]
 
 
 def _work(path: Path, old: Path, new: Path) -> Work | None:
