@@ -92,8 +92,8 @@ def test_any_text_is_typed_to_any_other(old: str, new: str) -> None:
 
 
 def test_a_person_makes_typos_and_takes_them_back() -> None:
-    new = "value = compute(1)\n" * 150 + "# end\n"
-    kinds = [key.kind for _, key in replay("# end\n", new, "test")]
+    new = "# begin\n" + "value = compute(1)\n" * 150 + "# end\n"
+    kinds = [key.kind for _, key in replay("# begin\n# end\n", new, "test")]
 
     assert 0.01 < kinds.count("typo") / kinds.count("type") < 0.15
     assert kinds.count("backspace") >= kinds.count("typo")
