@@ -148,7 +148,7 @@ def test_the_fit_finds_what_was_planted() -> None:
     assert chance(weights, {"constant": 1.0, "sum_logprob": 2.0}) > 0.85
 
 
-def test_confidence_never_counts_against_a_suggestion() -> None:
+def test_confidence_never_counts_against_a_suggestion_nor_a_fault_for_it() -> None:
     assert "sum_logprob" not in fit(planted(500, slope=-1.5))
     assert {"sum_logprob"} <= CONFIDENCE
 
