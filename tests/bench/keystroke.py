@@ -4,6 +4,7 @@
 
 A sample is one letter: didChange and inlineCompletion in one packet, a model that answers at once in one piece, the reply.
 Every sample must make exactly one new request of the model, for exactly the text with that letter.
+tabby-agent is measured with its debounce set to 0, and once, with fewer keys, as it comes.
 Key → request ends when the model server has read the whole request; reply → reply begins when it starts to answer.
 Editor and model server share the measuring process, so that two processors carry two processes.
 """
@@ -19,17 +20,21 @@ from collections.abc import Sequence
 
 from tests.bench.report import Row, Run, Table, distribution, parser, plain, ranged
 from tests.bench.subjects import NEVER_TYPED, Subject, Typist, program, running
+from tests.bench.tabby import tabby_agent
 from tests.support.fake_model import Script
 
 SIZES = (300, 2_600, 10_000)
 PAUSE_S = 0.004
 """Between two samples, so that a server's work after its reply is not the next sample's."""
 WARM_UP = 30
+AS_IT_COMES = 12
+"""Keys a round for who waits half a second at each."""
 
 TABLE = Table(
     intro="""
 From a key to the request at the model server, and from its answer to the editor's reply; milliseconds, without debounce.
 A key is `didChange` and `inlineCompletion` in one packet.
+tabby-agent is asked by `textDocument/completion`, the only way that it knows, and has a Tabby server behind it.
 The median is that of five rounds' medians, with their range; the percentiles are of all samples.
 Every key made one new request.
 """,
@@ -49,10 +54,15 @@ Every key made one new request.
 async def measure(arguments: argparse.Namespace) -> list[Row]:
     script = {"models": ["fake-coder"], "text": f"{NEVER_TYPED}(never)", "token_size": 1000}
     rows = []
+    with_tabby = tabby_agent(install=not arguments.quick) is not None
+    if not with_tabby:
+        print("tabby-agent is left out: it is not installed", file=sys.stderr)
+    keys_of = ("dragoman", "floor", *(["tabby"] if with_tabby else []))
     async with contextlib.AsyncExitStack() as stack:
-        subjects = [await stack.enter_async_context(running(key, Script(**script))) for key in ("dragoman", "floor")]
+        subjects = [await stack.enter_async_context(running(key, Script(**script))) for key in keys_of]
         for lines in SIZES:
-            typists = [Typist(one.editor, f"file:///bench/size{lines}.py", lines) for one in subjects]
+            uri = f"file:///bench/size{lines}.py"
+            typists = [Typist(one.editor, uri, lines, one.method) for one in subjects]
             pairs = list(zip(subjects, typists, strict=True))
             keys: dict[str, list[list[float]]] = {one.key: [] for one in subjects}
             replies: dict[str, list[list[float]]] = {one.key: [] for one in subjects}
@@ -63,12 +73,20 @@ async def measure(arguments: argparse.Namespace) -> list[Row]:
                     key, reply = await block(subject, typist, arguments.samples)
                     keys[subject.key].append(key)
                     replies[subject.key].append(reply)
-            for subject in subjects:
-                reply = {f"reply_{name}": value for name, value in distribution(replies[subject.key]).items()}
-                kb = round(len(program(lines)) / 1000)
-                key = distribution(keys[subject.key])
-                rows.append({"subject": subject.name, "lines": lines, "kb": kb, **key, **reply})
+            rows += [row_of(one, lines, keys[one.key], replies[one.key]) for one in subjects]
+    if with_tabby:
+        async with running("tabby_as_it_comes", Script(**script)) as subject:
+            typist = Typist(subject.editor, "file:///bench/as_it_comes.py", SIZES[1], subject.method)
+            count = 2 if arguments.quick else AS_IT_COMES
+            rounds = [await block(subject, typist, count) for _ in range(arguments.rounds)]
+            rows.append(row_of(subject, SIZES[1], [key for key, _ in rounds], [reply for _, reply in rounds]))
     return rows
+
+
+def row_of(subject: Subject, lines: int, keys: list[list[float]], replies: list[list[float]]) -> Row:
+    reply = {f"reply_{name}": value for name, value in distribution(replies).items()}
+    kb = round(len(program(lines)) / 1000)
+    return {"subject": subject.name, "lines": lines, "kb": kb, **distribution(keys), **reply}
 
 
 async def block(subject: Subject, typist: Typist, count: int) -> tuple[list[float], list[float]]:

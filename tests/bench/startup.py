@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -20,10 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.bench import tabby
 from tests.bench.report import Row, Run, Table, parser, plain, ranged
-from tests.support import tools
-
-TABBY_AGENT = "1.5.0"
 
 TABLE = Table(
     intro="""
@@ -78,8 +75,8 @@ def compare(arguments: argparse.Namespace) -> list[Row]:
         ]
         if arguments.quick:
             pass  # A quick run installs nothing.
-        elif (agent := tabby_agent()) is not None:
-            subjects.append(Subject(f"tabby-agent {TABBY_AGENT}", [*agent, "--lsp", "--stdio"]))
+        elif (agent := tabby.tabby_agent()) is not None:
+            subjects.append(Subject(f"tabby-agent {tabby.VERSION}", [*agent, "--stdio"]))
         else:
             print("tabby-agent is left out: npm did not install it", file=sys.stderr)
         for subject in subjects:
@@ -132,25 +129,6 @@ def measure(subject: Subject) -> float:
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 pipe.close()
-
-
-def tabby_agent() -> list[str] | None:
-    """Return the command of the pinned tabby-agent, installed once into the cache; None when npm cannot."""
-    folder = tools.TOOLS / f"tabby-agent-{TABBY_AGENT}"
-    script = folder / "node_modules" / "tabby-agent" / "dist" / "cli.js"
-    if not script.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        npm = shutil.which("npm")
-        if npm is None:
-            return None
-        done = subprocess.run(
-            [npm, "install", "--silent", "--ignore-scripts", "--prefix", str(folder), f"tabby-agent@{TABBY_AGENT}"],
-            check=False,
-            capture_output=True,
-        )
-        if done.returncode:
-            return None
-    return [shutil.which("node") or "node", str(script)]
 
 
 if __name__ == "__main__":

@@ -14,12 +14,20 @@ from typing import Any
 
 import psutil
 
+from tests.bench import tabby
 from tests.support.fake_editor import DRAGOMAN, FakeEditor, Message, frame
 from tests.support.fake_model import Exchange, FakeModel, Script
 
-NAMES = {"dragoman": "Dragoman", "floor": "plain pygls + httpx"}
+NAMES = {
+    "dragoman": "Dragoman",
+    "floor": "plain pygls + httpx",
+    "tabby": f"tabby-agent {tabby.VERSION}, its debounce set to 0",
+    "tabby_as_it_comes": f"tabby-agent {tabby.VERSION}, as it comes",
+}
 NEVER_TYPED = "zqx"
 """No key that is typed here begins like this, so an answer that does never fits."""
+
+TABBY_SAYS = {"tabby/agent/didChangeStatus", "tabby/agent/didUpdateIssues", "window/logMessage"}
 
 CONFIG = """
 [completion]
@@ -64,6 +72,11 @@ class Subject:
         self.editor = editor
         self.model = model
 
+    @property
+    def method(self) -> str:
+        """The request that asks this server for a suggestion."""
+        return f"textDocument/{'completion' if self.key.startswith('tabby') else 'inlineCompletion'}"
+
     async def generation(self, number: int, tokens: int = 0) -> Exchange:
         """Wait until the model got generation ``number`` (from 0) since its reset and said ``tokens`` tokens of it."""
 
@@ -78,7 +91,8 @@ class Subject:
 @contextlib.asynccontextmanager
 async def running(key: str, script: Script) -> AsyncIterator[Subject]:
     """Start a server with its model; both end with the block."""
-    async with FakeModel(script) as model:
+    fake = tabby.FakeTabby if key.startswith("tabby") else FakeModel
+    async with fake(script) as model:
         with tempfile.TemporaryDirectory() as folder:
             editor = await launch(key, model, Path(folder))
             try:
@@ -96,9 +110,15 @@ async def launch(key: str, model: FakeModel, folder: Path) -> BenchEditor:
         "dragoman": [*DRAGOMAN, "--config", str(config)],
         "floor": [sys.executable, "-m", "tests.bench.floor", "--url", f"{model.url}/v1"],
     }
+    if key.startswith("tabby"):
+        commands[key] = tabby.tabby_agent() or []
+        env |= tabby.prepare(folder, model.url, debounce=key == "tabby_as_it_comes")
     editor = await BenchEditor.launch(command=commands[key], env=env)
     try:
-        await editor.initialize()
+        await editor.initialize(clientInfo={"name": "bench", "version": "1"})
+        if key.startswith("tabby"):
+            editor.ignored |= TABBY_SAYS
+            await model.wait_for(lambda one: any(request.path == "/v1/health" for request in one.requests))
         if key == "dragoman":
             await editor.await_status(lambda status: status["state"] == "ready")
     except BaseException:
@@ -112,9 +132,10 @@ class Typist:
 
     KEYS_A_LINE = 40
 
-    def __init__(self, editor: FakeEditor, uri: str, lines: int) -> None:
+    def __init__(self, editor: FakeEditor, uri: str, lines: int, method: str = "textDocument/inlineCompletion") -> None:
         self.editor = editor
         self.uri = uri
+        self._method = method
         self._line = lines // 2
         self._version = 1
         self._random = random.Random(uri)
@@ -138,7 +159,7 @@ class Typist:
         self.head += letter
         older = self.newest
         params = FakeEditor.inline_params(self.uri, self._line, at + 1)
-        request = self.editor.request_message("textDocument/inlineCompletion", params)
+        request = self.editor.request_message(self._method, params)
         self.newest = request["id"]
         cancel = [{"jsonrpc": "2.0", "method": "$/cancelRequest", "params": {"id": older}}] if cancels and older else []
         return b"".join(frame(one) for one in (change, *cancel, request)), request["id"]
