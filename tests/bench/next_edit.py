@@ -5,8 +5,9 @@
 
 Without ``--versions`` the renames are made here: names of Python's own library are renamed by its parser's knowledge (the
 functions' parameters and variables, told by ``symtable``), and the offers are compared with the true occurrences.
-With it, folders with two versions of a package: every file in which a name was replaced throughout is a rename that somebody
-made, and the offers are compared with the newer version.
+With it, folders with two versions of a package: a word that was replaced by the same other one at two places or more is a
+change that somebody made, and the offers are compared with the newer version.  Years lie between two versions, so many of
+those are no renames; an offer at a line that is gone or was rewritten otherwise is neither right nor wrong.
 """
 
 from __future__ import annotations
@@ -219,11 +220,14 @@ class Tally:
 # -- renames that somebody made ------------------------------------------------------------------------------------------
 
 
-def version_renames(old: str, new: str) -> Iterator[tuple[str, str, list[tuple[int, int]]]]:
-    """Yield (old name, new name, places in the old text) for names that changed in at least two lines, and only so."""
+def version_renames(old: str, new: str) -> Iterator[tuple[str, str, list[tuple[int, int]], set[int]]]:
+    """Yield (old name, new name, places in the old text, unchanged lines) for words that changed alike at two places."""
     olds, news = old.splitlines(), new.splitlines()
     found: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    unchanged: set[int] = set()
     for kind, first, last, second, end in SequenceMatcher(None, olds, news, autojunk=False).get_opcodes():
+        if kind == "equal":
+            unchanged.update(range(first, last))
         if kind != "replace" or last - first != end - second:
             continue
         for line in range(first, last):
@@ -232,7 +236,7 @@ def version_renames(old: str, new: str) -> Iterator[tuple[str, str, list[tuple[i
                     found.setdefault(hunk.renames, []).append((line, hunk.old_at))
     for (before, after), places in found.items():
         if len(places) > 1 and len(before) > 2:
-            yield before, after, places
+            yield before, after, places, unchanged
 
 
 def judge_versions(pairs: Iterable[Sequence[str]]) -> Row:
@@ -246,13 +250,14 @@ def judge_versions(pairs: Iterable[Sequence[str]]) -> Row:
             old, new = (file.read_text(encoding="utf-8", errors="replace") for file in (path, newer))
             if old == new:
                 continue
-            for before, after, places in version_renames(old, new):
+            for before, after, places, unchanged in version_renames(old, new):
                 (line, at), *others = places
                 typist = Typist(old)
                 typist.change(line, at, at + len(before), after)
                 shift = len(after) - len(before)
                 true = {(row, column + (shift if row == line and column > at else 0)) for row, column in others}
-                tally.add(set(typist.offers((line, at + len(after)))), true)
+                offered = typist.offers((line, at + len(after)))
+                tally.add({place for place in offered if place in true or place[0] in unchanged}, true)
     return tally.row("renames between versions of packages")
 
 

@@ -11,8 +11,8 @@ from dragoman.completion.next_edit.languages import language_of
 from dragoman.completion.next_edit.patterns import NextEdit, Pattern, Place
 from dragoman.completion.next_edit.rename import find_rename, renamed_by
 from dragoman.completion.next_edit.repeats import find_repeat
-from dragoman.completion.next_edit.signatures import find_signature_change
-from dragoman.completion.next_edit.source import Source, read
+from dragoman.completion.next_edit.signatures import changed_head, find_signature_change
+from dragoman.completion.next_edit.source import Source, read, read_around
 from dragoman.completion.query import CompletionQuery, Suggestion, TextView
 from dragoman.limits import NEXT_EDIT_SEARCHED_DOCUMENTS
 
@@ -35,7 +35,7 @@ class NextEdits:
     def __init__(self, clock: Clock = monotonic) -> None:
         self._history = History(clock)
         self._pattern: Pattern | None = None
-        self._judged = -1
+        self._judged: tuple[str, ...] = ()
         self._found: _Found | None = None
         self._dismissed = ""
 
@@ -121,9 +121,12 @@ class NextEdits:
 
     def _due(self) -> Pattern | None:
         """Return the pattern that the newest edit belongs to, None when it belongs to none or was dismissed."""
-        if self._judged != self._history.changes:
-            self._judged = self._history.changes
-            self._pattern = self._judge(self._history.edits())
+        edits = self._history.edits()
+        # White space typed elsewhere is no reason to judge the same edits again.
+        judged = tuple(text for edit in edits[:3] for text in (edit.uri, edit.before, edit.after))
+        if self._judged != judged:
+            self._judged = judged
+            self._pattern = self._judge(edits)
         pattern = self._pattern
         return None if pattern is None or pattern.key == self._dismissed else pattern
 
@@ -150,10 +153,22 @@ class NextEdits:
 
     def _of_names(self, edit: Edit) -> Pattern | None:
         """Return the changed signature or the rename that an edit is, None when it is neither."""
-        if not may_be_pattern(edit):
+        if renamed_by(edit) is None and not self._changes_head(edit):
             return None
         source = self._read(edit.uri)
         return None if source is None else find_signature_change(edit, source) or find_rename(edit, source)
+
+    def _changes_head(self, edit: Edit) -> bool:
+        """Tell from the lines around an edit whether it changed a parameter list, so that others cost no more than that."""
+        text = self._history.text(edit.uri)
+        if (
+            text is None
+            or not edit.hunks
+            or ("(" not in edit.after + edit.before and "," not in edit.after + edit.before)
+        ):
+            return False
+        around = read_around(edit.uri, language_of(edit.uri), text, edit.first)
+        return changed_head(edit, *around) is not None
 
     # -- the places ----------------------------------------------------------------------------------------------------
 
@@ -205,13 +220,6 @@ class NextEdits:
             return ""
         expected = newest.hunks[-1].new[0] if newest.hunks[-1].new else ""
         return rename.new[len(typed) :] if typed == expected else ""
-
-
-def may_be_pattern(edit: Edit) -> bool:
-    """Tell cheaply whether an edit can be a rename or a changed signature."""
-    return bool(edit.hunks) and (
-        renamed_by(edit) is not None or "(" in edit.after or "," in edit.after or "," in edit.before
-    )
 
 
 def word_pair(pattern: Pattern) -> tuple[str, str] | None:

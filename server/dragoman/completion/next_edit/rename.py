@@ -31,8 +31,9 @@ COMMON_MEMBERS: Final = words(
 """Members that half of all objects have: of those only the same object's are offered."""
 
 _RECEIVER: Final = re.compile(r"([\w\])]+)\s*(?:\?\.|\.|->|::)\s*\Z")
-_BEFORE_PATH: Final = frozenset("\"'`./:-_@#")
-_BEHIND_PATH: Final = frozenset("\"'`./:-_@#?=")
+_SPELT: Final = re.compile(r"[_\d]|[a-z][A-Z]")
+_PATH_BEFORE: Final = re.compile(r"([\"'`])([\w./:@#-]*)\Z")
+_PATH_BEHIND: Final = re.compile(r"[\w./:@#?=-]*[\"'`]")
 _SELVES: Final = frozenset({"self", "this", "cls", "super"})
 
 Reach = Literal["local", "member", "file"]
@@ -66,6 +67,8 @@ class Rename:
     """Whether the declaration itself was changed."""
     also_plain: bool = False
     """Whether members are also written without an object, as in Java."""
+    path: str = ""
+    """What stands before the word in a string that is a path, such as ``package.`` in front of a module."""
     reason: NextEditReason = "rename"
     _pattern: re.Pattern[str] = field(init=False, repr=False)
 
@@ -140,7 +143,7 @@ class Rename:
         if source.zone(start) != self.zone:
             return False
         if self.zone != "code":
-            return self.zone == "comment" or is_path_word(source, start, end)
+            return self.zone == "comment" or path_before(source, start, end) == self.path
         receiver = receiver_at(source, start)
         if self.reach == "member":
             if receiver is None:
@@ -181,9 +184,13 @@ def find_rename(edit: Edit, source: Source) -> Rename | None:
     if len(zones) != 1:
         return None
     zone = zones.pop()
-    if zone != "code":
-        is_named = zone == "comment" or all(is_path_word(source, one.offset, one.offset + len(new)) for one in sites)
-        return Rename(old, new, edit.uri, "file", zone) if is_named else None
+    if zone == "comment":
+        # A word of prose stands there for itself; one that is spelt like a name in code stands for that.
+        return Rename(old, new, edit.uri, "file", zone) if _SPELT.search(old) else None
+    if zone == "string":
+        paths = {path_before(source, one.offset, one.offset + len(new)) for one in sites}
+        path = paths.pop() if len(paths) == 1 else None
+        return None if path is None else Rename(old, new, edit.uri, "file", zone, path=path)
     plain = [site for site in sites if site.receiver is None]
     if plain:
         return _plain(edit, source, plain, old, new)
@@ -265,9 +272,14 @@ def _site(source: Source, offset: int) -> _Site:
     return _Site(offset, source.position(offset)[0], source.zone(offset), receiver_at(source, offset))
 
 
-def is_path_word(source: Source, start: int, end: int) -> bool:
-    """Tell whether a word in a string is a part of a path or the whole string: a word of a sentence is nobody's name."""
-    return source.text[start - 1 : start] in _BEFORE_PATH and source.text[end : end + 1] in _BEHIND_PATH
+def path_before(source: Source, start: int, end: int) -> str | None:
+    """Return what stands before a word in a string that is one path; None in a sentence, whose words are nobody's names."""
+    text = source.text
+    before = _PATH_BEFORE.search(text[max(0, start - 200) : start])
+    if before is None or not _PATH_BEHIND.match(text[end : end + 200]):
+        return None
+    family = source.language.name if source.language is not None else ""
+    return before[2] if before[1] != "`" or family in {"javascript", "go"} else None
 
 
 def _plain(edit: Edit, source: Source, sites: list[_Site], old: str, new: str) -> Rename | None:
@@ -287,39 +299,23 @@ def _plain(edit: Edit, source: Source, sites: list[_Site], old: str, new: str) -
         in_head = block.first <= site.line < block.body
         if block.is_class or (block.first == site.line and own_name):
             continue
-        now, was = scopes.binds(source, block, new), scopes.binds(source, block, old)
-        if now or was or in_head:
-            changed_binding = any(
-                scopes.binds_in(source, source.lines[one.line], new) or block.first <= one.line < block.body
-                for one in sites
-            )
-            if not changed_binding and (now or _is_elsewhere(source, new, sites, block)):
-                return None
-            head = source.lines[block.first].strip()
-            return Rename(old, new, edit.uri, "local", "code", anchor=block.first, head=head, declared=changed_binding)
-    declared = any(scopes.binds_in(source, source.lines[one.line], new) for one in sites)
-    if scopes.defines(source, old):
-        # A copy got a name of its own: the original keeps its.  Only a new name without a declaration is a rename begun at a use.
-        return None if declared or scopes.declares(source, new) else _begun_at_use(edit, source, sites, old, new)
-    if declared:
-        return Rename(old, new, edit.uri, "file", "code", declared=True)
-    return _begun_at_use(edit, source, sites, old, new) if scopes.declares(source, old) else None
-
-
-def _begun_at_use(edit: Edit, source: Source, sites: list[_Site], old: str, new: str) -> Rename | None:
-    return None if _is_elsewhere(source, new, sites, None) else Rename(old, new, edit.uri, "file", "code")
-
-
-def _is_elsewhere(source: Source, new: str, sites: list[_Site], block: scopes.Block | None) -> bool:
-    """Tell whether the new word stands where it was not put by this change: then something that exists was meant."""
-    first = source.start_of(block.first) if block is not None else 0
-    last = source.start_of(block.last + 1) if block is not None else len(source.text)
-    known = {site.offset for site in sites}
-    for match in re.finditer(rf"(?<!\w){re.escape(new)}(?!\w)", source.text[first:last]):
-        offset = first + match.start()
-        if offset not in known and source.zone(offset) == "code" and receiver_at(source, offset) is None:
-            return True
-    return False
+        if not (in_head or scopes.binds(source, block, new) or scopes.binds(source, block, old)):
+            continue
+        declared = [
+            one.line
+            for one in sites
+            if scopes.binds_in(source, source.lines[one.line], new) or block.first <= one.line < block.body
+        ]
+        # At a use, another variable is meant more often than another name (measured); and where the old name was bound
+        # above, a second variable was made of the one.
+        if not declared or (not in_head and scopes.binds_above(source, block, old, min(declared))):
+            return None
+        head = source.lines[block.first].strip()
+        return Rename(old, new, edit.uri, "local", "code", anchor=block.first, head=head, declared=True)
+    # Where the old name is still defined, a copy got a name of its own: the original keeps its.
+    if scopes.defines(source, old) or not any(scopes.binds_in(source, source.lines[one.line], new) for one in sites):
+        return None
+    return Rename(old, new, edit.uri, "file", "code", declared=True)
 
 
 def _declared_member(edit: Edit, source: Source, old: str, new: str) -> Rename | None:

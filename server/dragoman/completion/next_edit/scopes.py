@@ -161,10 +161,11 @@ def binds(source: Source, block: Block, name: str) -> bool:
     return name in body and _in_code(source, _binding(family, name), source.start_of(block.body), body) is not None
 
 
-def declares(source: Source, name: str) -> bool:
-    """Tell whether a file declares or imports a name anywhere."""
-    family = source.language.name if source.language is not None else ""
-    return _in_code(source, _binding(family, name), 0, source.text) is not None
+def binds_above(source: Source, block: Block, name: str, line: int) -> bool:
+    """Tell whether a function binds a name above a line."""
+    return line > block.first and binds(
+        source, Block(block.first, line - 1, block.is_class, min(block.body, line)), name
+    )
 
 
 def defines(source: Source, name: str) -> bool:

@@ -107,8 +107,6 @@ class SignatureChange:
             return False
         receiver = receiver_at(source, start)
         same = source.uri == self.origin
-        if same and self.now.start <= start <= self.now.open:
-            return False
         if self.now.is_method:
             if receiver is None:
                 return False
@@ -205,9 +203,15 @@ class SignatureChange:
 
 def find_signature_change(edit: Edit, source: Source) -> SignatureChange | None:
     """Return the changed parameter list that an edit is, judged by the text as it is after it; None when it is none."""
+    heads = changed_head(edit, *source.around(edit.first))
+    return None if heads is None else _change(edit, source, *heads)
+
+
+def changed_head(edit: Edit, source: Source, line: int) -> tuple[Signature, Signature] | None:
+    """Return a function's head before and after an edit that begins at ``line`` of a source, None when none changed."""
     if source.language is None:
         return None
-    start = source.start_of(edit.first)
+    start = source.start_of(line)
     end = start + len(edit.after)
     if source.text[start:end] != edit.after:
         return None
@@ -220,7 +224,7 @@ def find_signature_change(edit: Edit, source: Source) -> SignatureChange | None:
     for now in fresh:
         matching = [one for one in past if one.name == now.name]
         if len(matching) == 1 and matching[0].parameters != now.parameters:
-            return _change(edit, source, matching[0], now)
+            return matching[0], now
     return None
 
 
@@ -243,8 +247,7 @@ def _change(edit: Edit, source: Source, was: Signature, now: Signature) -> Signa
         return None
     called, is_method = now.name, now.is_method
     if called in _CONSTRUCTORS:
-        line, _ = source.position(now.start)
-        owner = next((block for block in scopes.enclosing(source, line) if block.is_class), None)
+        owner = next((block for block in scopes.enclosing(source, edit.first) if block.is_class), None)
         name = re.search(r"\bclass\s+(\w+)", source.lines[owner.first]) if owner is not None else None
         if name is None:
             return None

@@ -8,7 +8,10 @@ from typing import Literal
 
 from dragoman.completion.next_edit.languages import Language
 from dragoman.completion.query import TextView
-from dragoman.limits import NEXT_EDIT_CHARS, NEXT_EDIT_LINES
+from dragoman.limits import LONG_LINE_CHARS, NEXT_EDIT_CHARS, NEXT_EDIT_LINES, NEXT_EDIT_REGION_LINES
+
+_AROUND = 2 * NEXT_EDIT_REGION_LINES
+"""Lines on either side of an edit in which the head of the function stands that it is in."""
 
 Zone = Literal["code", "string", "comment"]
 
@@ -24,6 +27,11 @@ class Source:
         self.version = version
         self.language = language
         self.lines = lines
+
+    def around(self, line: int) -> tuple[Source, int]:
+        """Return the lines around a line as a source of their own, and which of them it is."""
+        first = max(0, line - _AROUND)
+        return Source(self.uri, self.version, self.language, self.lines[first : line + _AROUND]), line - first
 
     @cached_property
     def text(self) -> str:
@@ -98,3 +106,9 @@ def read(uri: str, version: int, language: Language | None, text: TextView) -> S
             return None
         lines.append(line)
     return Source(uri, version, language, lines)
+
+
+def read_around(uri: str, language: Language | None, text: TextView, line: int) -> tuple[Source, int]:
+    """Read the lines around a line only; return them, and which of them it is."""
+    first, last = max(0, line - _AROUND), min(text.line_count, line + _AROUND)
+    return Source(uri, 0, language, [text.line(index)[:LONG_LINE_CHARS] for index in range(first, last)]), line - first

@@ -122,7 +122,7 @@ class Jar:
         "lid",
         "cover",
     ),
-    ("a.py", "# a ⟦colour⟧ here\ncolour = 1\n# the ⟦colour⟧ there\n", "colour", "color"),
+    ("a.py", "# a ⟦my_colour⟧ here\nmy_colour = 1\n# the ⟦my_colour⟧ there\n", "my_colour", "my_color"),
     (
         "a.py",
         'load("plugins.⟦readers⟧.one")\nload("plugins.⟦readers⟧.two")\nreaders = "some readers of it"\n',
@@ -230,6 +230,8 @@ def test_the_other_places_of_a_rename(name: str, text: str, old: str, new: str, 
         ("use(value)\nother(value)\n", "value", "thing"),  # nothing here declares it
         ("def make():\n    pass\n\ndef make():\n    pass\n\nmake()\n", "make", "build"),  # a copy got a name of its own
         ("message = 'the words of it'\nuse('words')\n", "words", "text"),  # a sentence is nobody's name
+        ("# the words of it\n# other words\n", "words", "text"),  # nor one of prose
+        ("value = 1\nuse(value)\nuse(value)\n", "use(value", "use(amount"),  # at a use, another variable is meant
         ("1 + 2\n1 + 2\n", "1", "3"),
     ],
 )
@@ -285,6 +287,13 @@ def test_what_is_dismissed_in_one_place_is_offered_in_another() -> None:
     desk.next_edits.dismissed()
     cursor = desk.replace("a.py", "width", "breadth", 1)
     assert [edit.start for edit in desk.due("a.py", cursor)] == [(5, 11)]
+
+
+def test_a_second_variable_made_of_one_is_no_rename() -> None:
+    desk = Desk(a__py="def f():\n    value = 1\n    use(value)\n    value = 2\n    use(value)\n")
+    assert desk.due("a.py", desk.replace("a.py", "value", "second", 2)) == []
+    desk = Desk(a__py="def f():\n    value = 1\n    use(value)\n    value = 2\n    use(value)\n")
+    assert len(desk.due("a.py", desk.replace("a.py", "value", "second"))) == 3
 
 
 def test_the_same_rename_in_the_next_function_is_one_of_its_own() -> None:
