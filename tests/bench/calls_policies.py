@@ -72,6 +72,16 @@ class Peer:
         pass
 
 
+def rest_of(answer: tuple[Place, str] | None, place: Place | None) -> str:
+    """Return what of an answer is still to be typed at ``place``, "" when the text went another way."""
+    if answer is None or place is None or answer[0].uri != place.uri:
+        return ""
+    asked, text = answer
+    typed = place.before[len(asked.before) :]
+    fits = place.before.startswith(asked.before) and text.startswith(typed) and asked.after == place.after
+    return text[len(typed) :] if fits else ""
+
+
 class NoCache(Peer):
     """A request for every key that outlives the debounce; the next key closes it."""
 
@@ -347,7 +357,7 @@ class Zed(Peer):
 
     async def suggest(self, place: Place) -> str | None:
         self._place = place
-        rest = self._rest(self._current)
+        rest = rest_of(self._current, place)
         if rest:
             self.show(rest)
             return None
@@ -358,16 +368,6 @@ class Zed(Peer):
             self._retire(self._pending.pop())
         self._pending.append(task)
         return None
-
-    def _rest(self, prediction: tuple[Place, str] | None) -> str:
-        """Return what of a prediction is still to be typed here, "" when the text went another way."""
-        place = self._place
-        if prediction is None or place is None or prediction[0].uri != place.uri:
-            return ""
-        asked, text = prediction
-        typed = place.before[len(asked.before) :]
-        fits = place.before.startswith(asked.before) and text.startswith(typed) and asked.after == place.after
-        return text[len(typed) :] if fits else ""
 
     async def _request(self, place: Place) -> None:
         loop = asyncio.get_running_loop()
@@ -383,7 +383,7 @@ class Zed(Peer):
                     self._retire(task)
             self._pending.clear()
         new = (place, answer)
-        rest, old = self._rest(new), self._rest(self._current)
+        rest, old = rest_of(new, self._place), rest_of(self._current, self._place)
         if rest and (not old or rest.startswith(old)):
             self._current = new
             self.show(rest)
@@ -411,6 +411,76 @@ class Zed(Peer):
         await cancel_and_wait(*self._retired)
 
 
+class Cody(Peer):
+    """Cody: 75 ms; a request each 250 ms may finish though the next key came; the last answer is used again at once."""
+
+    label = "Cody-like"
+    DEBOUNCE = 0.075
+    TAIL = 0.025
+    PROMOTE = 0.25
+    ENTRIES = 50
+
+    def __init__(self, model: StandIn) -> None:
+        super().__init__(model)
+        self._answers: OrderedDict[int, str] = OrderedDict()
+        self._candidate: tuple[Place, str] | None = None
+        self._running: dict[asyncio.Task[None], Place] = {}
+        self._promoted = -1e9
+        self._news = asyncio.Event()
+
+    async def suggest(self, place: Place) -> str | None:
+        if rest := rest_of(self._candidate, place):
+            return rest
+        if (known := self._answers.get(self._key(place))) is not None:
+            return known
+        for task, asked in self._running.items():
+            if not place.before.startswith(asked.before) or place.after != asked.after:
+                task.cancel()
+        loop = asyncio.get_running_loop()
+        promoted = loop.time() - self._promoted >= self.PROMOTE
+        if promoted:
+            self._promoted = loop.time()
+        at_start = not place.lines[place.row][: place.column].strip()
+        task = loop.create_task(self._request(place, 0.0 if at_start or promoted else self.DEBOUNCE + self.TAIL))
+        self._running[task] = place
+        task.add_done_callback(self._ended)
+        try:
+            while True:
+                # Another request's answer may go on here too, and come first.
+                await self._news.wait()
+                if rest := rest_of(self._candidate, place):
+                    return rest
+                if task.done():
+                    return ""
+        finally:
+            if not promoted:
+                task.cancel()
+
+    async def _request(self, place: Place, delay: float) -> None:
+        await asyncio.sleep(delay)
+        answer = await self.ask(place)
+        self._candidate = (place, answer)
+        self._answers[self._key(place)] = answer
+        while len(self._answers) > self.ENTRIES:
+            self._answers.popitem(last=False)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    @staticmethod
+    def _key(place: Place) -> int:
+        return hash((place.uri, place.before, place.after))
+
+    @property
+    def entries(self) -> int:
+        return len(self._answers)
+
+    async def aclose(self) -> None:
+        await cancel_and_wait(*self._running)
+
+
 PEERS: tuple[Callable[[StandIn], Peer], ...] = (
     NoCache,
     ExactKey,
@@ -421,5 +491,6 @@ PEERS: tuple[Callable[[StandIn], Peer], ...] = (
     Continue,
     LlamaVim,
     Zed,
+    Cody,
 )
 """Every peer of the run; the exact key at several debounces draws the trade-off between calls and what is on screen."""
