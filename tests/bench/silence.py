@@ -92,7 +92,7 @@ async def collect(samples: Sequence[places.Sample], answers: Path, model: Path |
         found = []
         for number, sample in enumerate(samples, 1):
             found.append(await _answer(sample, remembering))
-            if number % 20 == 0:
+            if number % 20 == 0 or number == len(samples):
                 print(f"{number} of {len(samples)}, {remembering.asked} asked", file=sys.stderr)
         return found
     finally:
@@ -146,6 +146,7 @@ def _judged(answer: Answer) -> Judged:
         sound=features.parses is not False,
         parses=_is_python(sample.spliced(answer.shown)),
         ranks={
+            "always": 0.0,
             OURS: show_score(features),
             "show score without probabilities": show_score(plainly),
             "probability of the line": mean * features.tokens if features.tokens else mean,

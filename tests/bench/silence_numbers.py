@@ -78,7 +78,7 @@ def compare(judged: Sequence[Judged], methods: Sequence[str], coverages: Sequenc
                 "precision": round(found, 4),
                 "precision_low": low,
                 "precision_high": high,
-                "ratio": round(found / always, 3) if always else None,
+                "ratio": round(found / always, 3) if always else 1.0,
                 "ratio_low": ratio_low,
                 "ratio_high": ratio_high,
                 "similarity": round(sum(one.similarity for one in shown) / max(1, len(shown)), 1),

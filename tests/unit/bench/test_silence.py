@@ -14,12 +14,14 @@ import pytest
 
 from dragoman.models.base import Chunk, CompletionRequest, Token
 from dragoman.models.profiles import special_tokens
+from tests.bench import silence
 from tests.bench.silence_fit import CONFIDENCE, Case, chance, fit, log_loss
 from tests.bench.silence_model import RememberingModel
 from tests.bench.silence_numbers import Judged, compare, ordered_by, precision, similarity
 from tests.bench.silence_samples import DEVELOPMENT, HELD_OUT, Sample, draw, files_of, name_of
 from tests.bench.silence_weights import rewrite
 from tests.support.scripted import ScriptedModel
+from tests.support.weights import weights_dir  # noqa: F401 - a fixture
 
 LINE = "    result_{n} = combine(first, second, {n})  \n"
 MODULE = "import os\n\n\ndef work(first, second):\n" + "".join(LINE.format(n=n) for n in range(200))
@@ -201,6 +203,25 @@ def test_similarity_counts_the_characters_to_change() -> None:
     assert similarity("abc", "abd") == pytest.approx(200 / 3)
     assert similarity("abc", "") == 0.0
     assert similarity("kitten", "sitting") == pytest.approx(100 * (1 - 3 / 7))
+
+
+@pytest.mark.model
+def test_the_measurement_runs_with_the_real_model_once(tmp_path: Path, weights_dir: Path) -> None:  # noqa: F811
+    packages, answers = tmp_path / "packages", tmp_path / "answers.jsonl"
+    (packages / "sample").mkdir(parents=True)
+    (packages / "sample" / "module.py").write_text(MODULE)
+    model = next(weights_dir.rglob("*0.5b*.gguf"))
+    arguments = ["--quick", "--packages", str(packages), "--answers", str(answers), "--out", str(tmp_path)]
+    assert silence.main([*arguments, "--per-package", "2", "--model", str(model)]) == 0
+    rows = [json.loads(line) for line in (tmp_path / "silence.jsonl").read_text().splitlines()]
+    assert {row["set"] for row in rows} == {"held out"}
+    assert {row["method"] for row in rows} >= {"always", "tabby's drop rules", *silence.METHODS}
+    assert all(0 <= row["precision"] <= 1 and row["samples"] <= row["asked"] == 2 for row in rows)
+    assert all(show(row) for row in rows for show in silence.TABLE.columns.values())
+    # The second time nothing is asked.
+    before = answers.read_text()
+    assert silence.main([*arguments, "--per-package", "2", "--model", str(model)]) == 0
+    assert answers.read_text() == before
 
 
 def test_chunks_survive_the_file() -> None:
