@@ -23,8 +23,8 @@ from tests.support.fake_editor import DRAGOMAN, FakeEditor
 from tests.support.fake_model import FakeModel, Script
 
 BEFORE = "import math\n\n\n"
-TYPED = "def area(radius): return math.pi * radius * radius + offset(1)"[:60]
-AFTER = " * scale\n"
+TYPED = "def area(radius): return math.pi * radius * radius + offset("
+AFTER = "1) * scale\n"
 KEY_S = 0.08
 URI = "file:///w/burst.py"
 

@@ -5,38 +5,67 @@ from __future__ import annotations
 from typing import Literal
 
 from dragoman.clock import Clock, monotonic
-from dragoman.limits import DEBOUNCE_MAX_S, DEBOUNCE_MIN_S, TYPING_GAP_S, USUAL_ACCEPTANCE
+from dragoman.limits import (
+    CONTRADICTED_S,
+    DEBOUNCE_MAX_S,
+    DEBOUNCE_MIN_S,
+    TYPING_GAP_S,
+    USUAL_ACCEPTANCE,
+    WASTED_FACTOR,
+    WASTED_MOST,
+)
 
 
 class Debouncer:
-    """Learns how fast the user types and how fast the model answers."""
+    """Learns how fast the user types, how fast the model answers, and how often asking was for nothing."""
 
     def __init__(self, setting: float | Literal["adaptive"], clock: Clock = monotonic) -> None:
         self._setting = setting
         self._clock = clock
-        self._last_key: float | None = None
+        self._key = -TYPING_GAP_S
+        self._gap = TYPING_GAP_S
         self._interval = 0.2
         self._latency = 0.3
+        self._wasted = 0
 
-    def delay(self, acceptance: float = USUAL_ACCEPTANCE) -> float:
-        """Note a key and return the seconds to wait for another one before the model is asked.
+    def key(self) -> None:
+        """Note a key."""
+        now = self._clock()
+        self._gap = now - self._key
+        self._key = now
+        if self._gap < TYPING_GAP_S:
+            self._interval += 0.2 * (self._gap - self._interval)
+
+    def delay(self, acceptance: float = USUAL_ACCEPTANCE, *, contradicted: bool = False) -> float:
+        """Return the seconds from now to wait for another key before the model is asked.
 
         ``acceptance`` is the share of suggestions that the user took lately: who takes few is asked about less.
+        ``contradicted`` says that the key went against what was on screen: one key in twenty is a typing error, and is
+        taken back before an answer to it could be read.
         """
-        now = self._clock()
-        gap = None if self._last_key is None else now - self._last_key
-        self._last_key = now
-        if gap is not None and gap < TYPING_GAP_S:
-            self._interval += 0.2 * (gap - self._interval)
+        return max(0.0, self._key + self._rest(acceptance, contradicted=contradicted) - self._clock())
+
+    def _rest(self, acceptance: float, *, contradicted: bool) -> float:
         if self._setting != "adaptive":
             return self._setting
-        if gap is None or gap >= TYPING_GAP_S:
+        if contradicted:
+            return CONTRADICTED_S
+        if self._gap >= TYPING_GAP_S:
             return 0.0
         # A fast model may be asked often; a slow one should be asked about a text that will still stand when it answers.
-        wanted = 1.3 * self._interval if self._latency > self._interval else 0.5 * self._latency
+        wanted = min(0.8 * self._interval, 0.5 * self._latency)
+        wanted *= WASTED_FACTOR ** min(self._wasted, WASTED_MOST)
         wanted *= min(max(1.5 - acceptance / (2 * USUAL_ACCEPTANCE), 0.7), 1.5)
         return min(max(wanted, DEBOUNCE_MIN_S), DEBOUNCE_MAX_S)
 
     def answered(self, seconds: float) -> None:
         """Learn from the time to a model's first text."""
         self._latency += 0.3 * (min(seconds, 10.0) - self._latency)
+
+    def wasted(self) -> None:
+        """Learn that a call was given up before any of its answer was shown."""
+        self._wasted += 1
+
+    def shown(self) -> None:
+        """Learn that an answer came in time."""
+        self._wasted = 0

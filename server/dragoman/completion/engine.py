@@ -56,6 +56,7 @@ class CompletionEngine:
         self._tasks = TaskSet()
         self._inflight = Inflight(GenerationIndex(clock))
         self._newest: dict[str, int] = {}
+        self._on_screen: dict[str, Generation] = {}
         self._asked = 0
         self._paused: dict[str, tuple[float, ModelError]] = {}
         self._policy = policy
@@ -113,26 +114,29 @@ class CompletionEngine:
     async def _suggest(self, query: CompletionQuery) -> Outcome:
         self._asked += 1
         ticket = self._newest[query.uri] = self._asked
-        shape = shape_at(query, self._policy.multiline)
         place = surroundings(query)
-        delay = self._debouncer.delay(self._acceptance.rate(query.language))
         again = False
         known = self._inflight.index.find(place) or self._inflight.index.find_moved(place, query)
+        contradicted = self._on_screen.pop(query.uri, None) is not None and known is None
+        self._debouncer.key()
         if (known is None or known[0].shown is None) and (edit := self.next_edit(query)) is not None:
             return Outcome((edit,), source="edit")
         if known is not None:
-            outcome = await self._answer(*known, query, shape)
+            outcome = await self._answer(*known, query)
             # Who asks by key for what was empty wants another try.
             again = query.trigger == "invoked" and outcome is not None and not outcome.suggestions
             if outcome is not None and not again:
                 return outcome
+            if known[0].failed:
+                self._debouncer.wasted()
+        delay = self._debouncer.delay(self._acceptance.rate(query.language), contradicted=contradicted)
         if query.trigger == "automatic" and delay > 0:
             await asyncio.sleep(delay)
         if self._newest.get(query.uri) != ticket:
             return Outcome(reason="superseded")
-        return await self._ask(query, shape, place, again=again)
+        return await self._ask(query, place, again=again)
 
-    async def _ask(self, query: CompletionQuery, shape: Shape, place: Surroundings, *, again: bool) -> Outcome:
+    async def _ask(self, query: CompletionQuery, place: Surroundings, *, again: bool) -> Outcome:
         try:
             target = await self._targets.completion_target()
             self._refuse_paused(target)
@@ -146,6 +150,7 @@ class CompletionEngine:
         if self._inflight.closed:
             # The settings changed meanwhile, and another engine answers the next key.
             return Outcome(reason="superseded")
+        shape = shape_at(query, self._policy.multiline)
         generation = self._generation(query, shape, place, target)
         request = self._request(query, shape, target)
         self._inflight.start(generation, target, replace(request, temperature=RETRY_TEMPERATURE) if again else request)
@@ -181,7 +186,9 @@ class CompletionEngine:
 
     # -- the answer ----------------------------------------------------------------------------------------------------
 
-    async def _answer(self, generation: Generation, typed: str, query: CompletionQuery, shape: Shape) -> Outcome | None:
+    async def _answer(
+        self, generation: Generation, typed: str, query: CompletionQuery, shape: Shape | None = None
+    ) -> Outcome | None:
         """Wait until ``generation`` has enough to show behind ``typed``; None when it has nothing for this cursor."""
         streaming = not generation.done
         if streaming:
@@ -207,10 +214,12 @@ class CompletionEngine:
             detail = f"{generation.score:.0%} likely to be right, below completion.show_threshold"
             return Outcome(reason="unlikely", detail=detail, source="model", model=generation.model)
         self._complained = ""
-        generation.shown = len(typed), text
+        generation.shown, generation.shown_whole = (len(typed), text), generation.done
+        self._on_screen[query.uri] = generation
+        self._debouncer.shown()
         suggestion = Suggestion(f"{generation.number}:{len(typed)}", text, query.character, query.character)
         if self._policy.prefetch and not self._tasks.closed:
-            self._tasks.start(self._prefetch(generation, typed, query, shape), name="prefetch")
+            self._tasks.start(self._prefetch(generation, typed, query), name="prefetch")
         source: Literal["stream", "cache"] = "stream" if streaming else "cache"
         return Outcome((suggestion,), source=source, model=generation.model)
 
@@ -226,10 +235,10 @@ class CompletionEngine:
             generation.score = show_score(measure(query, text, generation.tokens, typed=typed, acceptance=rate))
         return generation.score < self._policy.show_threshold
 
-    async def _prefetch(self, shown: Generation, typed: str, query: CompletionQuery, shape: Shape) -> None:
+    async def _prefetch(self, shown: Generation, typed: str, query: CompletionQuery) -> None:
         """Ask for what comes behind a suggestion while the user looks at it, if the provider has nothing else to do."""
         await shown.wait(lambda: False)
-        text = "" if shown.failed else show(shown, typed, query, shape)[0]
+        text = "" if shown.failed else show(shown, typed, query)[0]
         ahead = look_ahead(query, Suggestion("", text, query.character, query.character)) if text else None
         if ahead is None:
             return
@@ -282,12 +291,14 @@ class CompletionEngine:
 
     def document_changed(self, uri: str, text: TextView, version: int, *, first_line: int, last_line: int) -> None:  # noqa: ARG002
         """Close at once every stream of this document that the new text no longer fits, and see what became of suggestions."""
-        self._inflight.close_misfits(uri, text)
+        if self._inflight.close_misfits(uri, text):
+            self._debouncer.wasted()
         self._acceptance.document_changed(uri, text, first_line=first_line, last_line=last_line)
 
     def document_closed(self, uri: str) -> None:
         """Close every stream of this document."""
         self._newest.pop(uri, None)
+        self._on_screen.pop(uri, None)
         self._inflight.close_document(uri)
         self._acceptance.document_closed(uri)
 

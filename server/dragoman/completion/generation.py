@@ -15,7 +15,7 @@ from dragoman.completion.stopping import StopRules
 from dragoman.completion.surroundings import Surroundings, other_lines, text_after, text_before
 from dragoman.errors import ModelError
 from dragoman.limits import CACHE_PREFIX_CHARS, LINGER_S, TYPED_THROUGH_CHARS
-from dragoman.models.base import Chunk, Token
+from dragoman.models.base import Chunk, FinishReason, Token
 
 _numbers = itertools.count(1)
 _MISFIT = "The generation was stopped: the text no longer fits."
@@ -54,6 +54,9 @@ class Generation:
         """The raw answer's tokens with their probabilities, where the server tells them."""
         self.shown: tuple[int, str] | None = None
         """What the user last saw of it, and how much of it had been typed by then."""
+        self.shown_whole = False
+        """Whether it had ended by then, so that no more can come."""
+        self.finish: FinishReason | None = None
         self.score: float | None = None
         """How likely it was right when it was first looked at, 0 to 1."""
         self.special = rules.special
@@ -65,7 +68,7 @@ class Generation:
         self.first_text: float | None = None
         """Seconds from the start to the first text."""
         self._clock = clock
-        self._rules = rules
+        self._rules: StopRules | None = rules
         self._lead = lead
         """What the model was told to have written already, between the cursor and the text that it answers."""
         self._text: TextView | None = query.text
@@ -87,6 +90,8 @@ class Generation:
 
     async def _read(self, stream: AsyncGenerator[Chunk, None]) -> None:
         raw = ""
+        rules, self._rules = self._rules, None
+        assert rules is not None, "a generation is read once"
         try:
             async with contextlib.aclosing(stream):
                 async for chunk in stream:
@@ -94,8 +99,9 @@ class Generation:
                     self.tokens += chunk.tokens
                     if raw and self.first_text is None:
                         self.first_text = self._clock() - self.started
-                    text, ended = self._rules.cut(raw, done=chunk.finish is not None)
+                    text, ended = rules.cut(raw, done=chunk.finish is not None)
                     self.text = self._lead + text if text else ""
+                    self.finish = chunk.finish
                     if ended:
                         break
                     if not self.continues(self._typed):
@@ -178,6 +184,9 @@ class Generation:
 
     def continues(self, typed: str) -> bool:
         """Tell whether this answer goes on, or still may go on, after ``typed``."""
+        if self._lead and 1 < len(typed) < len(self._lead):
+            # The user stands on a line that is indented less than the one that was asked about.
+            return False
         return self.text.startswith(typed) or (not self.done and typed.startswith(self.text))
 
     def fits(self, text: TextView) -> bool:

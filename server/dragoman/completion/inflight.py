@@ -54,9 +54,11 @@ class Inflight:
         unwanted = [one for one in self._live if not one.done and one.uri == uri]
         await self._close([*unwanted, *others[: max(0, len(others) + 1 - limit)]])
 
-    def close_misfits(self, uri: str, text: TextView) -> None:
-        """Close at once every stream of a document that its new text no longer fits."""
-        self._close_soon([one for one in self._live if one.uri == uri and not one.done and not one.fits(text)])
+    def close_misfits(self, uri: str, text: TextView) -> int:
+        """Close at once every stream of a document that its new text no longer fits; return how many nobody saw anything of."""
+        misfits = [one for one in self._live if one.uri == uri and not one.done and not one.fits(text)]
+        self._close_soon(misfits)
+        return sum(not one.answered for one in misfits)
 
     def close_document(self, uri: str) -> None:
         """Close every stream of a document."""

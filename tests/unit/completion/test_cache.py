@@ -66,7 +66,7 @@ def test_a_long_document_is_recognized_by_what_stands_close_to_the_cursor() -> N
 
 def test_typing_far_beyond_an_answer_s_place_finds_nothing() -> None:
     index = GenerationIndex(lambda: 0.0)
-    text = "word " * 100
+    text = "word " * (TYPED_THROUGH_CHARS // 5 + 2)
     index.add(finished("x = ‸", text))
     assert index.find(place("x = " + text[:TYPED_THROUGH_CHARS] + "‸")) is not None
     assert index.find(place("x = " + text[: TYPED_THROUGH_CHARS + 1] + "‸")) is None
