@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_CHUNK = 8192
+_SHORT = 4_096
+"""Bytes that are parsed within the budget whatever they are."""
+_CHUNK = 512
+"""How much the parser reads at a time where it can be stopped.
+
+The binding never frees the last piece that it read this way, so pieces are small, and texts that are mostly known go
+another way.
+"""
 OPENING = ("(", "[", "{", "${", "#{", "#[", "@(", "$(", "%(", "$((")
 """Tokens that open a bracket, in any grammar; the bracket is the last character."""
 _BRACKETS = frozenset({*OPENING, ")", "]", "}"})
@@ -46,10 +53,14 @@ class Grammar:
         self._brackets: Query | None = None
 
     def parse(self, source: bytes, old: Tree | None = None) -> Tree | None:
-        """Return the tree of ``source`` (UTF-8), None when it takes longer than `PARSE_BUDGET_S`.
+        """Return the tree of ``source`` (UTF-8), None when it is read for the first time and takes `PARSE_BUDGET_S`.
 
         ``old`` is a tree of an earlier text, edited to fit this one; what did not change is taken over from it.
         """
+        if old is not None:
+            return self._parser.parse(source, old)
+        if len(source) < _SHORT:
+            return self._parser.parse(source)
         # The processor's time, not the clock's: on a busy machine a text is no worse than elsewhere.
         until = time.thread_time() + PARSE_BUDGET_S
 
@@ -60,9 +71,7 @@ class Grammar:
             return time.thread_time() > until
 
         try:
-            if old is None:
-                return self._parser.parse(read, progress_callback=late)
-            return self._parser.parse(read, old, progress_callback=late)
+            return self._parser.parse(read, progress_callback=late)
         except ValueError:
             # Without a reset the next parse would go on with this text.
             self._parser.reset()

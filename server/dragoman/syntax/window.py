@@ -14,7 +14,7 @@ from dragoman.syntax.grammars import Grammar
 if TYPE_CHECKING:
     from tree_sitter import Node, Tree
 
-_STICKY_LINES = 400
+_STICKY_LINES = 2_000
 """How far above and below the window the lines that open and close it are looked for."""
 
 
@@ -172,14 +172,19 @@ def _first_whole(lines: list[str], at: int) -> int:
 def _sticky(text: Text, index: int, step: int, width: int) -> list[str]:
     """Return the lines from ``index`` on that stand further and further out: what opens, or closes, the blocks around."""
     found: list[str] = []
-    for _ in range(_STICKY_LINES):
-        if width == 0 or not 0 <= index < text.line_count:
+    lead = width
+    for at in range(index, max(-1, min(text.line_count, index + step * _STICKY_LINES)), step):
+        if width == 0:
             break
-        content = text.line(index).rstrip("\r\n")
-        if content.strip() and len(content) < 1000 and (at := _width(content)) < width:
+        content = text.line(at)
+        if content[:lead].isspace() or len(content) > 1000:
+            # The usual case, and the loop is long: it is indented as deep, or blank.
+            continue
+        content = content.rstrip("\r\n")
+        if content.strip() and (outer := _width(content)) < width:
             found.append(content)
-            width = at
-        index += step
+            width = outer
+            lead = len(content) - len(content.lstrip())
     return found
 
 
