@@ -53,6 +53,7 @@ class Editor:
         self._versions: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._asking: asyncio.Task[None] | None = None
+        self._failure: BaseException | None = None
         self._known_calls = 0
         self._running: list[Call] = []
         self._last: Key | None = None
@@ -146,7 +147,7 @@ class Editor:
             self._asking.cancel()
         self._asking = task = self._loop.create_task(self._ask(place))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._answered)
 
     def _here(self, key: Key) -> Place:
         buffer = self._buffer
@@ -169,6 +170,11 @@ class Editor:
         if text is not None and self._place is place:
             self._put(text)
 
+    def _answered(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failure = self._failure or error
+
     def _leave(self) -> None:
         """Move the cursor away: what is on screen goes, and nobody waits for an answer."""
         self._tick()
@@ -185,6 +191,8 @@ class Editor:
         await cancel_and_wait(*self._tasks)
         with contextlib.suppress(asyncio.CancelledError):
             await self.policy.aclose()
+        if self._failure is not None:
+            raise self._failure
         counts = self.tally.counts
         counts["calls"] = len(self.model.calls)
         counts["tokens"] = sum(call.tokens for call in self.model.calls)

@@ -54,6 +54,8 @@ class Change:
     delete: tuple[int, int] | int
     """Rows to delete, as [first, last), or characters before the cursor."""
     text: str
+    opens_line: bool = False
+    """Whether an empty line is made at the cursor first, and left for it: above the file's first line."""
 
 
 def changes(old: str, new: str) -> list[Change]:
@@ -75,7 +77,7 @@ def changes(old: str, new: str) -> list[Change]:
         elif j1:
             found.append(Change(j1 - 1, len(b[j1 - 1]), (j1, j1 + i2 - i1), "\n" + "\n".join(lines)))
         else:
-            found.append(Change(0, 0, (0, i2 - i1), "\n".join(lines) + "\n"))
+            found.append(Change(0, 0, (0, i2 - i1), "\n".join(lines), opens_line=True))
     return found
 
 
@@ -179,6 +181,10 @@ class Typist:
             key = Key("delete", touched=(change.delete[0], change.delete[0]))
         buffer.row = change.row
         buffer.column = len(buffer.lines[change.row]) if change.column < 0 else change.column
+        if change.opens_line:
+            buffer.lines.insert(0, "")
+            buffer.version += 1
+            key = Key("delete", touched=(0, 1))
         if isinstance(change.delete, int) and change.delete:
             buffer.delete(change.delete)
             key = Key("delete", touched=(buffer.row, buffer.row))
