@@ -2,14 +2,16 @@
 
     python -m tests.bench.memory [--files 1000] [--keys 10000] [--quick] [--json]
 
-The figure is USS, the memory that would be free if this process ended, so a library that two servers share counts in
-neither. The model is a server elsewhere (the fake one): an embedded model's own process is apart and not in here.
+Idle is RSS, all memory that the process uses, a library that it shares with others included; the rest is USS, the memory
+that would be free if this process ended. The model is a server elsewhere (the fake one): an embedded model's own process is
+apart and not in here. The package is compiled first, as an installed one is.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import compileall
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -17,27 +19,33 @@ from pathlib import Path
 
 import psutil
 
-from tests.bench.report import Row, Run, Table, parser, plain
+from tests.bench.report import ROOT, Row, Run, Table, parser, plain
 from tests.bench.subjects import NEVER_TYPED, Subject, Typist, launch, program, running
+from tests.bench.tabby import tabby_agent
 from tests.support.fake_editor import FakeEditor
 from tests.support.fake_model import Script
 
 LINES = 300
 MIB = 1024 * 1024
 SETTLE_S = 0.5
+PAUSE_S = 7.0
+"""A pause of the user's, in which a server may tidy up."""
 
 TABLE = Table(
     intro="""
-Memory of the server process alone (USS), without a model's.
+Memory of the server process, without a model's: all of it when idle (RSS), and what is its alone (USS).
 A file has 300 lines and 8 KB; every key asks for a suggestion and gets one from the model.
+What is given back on close is measured after a pause of seven seconds.
+tabby-agent waits half a second at each key, so it gets none of the keys.
 """,
     columns={
         "server": plain("subject"),
-        "idle, one file open": lambda row: f"{row['idle_mib']} MiB",
+        "idle, one file open": lambda row: f"{row['idle_rss_mib']} MiB",
+        "its alone": lambda row: f"{row['idle_mib']} MiB",
         "after the first suggestion": lambda row: f"{row['suggested_mib']} MiB",
         "each open file": lambda row: f"{row['per_file_kib']} KiB",
         "given back on close": lambda row: f"{row['returned_percent']} %",
-        "after all keys": lambda row: f"{row['after_keys_mib']} MiB ({row['keys']:,} keys)",
+        "after all keys": lambda row: f"{row['after_keys_mib']} MiB ({row['keys']:,} keys)" if row["keys"] else "–",
         "second window": lambda row: f"{row['second_window_mib']} MiB",
     },
 )
@@ -45,8 +53,9 @@ A file has 300 lines and 8 KB; every key asks for a suggestion and gets one from
 
 async def measure(arguments: argparse.Namespace) -> list[Row]:
     script = {"models": ["fake-coder"], "text": f"{NEVER_TYPED}(never)", "token_size": 1000}
+    compileall.compile_dir(ROOT / "server" / "dragoman", quiet=1)
     rows = []
-    for key in ("dragoman", "floor"):
+    for key in ("dragoman", "floor", *(["tabby_as_it_comes"] if tabby_agent(install=not arguments.quick) else [])):
         async with running(key, Script(**script)) as subject:
             rows.append(await one_server(subject, arguments))
     return rows
@@ -54,8 +63,10 @@ async def measure(arguments: argparse.Namespace) -> list[Row]:
 
 async def one_server(subject: Subject, arguments: argparse.Namespace) -> Row:
     editor = subject.editor
-    typist = Typist(editor, "file:///bench/first.py", LINES)
-    idle = await settled(editor)
+    pause = SETTLE_S if arguments.quick else PAUSE_S
+    keys = 0 if subject.key == "tabby_as_it_comes" else arguments.keys
+    typist = Typist(editor, "file:///bench/first.py", LINES, subject.method)
+    idle = await settled(editor, pause)
     resident = psutil.Process(editor.process.pid).memory_info().rss
     await type_keys(subject, typist, 1)
     suggested = await settled(editor)
@@ -65,14 +76,14 @@ async def one_server(subject: Subject, arguments: argparse.Namespace) -> Row:
     opened = await settled(editor)
     for uri in uris:
         editor.notify("textDocument/didClose", {"textDocument": {"uri": uri}})
-    closed = await settled(editor)
-    await type_keys(subject, typist, arguments.keys)
+    closed = await settled(editor, pause)
+    await type_keys(subject, typist, keys)
     typed = await settled(editor)
     with tempfile.TemporaryDirectory() as folder:
         other = await launch(subject.key, subject.model, Path(folder))
         try:
             other.open("file:///bench/other.py", program(LINES, name="other"))
-            second = await settled(other)
+            second = await settled(other, pause)
         finally:
             await other.kill()
     grown = opened - suggested
@@ -87,16 +98,16 @@ async def one_server(subject: Subject, arguments: argparse.Namespace) -> Row:
         "per_file_kib": round(grown / arguments.files / 1024, 1),
         "file_kib": round(len(program(LINES, name="open1")) / 1024, 1),
         "returned_percent": round(100 * (opened - closed) / grown) if grown > 0 else None,
-        "keys": arguments.keys,
+        "keys": keys,
         "after_keys_mib": round(typed / MIB, 1),
         "second_window_mib": round(second / MIB, 1),
     }
 
 
-async def settled(editor: FakeEditor) -> int:
-    """Return the memory after everything sent was read (a reply proves it) and the server had a moment to itself."""
+async def settled(editor: FakeEditor, seconds: float = SETTLE_S) -> int:
+    """Return the memory after everything sent was read (a reply proves it) and the server had a time to itself."""
     await editor.await_reply(editor.request("workspace/executeCommand", {"command": "none", "arguments": []}))
-    await asyncio.sleep(SETTLE_S)
+    await asyncio.sleep(seconds)
     return int(psutil.Process(editor.process.pid).memory_full_info().uss)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import report
+from tests.bench import life, report
 from tests.bench.report import Row
 from tests.bench.tabby import tabby_agent
 
@@ -82,12 +82,44 @@ def test_nothing_stays_open_and_every_request_has_one_reply(tmp_path: Path) -> N
     assert storm["descriptors"][1] <= storm["descriptors"][0]
 
 
+def test_every_step_of_a_keys_life_is_there_and_the_sums_are_sums(tmp_path: Path) -> None:
+    """The bench itself fails, with the name, when a function that a step is named after is gone."""
+    rows = run("life", tmp_path, "--keys", "12")
+
+    assert [row["step"] for row in rows if not row["step"].startswith("**")] == [step.what for step in life.STEPS]
+    assert {row["keys"] for row in rows} <= {11, 12}
+    assert all(0 <= row["p50"] <= row["p95"] for row in rows)
+
+
+def test_a_step_that_is_gone_is_named() -> None:
+    with pytest.raises(SystemExit, match=r"CompletionEngine\.gone"):
+        life.Recorder().wrap("completion.engine:CompletionEngine.gone")
+
+
+def test_the_table_of_a_keys_life_stands_between_its_marks(tmp_path: Path) -> None:
+    page = tmp_path / "ARCHITECTURE.md"
+    page.write_text(f"# Page\n\n{life.SECTION}\n\n1. A key.\n\n## Next\n\nmore\n", encoding="utf-8")
+    rows = [{"step": "read", "where": "`a.py`", "p50": value, "p95": 2.0, "keys": 1000} for value in (1.0, 9.0)]
+
+    life.write(page, rows[:1])
+    life.write(page, rows[1:])
+
+    text = page.read_text(encoding="utf-8")
+    assert text.count(life.BEGIN) == text.count(life.END) == 1
+    assert text.startswith(f"# Page\n\n{life.SECTION}\n\n1. A key.\n\n{life.BEGIN}\n")
+    assert text.endswith(f"{life.END}\n\n## Next\n\nmore\n")
+    assert "| read | `a.py` | 9 | 2 |" in text
+    assert "| 1 |" not in text
+
+
 def test_memory_counts_files_and_keys(tmp_path: Path) -> None:
     rows = run("memory", tmp_path, "--files", "5", "--keys", "10")
 
     for row in rows:
-        assert (row["files"], row["keys"]) == (5, 10)
-        assert all(row[key] > 0 for key in ("idle_mib", "suggested_mib", "after_keys_mib", "second_window_mib"))
+        assert (row["files"], row["keys"]) == (5, 0 if row["subject"].startswith("tabby-agent") else 10)
+        assert all(
+            row[key] > 0 for key in ("idle_mib", "idle_rss_mib", "suggested_mib", "after_keys_mib", "second_window_mib")
+        )
 
 
 def test_percentiles_are_of_all_samples_and_the_median_of_the_rounds() -> None:
@@ -99,6 +131,10 @@ def test_percentiles_are_of_all_samples_and_the_median_of_the_rounds() -> None:
     assert (found["p50"], found["p50_min"], found["p50_max"]) == (200.0, 50.5, 300.0)
     assert (found["p95"], found["p99"], found["max"]) == (300.0, 300.0, 300.0)
     assert report.distribution([[1.0] * 299])["p99"] is None
+
+
+MEASURED = ("startup", "burst", "keystroke", "life", "cancel", "memory")
+"""Measurements whose tables `results` can fill; each of the others is tested beside what it measures."""
 
 
 def results(folder: Path, *, quick: bool) -> None:
@@ -113,15 +149,17 @@ def results(folder: Path, *, quick: bool) -> None:
         "seconds": 3,
         "subject": "server",
         "case": "a case",
+        "step": "a step",
+        "where": "a file",
         "until": "closed",
         "model": "good",
     }
     for name in (
         *numbers.split(),
-        *["idle_mib", "suggested_mib", "per_file_kib", "returned_percent", "after_keys_mib"],
+        *["idle_mib", "idle_rss_mib", "suggested_mib", "per_file_kib", "returned_percent", "after_keys_mib"],
     ):
         row |= {name: 7, f"{name}_min": 6, f"{name}_max": 8}
-    for bench in report.BENCHES:
+    for bench in MEASURED:
         (folder / f"{bench}.jsonl").write_text(json.dumps({**row, "second_window_mib": 7}) + "\n", encoding="utf-8")
 
 
@@ -138,22 +176,43 @@ def test_the_readme_gets_the_newest_results_between_its_marks(tmp_path: Path) ->
     assert text.endswith(f"{report.END}\nafter\n")
     assert "old" not in text
     assert "7 (6–8)" in text
-    for bench in report.BENCHES:
+    for bench in MEASURED:
         assert text.count(f"```sh\nmake bench-{bench}\n```") == 1
 
 
 @pytest.mark.parametrize("missing", [True, False])
-def test_the_readme_gets_nothing_missing_or_quick(tmp_path: Path, missing: bool) -> None:
+def test_the_readme_gets_nothing_quick(tmp_path: Path, missing: bool) -> None:
     results(tmp_path, quick=True)
     if missing:
-        (tmp_path / "startup.jsonl").unlink()
+        for file in tmp_path.glob("*.jsonl"):
+            file.unlink()
     readme = tmp_path / "README.md"
     readme.write_text(f"{report.BEGIN}{report.END}", encoding="utf-8")
 
-    with pytest.raises(SystemExit, match="make bench-startup"):
+    with pytest.raises(SystemExit, match="run `make bench`" if missing else "make bench-startup"):
         report.main(["--out", str(tmp_path), "--readme", str(readme)])
 
     assert readme.read_text(encoding="utf-8") == f"{report.BEGIN}{report.END}"
+
+
+def test_what_was_not_measured_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results(tmp_path, quick=False)
+    (tmp_path / "startup.jsonl").unlink()
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{report.BEGIN}{report.END}", encoding="utf-8")
+
+    assert report.main(["--out", str(tmp_path), "--readme", str(readme)]) == 0
+
+    text = readme.read_text(encoding="utf-8")
+    assert "bench-startup" not in text
+    assert "bench-memory" in text
+    assert "startup is left out" in capsys.readouterr().err
+
+
+def test_make_runs_what_the_readme_shows() -> None:
+    makefile = (report.ROOT / "Makefile").read_text(encoding="utf-8")
+
+    assert f"BENCHES := {' '.join(report.BENCHES)}\n" in makefile
 
 
 def test_the_readme_has_both_marks_once() -> None:
