@@ -54,8 +54,14 @@ CONTRADICTED_S: Final = 0.45
 """After a key against what is on screen: a typing error is noticed and taken back within some 350 ms, and then the
 suggestion is back without a call (22 % of all calls followed a typing error without this, `make bench-calls`)."""
 
-WASTED_FACTOR: Final = 1.7
-WASTED_MOST: Final = 3
+RHYTHM_FAST: Final = 0.8
+RHYTHM_SLOW: Final = 1.3
+SLOW_ANSWER_S: Final = 0.75
+"""The wait is between so many of the user's key intervals, by how long the model takes to its first text: at 0.8 a model of
+250 ms has the right text on screen at more keys than any fixed wait does with as many calls (`make bench-calls`)."""
+
+WASTED_FACTOR: Final = 1.2
+WASTED_MOST: Final = 2
 """Each call in a row that was given up unseen makes the next one wait so much longer, up to so many times."""
 
 TYPING_GAP_S: Final = 0.6

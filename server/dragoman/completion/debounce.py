@@ -9,6 +9,9 @@ from dragoman.limits import (
     CONTRADICTED_S,
     DEBOUNCE_MAX_S,
     DEBOUNCE_MIN_S,
+    RHYTHM_FAST,
+    RHYTHM_SLOW,
+    SLOW_ANSWER_S,
     TYPING_GAP_S,
     USUAL_ACCEPTANCE,
     WASTED_FACTOR,
@@ -52,8 +55,10 @@ class Debouncer:
             return CONTRADICTED_S
         if self._gap >= TYPING_GAP_S:
             return 0.0
-        # A fast model may be asked often; a slow one should be asked about a text that will still stand when it answers.
-        wanted = min(0.8 * self._interval, 0.5 * self._latency)
+        # A fast model may be asked between two keys; a slow one should be asked about a text that will still stand when it
+        # answers, and heats the machine for nothing if it does not.
+        patience = min(max(self._latency / SLOW_ANSWER_S, RHYTHM_FAST), RHYTHM_SLOW)
+        wanted = min(patience * self._interval, 0.5 * self._latency)
         wanted *= WASTED_FACTOR ** min(self._wasted, WASTED_MOST)
         wanted *= min(max(1.5 - acceptance / (2 * USUAL_ACCEPTANCE), 0.7), 1.5)
         return min(max(wanted, DEBOUNCE_MIN_S), DEBOUNCE_MAX_S)
