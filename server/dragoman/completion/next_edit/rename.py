@@ -179,6 +179,8 @@ def find_rename(edit: Edit, source: Source) -> Rename | None:
         return None
     old, new = pair
     start = source.start_of(edit.first)
+    if source.text[start : start + len(edit.after)] != edit.after:
+        return None
     sites = [_site(source, start + hunk.at) for hunk in edit.hunks]
     zones = {site.zone for site in sites}
     if len(zones) != 1:
