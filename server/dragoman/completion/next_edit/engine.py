@@ -13,6 +13,7 @@ from dragoman.completion.next_edit.rename import find_rename, renamed_by
 from dragoman.completion.next_edit.repeats import find_repeat
 from dragoman.completion.next_edit.signatures import changed_head, find_signature_change
 from dragoman.completion.next_edit.source import Source, read, read_around
+from dragoman.completion.next_edit.tokens import is_word_char
 from dragoman.completion.query import CompletionQuery, Suggestion, TextView
 from dragoman.limits import NEXT_EDIT_SEARCHED_DOCUMENTS
 
@@ -38,6 +39,8 @@ class NextEdits:
         self._judged: tuple[str, ...] = ()
         self._found: _Found | None = None
         self._dismissed = ""
+        self.enabled = True
+        """Whether anything is offered; changes are heard of all the same, so that it can be switched on at any time."""
 
     # -- what the editor tells -----------------------------------------------------------------------------------------
 
@@ -85,7 +88,7 @@ class NextEdits:
         """
         if self._history.version(query.uri) != query.version or query.selected is not None:
             return None
-        if self._is_being_written(query):
+        if not self.enabled or self._is_being_written(query):
             return None
         pattern = self._due()
         if pattern is None:
@@ -128,7 +131,7 @@ class NextEdits:
             self._judged = judged
             self._pattern = self._judge(edits)
         pattern = self._pattern
-        return None if pattern is None or pattern.key == self._dismissed else pattern
+        return None if pattern is None or pattern.key == self._dismissed or not self.enabled else pattern
 
     def _judge(self, edits: Sequence[Edit]) -> Pattern | None:
         if not edits:
@@ -216,7 +219,7 @@ class NextEdits:
         head = line[: query.character]
         typed = next((rename.new[:n] for n in range(len(rename.new), -1, -1) if head.endswith(rename.new[:n])), "")
         before, after = head[: len(head) - len(typed)][-1:], line[query.character : query.character + 1]
-        if _is_word_char(before) or _is_word_char(after):
+        if is_word_char(before) or is_word_char(after):
             return ""
         expected = newest.hunks[-1].new[0] if newest.hunks[-1].new else ""
         return rename.new[len(typed) :] if typed == expected else ""
@@ -282,7 +285,3 @@ def as_next_edit(pattern: Pattern, source: Source, place: Place) -> NextEdit:
         pattern.reason,
         pattern.key,
     )
-
-
-def _is_word_char(char: str) -> bool:
-    return char == "_" or char.isalnum()

@@ -15,6 +15,7 @@ from dragoman.completion.next_edit.history import Edit
 from dragoman.completion.next_edit.languages import stem_and_suffix, words
 from dragoman.completion.next_edit.patterns import NextEditReason, Place
 from dragoman.completion.next_edit.source import Source, Zone
+from dragoman.completion.next_edit.tokens import is_word_char
 from dragoman.limits import NEXT_EDIT_PLACES
 
 SHORTEST_OLD: Final = 3
@@ -73,7 +74,8 @@ class Rename:
     _pattern: re.Pattern[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._pattern = re.compile(rf"(?<!\w){re.escape(self.old)}(?!\w)")
+        # What stands before it is looked at afterwards: a pattern that begins with plain letters is searched several times faster.
+        self._pattern = re.compile(rf"{re.escape(self.old)}(?!\w)")
 
     @property
     def key(self) -> str:
@@ -108,7 +110,8 @@ class Rename:
         label = f"replace `{self.old}` by `{self.new}`"
         found = []
         for match in self._pattern.finditer(source.text, first, last):
-            if self._is_due(source, match.start(), match.end()):
+            start = match.start()
+            if not is_word_char(source.text[start - 1 : start]) and self._is_due(source, start, match.end()):
                 found.append(Place(match.start(), match.end(), self.new, label))
                 if len(found) == NEXT_EDIT_PLACES:
                     break
@@ -131,7 +134,8 @@ class Rename:
     def _block(self, source: Source) -> scopes.Block | None:
         """Find the function or class again: its head as it is now, the nearest one to where it was."""
         lines = source.lines
-        here = [index for index, line in enumerate(lines) if self.head in line]
+        here = [self.anchor] if self.anchor < len(lines) and self.head in lines[self.anchor] else []
+        here += [index for index, line in enumerate(lines) if self.head in line] if not here else []
         for index in sorted(here, key=lambda one: abs(one - self.anchor)):
             for block in scopes.enclosing(source, index):
                 if block.first == index:

@@ -13,7 +13,7 @@ from dragoman.completion.next_edit.parameters import Part, Signature, arguments,
 from dragoman.completion.next_edit.patterns import NextEditReason, Place
 from dragoman.completion.next_edit.rename import COMMON_MEMBERS, Rename, find_rename, receiver_at
 from dragoman.completion.next_edit.source import Source
-from dragoman.completion.next_edit.tokens import narrow
+from dragoman.completion.next_edit.tokens import is_word_char, narrow
 from dragoman.limits import NEXT_EDIT_PLACES
 
 _KEYWORD: Final = re.compile(r"(\w+)\s*=(?![=>])\s*", re.DOTALL)
@@ -71,7 +71,9 @@ class SignatureChange:
         found: list[Place] = []
         seen: set[str] = set()
         asked = self._first_seen.get(source.uri)
-        for match in re.finditer(rf"(?<!\w){re.escape(self.called)}\s*(\()", source.text):
+        for match in re.finditer(rf"{re.escape(self.called)}\s*(\()", source.text):
+            if is_word_char(source.text[match.start() - 1 : match.start()]):
+                continue
             if source.zone(match.start()) != "code" or not self._is_call(source, match.start()):
                 continue
             opened = match.start(1)
@@ -252,13 +254,18 @@ def _change(edit: Edit, source: Source, was: Signature, now: Signature) -> Signa
         if name is None:
             return None
         called, is_method = name[1], False
-    heads = rf"\b(?:def|function|func|fn|fun)\s+(?:\([^)\n]*\)\s*)?{re.escape(now.name)}\s*[(<\[]"
-    if now.name not in _CONSTRUCTORS and len(re.findall(heads, source.text)) > 1:
+    if now.name not in _CONSTRUCTORS and _defined(source, now.name) > 1:
         # Two of that name: which of them a call means is not to be seen from here.
         return None
     made = SignatureChange(edit.uri, was, replace(now, is_method=is_method), family, called, _sources=sources)
     made.rename = find_rename(edit, source) if renamed else None
     return made
+
+
+def _defined(source: Source, name: str) -> int:
+    """Count the functions of this name."""
+    found = re.finditer(rf"{re.escape(name)}\s*[(<\[]", source.text)
+    return sum(_DEFINING.search(source.text[max(0, one.start() - 80) : one.start()]) is not None for one in found)
 
 
 def _imports(source: Source, name: str) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Literal
 
@@ -27,6 +29,10 @@ class Source:
         self.version = version
         self.language = language
         self.lines = lines
+        self._borders: list[int] = [0]
+        """Where each zone begins that was found so far; `_kinds` says which it is."""
+        self._kinds: list[Zone] = ["code"]
+        self._scan = self._scanned()
 
     def around(self, line: int) -> tuple[Source, int]:
         """Return the lines around a line as a source of their own, and which of them it is."""
@@ -59,38 +65,35 @@ class Source:
 
     def zone(self, offset: int) -> Zone:
         """Tell what stands at an offset; everything is code where the language is not known."""
-        borders, zones = self._zones
-        return zones[bisect_right(borders, offset) - 1]
+        while self._borders[-1] <= offset and next(self._scan, False):
+            pass
+        return self._kinds[bisect_right(self._borders, offset) - 1]
 
-    @cached_property
-    def _zones(self) -> tuple[list[int], list[Zone]]:
-        """Return where each zone begins, and which it is."""
-        borders: list[int] = [0]
-        zones: list[Zone] = ["code"]
-
-        def add(start: int, end: int, zone: Zone) -> None:
-            borders.extend((start, end))
-            zones.extend((zone, "code"))
-
+    def _scanned(self) -> Iterator[bool]:
+        """Tell strings and comments from code, one after the other: mostly the first part of a document is enough."""
         language = self.language
-        if language is None:
-            return borders, zones
-        for match in language.marks.finditer(self.text):
+        for match in language.marks.finditer(self.text) if language is not None else ():
             if match["comment"] is not None:
-                add(match.start(), match.end(), "comment")
-                continue
-            start, end = match.span()
-            holes = language.holes
-            if holes is not None and language.holes_only_after:
-                opening = match["open"]
-                holes = holes if any(letter in opening for letter in language.holes_only_after) else None
-            if holes is not None:
-                for hole in holes.finditer(self.text, start, end):
-                    if hole.start(1) >= 0:
-                        add(start, hole.start(1), "string")
-                        start = hole.end(1)
-            add(start, end, "string")
-        return borders, zones
+                self._add(match.start(), match.end(), "comment")
+            else:
+                self._add_string(match)
+            yield True
+
+    def _add_string(self, match: re.Match[str]) -> None:
+        assert self.language is not None, "only a language has strings"
+        start, end = match.span()
+        holes, letters = self.language.holes, self.language.holes_only_after
+        if letters and not any(letter in match["open"] for letter in letters):
+            holes = None
+        for hole in holes.finditer(self.text, start, end) if holes is not None else ():
+            if hole.start(1) >= 0:
+                self._add(start, hole.start(1), "string")
+                start = hole.end(1)
+        self._add(start, end, "string")
+
+    def _add(self, start: int, end: int, zone: Zone) -> None:
+        self._borders.extend((start, end))
+        self._kinds.extend((zone, "code"))
 
 
 def read(uri: str, version: int, language: Language | None, text: TextView) -> Source | None:

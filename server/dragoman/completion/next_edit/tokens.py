@@ -36,6 +36,11 @@ def is_word(token: str) -> bool:
     return _WORD.match(token) is not None
 
 
+def is_word_char(char: str) -> bool:
+    """Tell whether a character may stand in a word; False for none at all."""
+    return char == "_" or char.isalnum()
+
+
 def split(text: str) -> list[str]:
     """Cut a text into words, numbers, and single other characters, blanks among them."""
     return _TOKEN.findall(text)

@@ -289,6 +289,15 @@ def test_what_is_dismissed_in_one_place_is_offered_in_another() -> None:
     assert [edit.start for edit in desk.due("a.py", cursor)] == [(5, 11)]
 
 
+def test_switched_off_offers_nothing_and_hears_all() -> None:
+    desk = Desk(a__py="def f(width):\n    return width\n")
+    desk.next_edits.enabled = False
+    cursor = desk.replace("a.py", "width", "breadth")
+    assert desk.due("a.py", cursor) == []
+    desk.next_edits.enabled = True
+    assert len(desk.due("a.py", cursor)) == 1
+
+
 def test_a_second_variable_made_of_one_is_no_rename() -> None:
     desk = Desk(a__py="def f():\n    value = 1\n    use(value)\n    value = 2\n    use(value)\n")
     assert desk.due("a.py", desk.replace("a.py", "value", "second", 2)) == []
