@@ -228,6 +228,7 @@ class EditorServices:
         self._app.models.on_change = self._show_status
         self._app.completion.on_outcome = lambda _outcome: self._show_status()
         self._app.completion.next_edit = self.next_edits.at_cursor
+        self.next_edits.enabled = self._app.settings.completion.enabled
 
     def _show_status(self) -> None:
         self._client.notify_status(self._describe().as_dict())
