@@ -190,6 +190,10 @@ class EditorServices:
         self.next_edits.document_closed(uri)
         self._app.completion.document_closed(uri)
 
+    def replied(self, query: CompletionQuery, outcome: Outcome) -> None:
+        """Begin to follow what becomes of a suggestion."""
+        self._acceptance.answered(query, outcome)
+
     def accepted(self, suggestion_id: str, kind: str) -> None:
         """Tell the engine."""
         self._app.completion.accepted(suggestion_id, kind)

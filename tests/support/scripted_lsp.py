@@ -104,6 +104,9 @@ class ScriptedCompletion:
         self.calls.append(["closed", uri])
         self.next_edits.document_closed(uri)
 
+    def replied(self, query: CompletionQuery, outcome: Outcome) -> None:
+        pass
+
     def accepted(self, suggestion_id: str, kind: str) -> None:
         self.calls.append(["accepted", suggestion_id, kind])
 

@@ -88,7 +88,6 @@ class CompletionEngine:
         else:
             outcome = await self._suggest(query)
         self.counts[outcome.source if outcome.suggestions else outcome.reason] += 1
-        self._acceptance.answered(query, outcome)
         if outcome.reason != "superseded":
             self.last = outcome
             self.on_outcome(outcome)

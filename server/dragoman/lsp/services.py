@@ -128,6 +128,10 @@ class CompletionService(Protocol):
         """Hear that a document was closed: end what runs for it at once, forget what is kept for it."""
         ...
 
+    def replied(self, query: CompletionQuery, outcome: Outcome) -> None:
+        """Hear that ``outcome`` went out to the client as the reply to ``query``; what only was found may never be seen."""
+        ...
+
     def accepted(self, suggestion_id: str, kind: str) -> None:
         """Hear that the user took a suggestion (``kind`` is an `AcceptKind`, unknown ids are ignored)."""
         ...

@@ -103,5 +103,6 @@ async def _answer(
         if session.menus.get(query.uri) is running:
             del session.menus[query.uri]
         raise outcome
+    session.services.completion.replied(query, outcome)
     build = line_list if session.editor.client_name == "Neovim" else menu_list
     return build(query, outcome.suggestions, session.encoding)

@@ -36,4 +36,5 @@ def inline_completion(
 
 async def _suggest(session: Session, query: CompletionQuery) -> types.InlineCompletionList:
     outcome = await session.services.completion.suggest(query)
+    session.services.completion.replied(query, outcome)
     return inline_list(query, outcome.suggestions, session.encoding)
