@@ -159,3 +159,11 @@ def test_typing_leaves_nothing_behind() -> None:
 
     # One piece of text kept by each of these two hundred parses would be twice as much.
     assert after - before < 50_000
+
+
+def test_a_nul_is_no_error_in_a_string() -> None:
+    window = at("x = 'a\0b'\n", 0, 0)
+
+    assert window is not None
+    assert b"\0" not in window.source
+    assert count_faults(window.tree) == 0
