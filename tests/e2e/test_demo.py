@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.tools import require
 from tests.support.weights import weights_dir
 
 __all__ = ["weights_dir"]
@@ -67,11 +67,10 @@ def test_the_demo_shows_ghost_text_of_the_real_model_and_leaves_nothing_running(
         time.sleep(0.2)
 
 
-@pytest.mark.skipif(
-    os.geteuid() != 0 or not shutil.which("unshare") or not shutil.which("ip"),
-    reason="taking the network away needs root, unshare (util-linux) and ip (iproute2)",
-)
+@pytest.mark.skipif(os.geteuid() != 0, reason="taking the network away needs root")
 def test_the_demo_works_without_any_network(weights_dir: Path) -> None:
+    require("unshare")
+    require("ip")
     done = run_demo("--non-interactive", "--json", weights=weights_dir, prefix=NO_NETWORK)
 
     assert done.returncode == 0, done.stderr

@@ -54,6 +54,9 @@ EMACS = AptTool(
     "emacs",
     ("emacs", "--batch", "-f", "package-initialize", "--eval", "(require 'eglot)"),
 )
+OPENSSL = AptTool(("openssl",), "openssl", ("openssl", "version"))
+UNSHARE = AptTool(("util-linux",), "unshare", ("unshare", "--version"))
+IP = AptTool(("iproute2",), "ip", ("ip", "-Version"))
 
 
 def require(name: str) -> Path:
@@ -208,6 +211,9 @@ INSTALLERS: dict[str, Callable[[], Path]] = {
     "vsix": vsix,
     "chromium": chromium,
     "emacs": emacs,
+    "openssl": lambda: apt(OPENSSL),
+    "unshare": lambda: apt(UNSHARE),
+    "ip": lambda: apt(IP),
 }
 
 

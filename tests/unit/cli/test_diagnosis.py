@@ -7,7 +7,6 @@ import subprocess
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from shutil import which
 from typing import Any, get_args
 
 import pytest
@@ -35,6 +34,7 @@ from dragoman.models.weights import DEFAULT_MODEL, WeightsStore, find_entry
 from dragoman.settings import LoadedSettings, load_settings
 from tests.support.fake_http import Connection, HttpServer, Request
 from tests.support.fake_model import FakeModel, Script
+from tests.support.tools import require
 
 WORKS = "quorvin, zelph"
 """What only a model says that has read the text after the cursor."""
@@ -254,8 +254,8 @@ async def test_a_local_model_that_reports_a_rate_limit(tmp_path: Path) -> None:
     assert fake.url in limited.sentence
 
 
-@pytest.mark.skipif(which("openssl") is None, reason="openssl makes the certificate: apt install openssl")
 async def test_a_private_certificate(tmp_path: Path) -> None:
+    require("openssl")
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
     command += f" -addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {certificate}"

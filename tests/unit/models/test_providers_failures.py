@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 import socket
 import ssl
 import subprocess
@@ -28,6 +27,7 @@ from dragoman.models.providers.ollama import OllamaProvider
 from dragoman.models.providers.provider import HttpProvider
 from tests.support.fake_http import Connection, HttpServer, Request
 from tests.support.fake_model import FakeModel, Script
+from tests.support.tools import require
 
 KEY = "sk-very-secret-0123456789"
 PROMPT = "def very_private_function(customer):\n    return "
@@ -230,8 +230,8 @@ async def test_plain_http_where_tls_is_expected_is_told() -> None:
         assert "http://" in error.hint
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate: apt install openssl")
 async def test_a_certificate_of_ones_own_needs_its_ca_file(tmp_path: Path) -> None:
+    require("openssl")
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
     command += f" -addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {certificate}"
