@@ -35,6 +35,8 @@ _RECEIVER: Final = re.compile(r"([\w\])]+)\s*(?:\?\.|\.|->|::)\s*\Z")
 _SPELT: Final = re.compile(r"[_\d]|[a-z][A-Z]")
 _PATH_BEFORE: Final = re.compile(r"([\"'`])([\w./:@#-]*)\Z")
 _PATH_BEHIND: Final = re.compile(r"[\w./:@#?=-]*[\"'`]")
+_TYPE_BEFORE: Final = re.compile(r"(->\s*)?\b[A-Z]\w*\s*\Z")
+_LISTING: Final = ("import", "export {", "use ", "pub use ")
 _SELVES: Final = frozenset({"self", "this", "cls", "super"})
 
 Reach = Literal["local", "member", "file"]
@@ -212,10 +214,15 @@ def renamed_by(edit: Edit) -> tuple[str, str] | None:
 def receiver_at(source: Source, start: int) -> str | None:
     """Return the object in front of a member, None when the word at ``start`` is not a member."""
     before = source.text[max(0, start - 60) : start]
+    marks = before.rstrip()
+    arrow = marks.endswith("->")
+    if arrow and (source.language is None or source.language.name != "c"):
+        # A type that is returned, or the body of a lambda.
+        return None
     match = _RECEIVER.search(before)
     if match is not None:
         return match[1]
-    return "" if before.rstrip().endswith((".", "->", "::")) and not before.rstrip().endswith("..") else None
+    return "" if marks.endswith((".", "->", "::")) and not marks.endswith("..") else None
 
 
 def is_keyword(source: Source, start: int, end: int) -> bool:
@@ -228,29 +235,42 @@ def is_keyword(source: Source, start: int, end: int) -> bool:
         if not after.startswith("=") or after.startswith("==") or not before.endswith(("(", ",")):
             return False
         line, _ = source.position(start)
-        return _inside_brackets(source, start) and not any(
-            block.first <= line < block.body and not block.is_class for block in scopes.enclosing(source, line)
+        opened = _innermost(source, start)
+        return (
+            opened is not None
+            and source.text[opened] == "("
+            and not any(
+                block.first <= line < block.body and not block.is_class for block in scopes.enclosing(source, line)
+            )
         )
     if before.endswith(("{", ",")) and family in {"javascript", "go", "rust"}:
+        line, _ = source.position(start)
         if after.startswith(":") and not after.startswith("::"):
-            line, _ = source.position(start)
             return not any(block.first <= line < block.body for block in scopes.enclosing(source, line))
         # `{ name }` is the field and the variable in one: replacing the word would change the field too.
-        field = before.endswith("{") and source.zone(start - 1) == "code"
-        return family != "go" and field and after.startswith("}")
+        if family == "go" or not after.startswith(("}", ",")) or source.lines[line].lstrip().startswith(_LISTING):
+            return False
+        opened = _innermost(source, start)
+        if opened is None or source.text[opened] != "{" or source.zone(opened) != "code":
+            return False
+        # In Rust the braces of a literal stand behind its type; all others are a block's.
+        kind = _TYPE_BEFORE.search(source.text[max(0, opened - 80) : opened]) if family == "rust" else None
+        return family != "rust" or (kind is not None and kind[1] is None)
     return False
 
 
-def _inside_brackets(source: Source, start: int) -> bool:
+def _innermost(source: Source, start: int) -> int | None:
+    """Return the offset of the bracket that is open at ``start``, None when there is none nearby."""
     depth = 0
-    for char in reversed(source.text[max(0, start - 2_000) : start]):
+    for offset in range(start - 1, max(-1, start - 2_000), -1):
+        char = source.text[offset]
         if char in ")]}":
             depth += 1
         elif char in "([{":
             depth -= 1
             if depth < 0:
-                return char == "("
-    return False
+                return offset
+    return None
 
 
 def _is_shadowed(source: Source, start: int, name: str) -> bool:
@@ -291,8 +311,6 @@ def path_before(source: Source, start: int, end: int) -> str | None:
 def _plain(edit: Edit, source: Source, sites: list[_Site], old: str, new: str) -> Rename | None:
     site = sites[0]
     line = source.lines[site.line]
-    if is_keyword(source, site.offset, site.offset + len(new)):
-        return None
     blocks = scopes.enclosing(source, site.line)
     inside = [block for block in blocks if block.first != site.line]
     own_name = (
@@ -300,6 +318,10 @@ def _plain(edit: Edit, source: Source, sites: list[_Site], old: str, new: str) -
     )
     in_parameters = bool(blocks) and blocks[0].first == site.line and not blocks[0].is_class and not own_name
     if inside and inside[0].is_class and not in_parameters and scopes.declares_member(line, new):
+        return _declared_member(edit, source, old, new)
+    if is_keyword(source, site.offset, site.offset + len(new)):
+        return None
+    if own_name and scopes.is_receiver_method(line, new):
         return _declared_member(edit, source, old, new)
     for block in blocks:
         in_head = block.first <= site.line < block.body

@@ -186,7 +186,15 @@ def binds_in(source: Source, line: str, name: str) -> bool:
 
 def declares_member(line: str, name: str) -> bool:
     """Tell whether a line in a class begins with the declaration of a method or field of this name."""
-    return re.match(rf"\s*(?:[\w<>\[\],.*&?@#]+\s+)*[*&#]*{re.escape(name)}\s*(?:[(:=;!?<,]|$)", line) is not None
+    return (
+        re.match(rf"\s*(?:[\w<>\[\],.*&?@#]+\s+)*[*&#]*{re.escape(name)}(?:\s*(?:[(:=;!?<,]|$)|[ \t]+[\w*\[])", line)
+        is not None
+    )
+
+
+def is_receiver_method(line: str, name: str) -> bool:
+    """Tell whether a line is the head of a Go method of this name: it stands outside of its type."""
+    return re.match(rf"func\s*\([^)]*\)\s*{re.escape(name)}\b", line) is not None
 
 
 def is_parameter(source: Source, block: Block, name: str) -> bool:

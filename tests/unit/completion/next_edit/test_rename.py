@@ -214,6 +214,100 @@ int width = 3;
 ]
 
 
+CASES += [
+    (
+        "a.py",
+        """\
+class ⟦Box⟧:
+    pass
+
+x: ⟦Box⟧ = ⟦Box⟧()
+def f(b: int) -> ⟦Box⟧:
+    return ⟦Box⟧()
+""",
+        "Box",
+        "Crate",
+    ),
+    (
+        "a.js",
+        """\
+const ⟦limit⟧ = 3;
+function f() { return ⟦limit⟧; }
+export { ⟦limit⟧ };
+export default { limit, x: ⟦limit⟧ };
+""",
+        "limit",
+        "maximum",
+    ),
+    (
+        "a.ts",
+        """\
+interface Options {
+  ⟦breite⟧: number;
+}
+function f(o: Options) { return o.⟦breite⟧ + o.height; }
+""",
+        "breite",
+        "width",
+    ),
+    (
+        "a.go",
+        """\
+package p
+
+type Box struct {
+\t⟦Width⟧ int
+}
+
+func (b *Box) Area() int {
+\treturn b.⟦Width⟧ * 2
+}
+""",
+        "Width",
+        "Breadth",
+    ),
+    (
+        "b.go",
+        """\
+package p
+
+func (b *Box) ⟦Surface⟧() int {
+\treturn 2
+}
+
+func main() {
+\tb.⟦Surface⟧()
+}
+""",
+        "Surface",
+        "Cover",
+    ),
+    (
+        "a.rs",
+        "fn area() -> u32 { 1 }\nstruct ⟦Crate2⟧;\nfn make() -> ⟦Crate2⟧ { ⟦Crate2⟧ }\n",
+        "Crate2",
+        "Package",
+    ),
+    (
+        "A.java",
+        """\
+class A {
+    int ⟦pourOut⟧(int amount) {
+        return amount;
+    }
+    void go() {
+        ⟦pourOut⟧(1);
+        this.⟦pourOut⟧(2);
+    }
+}
+""",
+        "pourOut",
+        "fillUp",
+    ),
+    ("a.sh", "⟦TARGET⟧=1\necho $⟦TARGET⟧ # TARGET\n", "TARGET", "GOAL"),
+]
+
+
 @pytest.mark.parametrize("keys", [False, True], ids=["at once", "by keys"])
 @pytest.mark.parametrize(("name", "text", "old", "new"), CASES, ids=[f"{c[0]}-{c[2]}" for c in CASES])
 def test_the_other_places_of_a_rename(name: str, text: str, old: str, new: str, keys: bool) -> None:
