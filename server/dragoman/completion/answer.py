@@ -7,7 +7,6 @@ from dragoman.completion.postprocess import polish
 from dragoman.completion.postprocess.place import Place
 from dragoman.completion.query import CompletionQuery
 from dragoman.completion.shape import Shape, shape_at
-from dragoman.completion.structure import Cut
 from dragoman.syntax.window import Window
 
 
@@ -22,6 +21,11 @@ def rest_of(generation: Generation, typed: str) -> str:
 def has_line(generation: Generation, typed: str) -> bool:
     """Tell whether there is a whole line to show behind ``typed``, or never will be."""
     return not generation.continues(typed) or "\n" in generation.text[len(typed) :].lstrip("\n")
+
+
+def has_more_lines(generation: Generation, typed: str, lines: int) -> bool:
+    """Tell whether there is a whole line more than ``lines``, or never will be behind ``typed``."""
+    return not generation.continues(typed) or generation.text.count("\n") > lines
 
 
 def show(generation: Generation, typed: str, query: CompletionQuery, shape: Shape | None = None) -> tuple[str, str]:
@@ -62,7 +66,6 @@ def _place(
         query.text.line(index).rstrip("\r\n")
         for index in range(query.line + 1, min(query.line + 8, query.text.line_count))
     )
-    cut: Cut = "length" if generation.finish == "length" else "" if generation.done else "line"
     return Place(
         head=head,
         rest=rest,
@@ -71,6 +74,6 @@ def _place(
         language=query.language,
         at_start=not typed,
         window=window,
-        cut=cut,
+        cut=generation.cut if generation.done else "line",
         invoked=query.trigger == "invoked",
     )

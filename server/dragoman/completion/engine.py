@@ -11,13 +11,14 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 from dragoman.cancellation import TaskSet
 from dragoman.clock import Clock, monotonic
 from dragoman.completion import guards
 from dragoman.completion.acceptance import AcceptanceTracker
-from dragoman.completion.answer import has_line, show
+from dragoman.completion.answer import has_line, has_more_lines, show
 from dragoman.completion.cache import GenerationIndex
 from dragoman.completion.debounce import Debouncer
 from dragoman.completion.generation import Generation
@@ -204,6 +205,12 @@ class CompletionEngine:
             # Typed to its end: the next question is a new one.
             return None
         text, emptied_by = show(generation, typed, query, shape)
+        while not text and not generation.done:
+            # Half of a block may be nothing to show where the whole of it is.
+            await generation.wait(partial(has_more_lines, generation, typed, generation.text.count("\n")))
+            if generation.failed or not generation.text.startswith(typed):
+                return None
+            text, emptied_by = show(generation, typed, query, shape)
         if not text:
             said = generation.text[len(typed) :].strip()
             reason: Reason = "filtered" if said else "empty_answer"

@@ -12,10 +12,11 @@ from dragoman.cancellation import TaskSet
 from dragoman.clock import Clock, monotonic
 from dragoman.completion.query import CompletionQuery, TextView
 from dragoman.completion.stopping import StopRules
+from dragoman.completion.structure import Cut
 from dragoman.completion.surroundings import Surroundings, other_lines, text_after, text_before
 from dragoman.errors import ModelError
 from dragoman.limits import CACHE_PREFIX_CHARS, LINGER_S, TYPED_THROUGH_CHARS
-from dragoman.models.base import Chunk, FinishReason, Token
+from dragoman.models.base import Chunk, Token
 
 _numbers = itertools.count(1)
 _MISFIT = "The generation was stopped: the text no longer fits."
@@ -56,7 +57,8 @@ class Generation:
         """What the user last saw of it, and how much of it had been typed by then."""
         self.shown_whole = False
         """Whether it had ended by then, so that no more can come."""
-        self.finish: FinishReason | None = None
+        self.cut: Cut = ""
+        """Why it ended before the model was done, "" while it streams and when the model was."""
         self.score: float | None = None
         """How likely it was right when it was first looked at, 0 to 1."""
         self.special = rules.special
@@ -101,7 +103,7 @@ class Generation:
                         self.first_text = self._clock() - self.started
                     text, ended = rules.cut(raw, done=chunk.finish is not None)
                     self.text = self._lead + text if text else ""
-                    self.finish = chunk.finish
+                    self.cut = "length" if chunk.finish == "length" else "line" if rules.cut_off else ""
                     if ended:
                         break
                     if not self.continues(self._typed):

@@ -318,3 +318,22 @@ async def test_an_edit_that_is_due_does_not_replace_what_is_on_screen(engines) -
     engine.next_edit = lambda query: Suggestion("edit:1", "name", query.character, query.character)
 
     assert await shown(engine, "total = s‸") == "um(values)"
+
+
+async def test_half_a_block_that_does_not_parse_waits_for_the_rest(engines, monkeypatch) -> None:
+    gate = asyncio.Event()
+    model = ScriptedModel(["value = [\n        1,\n    ]\n    return value\n"])
+    engine = make(engines, model, AT_ONCE)
+    asked = []
+
+    def whole_only(text: str, place: object) -> tuple[str, str]:
+        asked.append(text)
+        return (text, "") if text.endswith("return value") else ("", "syntax")
+
+    monkeypatch.setattr("dragoman.completion.answer.polish", whole_only)
+    model.pieces = ["value = [\n", "        1,\n", "    ]\n", "    return value\n"]
+    model.delay = 0.01
+    del gate
+
+    assert (await shown(engine, "def f():\n    ‸")).endswith("return value")
+    assert len(asked) > 1
