@@ -11,7 +11,7 @@ import linecache
 
 import attrs
 
-__all__ = ["types"]
+__all__ = ["drop_sources", "types"]
 
 _define = attrs.define
 attrs.define = functools.partial(_define, eq=False, repr=False)
@@ -20,6 +20,11 @@ try:
 finally:
     attrs.define = _define
 
-for _source in [name for name in linecache.cache if name.startswith("<attrs generated")]:
-    # The source of the generated methods, kept for debuggers: 2 MiB that the later imports can use instead.
-    del linecache.cache[_source]
+
+def drop_sources() -> None:
+    """Forget the source of the methods generated so far, kept for debuggers: 2 MiB that later imports can use instead."""
+    for source in [name for name in linecache.cache if name.startswith("<attrs generated")]:
+        del linecache.cache[source]
+
+
+drop_sources()

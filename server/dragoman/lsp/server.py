@@ -14,7 +14,7 @@ from typing import Any
 
 import cattrs
 
-from dragoman.lsp.lean import types  # isort: skip - before anything else imports lsprotocol
+from dragoman.lsp.lean import drop_sources, types  # isort: skip - before anything else imports lsprotocol
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import default_converter
 
@@ -30,6 +30,7 @@ from dragoman.lsp.upkeep import QUIET_S, Upkeep
 from dragoman.monitoring import bug
 
 logger = logging.getLogger(__name__)
+drop_sources()
 
 CLOSE_SECONDS = 5.0
 """How long each part may take to close before the process ends without it."""
