@@ -287,10 +287,8 @@ async def test_what_is_on_screen_stays_as_it_was_when_a_filter_changes_its_mind(
 
 
 async def test_more_of_a_stream_extends_what_is_on_screen(engines) -> None:
-    gate = asyncio.Event()
     model = ScriptedModel(["first()\n    second()\n    ", "third()\n"], delay=0.0)
     engine = make(engines, model, AT_ONCE)
-    del gate
     begun = await shown(engine, "def f():\n    ‸")
     await until(lambda: not model.running)
     whole = await shown(engine, "def f():\n    ‸")
@@ -321,19 +319,16 @@ async def test_an_edit_that_is_due_does_not_replace_what_is_on_screen(engines) -
 
 
 async def test_half_a_block_that_does_not_parse_waits_for_the_rest(engines, monkeypatch) -> None:
-    gate = asyncio.Event()
-    model = ScriptedModel(["value = [\n        1,\n    ]\n    return value\n"])
-    engine = make(engines, model, AT_ONCE)
+    pieces = ["value = [\n", "        1,\n", "    ]\n", "    return value\n"]
+    engine = make(engines, ScriptedModel(pieces, delay=0.01), AT_ONCE)
     asked = []
 
     def whole_only(text: str, place: object) -> tuple[str, str]:
         asked.append(text)
-        return (text, "") if text.endswith("return value") else ("", "syntax")
+        return (text.rstrip(), "") if text.rstrip().endswith("return value") else ("", "syntax")
 
     monkeypatch.setattr("dragoman.completion.answer.polish", whole_only)
-    model.pieces = ["value = [\n", "        1,\n", "    ]\n", "    return value\n"]
-    model.delay = 0.01
-    del gate
 
-    assert (await shown(engine, "def f():\n    ‸")).endswith("return value")
+    text = await shown(engine, "def f():\n    ‸")
+    assert text.endswith("return value"), asked
     assert len(asked) > 1
