@@ -6,12 +6,12 @@ import contextlib
 import json
 import logging
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 
+from dragoman.file_lock import try_lock
 from dragoman.limits import USAGE_DAYS, USAGE_LOCK_S
 from dragoman.monitoring.usage import Usage
 from dragoman.settings.folders import data_folder
@@ -105,25 +105,10 @@ class UsageStore:
         descriptor = os.open(self.path.with_name(f"{FILE}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             give_up = time.monotonic() + USAGE_LOCK_S
-            while not _try_lock(descriptor):
+            while not try_lock(descriptor):
                 if time.monotonic() > give_up:
                     raise OSError(f"{self.path.name} is locked by another process")
                 time.sleep(LOCK_STEP_S)
             yield
         finally:
             os.close(descriptor)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    return True

@@ -10,7 +10,7 @@ import pytest
 
 from dragoman.errors import DiskFullError, WeightsError
 from dragoman.models.weights import DEFAULT_MODEL, WeightsStore, find_entry, import_file, load_manifest
-from dragoman.models.weights.store import data_folder
+from dragoman.settings.folders import data_folder
 from tests.support.weights_host import make_content, make_entry
 
 CONTENT = make_content(100_000)

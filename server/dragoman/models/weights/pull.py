@@ -7,12 +7,12 @@ import contextlib
 import os
 import re
 import shutil
-import sys
 import time
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from dragoman.errors import DiskFullError, WeightsError
+from dragoman.file_lock import try_lock
 from dragoman.models.weights.files import (
     STEP_BYTES,
     FreeSpace,
@@ -210,24 +210,9 @@ async def _lock(work: Path, progress: Progress, entry: ModelEntry) -> AsyncGener
     """Hold the model's lock: of two pulls the second waits, and then finds the model there."""
     descriptor = os.open(work / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        while not _try_lock(descriptor):
+        while not try_lock(descriptor):
             progress(0, entry.bytes, f"waiting for another download of {entry.name}")
             await asyncio.sleep(LOCK_SECONDS)
         yield
     finally:
         os.close(descriptor)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    return True

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from dragoman.errors import WeightsError
 from dragoman.models.weights.files import Progress, explain, hash_file
 from dragoman.models.weights.manifest import DEFAULT_MODEL, ModelEntry, find_entry, load_manifest
+from dragoman.settings.folders import data_folder
 
 Health = Literal["ok", "wrong_hash"]
 
@@ -106,15 +107,6 @@ class WeightsStore:
         except OSError as error:
             raise explain(error, path) from error
         return InstalledModel(entry.name if entry else path.stem, path, path.stat().st_size, sha256, entry=entry)
-
-
-def data_folder() -> Path:
-    """Return the user's data folder for Dragoman, not necessarily there yet."""
-    if chosen := os.environ.get("DRAGOMAN_DATA_DIR"):
-        return Path(chosen).expanduser().absolute()
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("dragoman", appauthor=False))
 
 
 def _again(name: str) -> str:
