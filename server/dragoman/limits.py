@@ -90,8 +90,15 @@ CACHE_SECONDS: Final = 300.0
 TYPED_THROUGH_CHARS: Final = 800
 """A whole block: how far behind the cursor a generation may have begun and still be the one the user is typing through."""
 
-MOVED_LINES: Final = 20_000
-"""In longer documents a moved line is not looked for: comparing all the others would take longer than a millisecond."""
+VICINITY_SLACK_LINES: Final = 60
+"""So many lines may have been added among those that the model read, or a line moved so far, and its answer still counts."""
+
+NEAR_LINES: Final = 250
+"""How far a line that begins alike is looked for, up and down, before a line counts as moved."""
+
+GROUP_SEARCHED: Final = 64
+"""Newest answers that are held against the text at a key, of those that are followed by the same: at the end of a file that
+is all of them, and each takes two microseconds."""
 
 CACHE_PREFIX_CHARS: Final = 256
 CACHE_SUFFIX_CHARS: Final = 80

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from itertools import islice
 
 from dragoman.clock import Clock, monotonic
 from dragoman.completion.generation import Generation
 from dragoman.completion.query import CompletionQuery
-from dragoman.completion.surroundings import Surroundings, other_lines
-from dragoman.limits import CACHE_ENTRIES, CACHE_SECONDS, TYPED_THROUGH_CHARS
+from dragoman.completion.surroundings import Surroundings, is_only_one
+from dragoman.limits import CACHE_ENTRIES, CACHE_SECONDS, GROUP_SEARCHED, TYPED_THROUGH_CHARS
 
 _Place = tuple[str, str]
 
@@ -43,14 +44,16 @@ class GenerationIndex:
         while len(self._entries) > CACHE_ENTRIES:
             self.discard(next(iter(self._entries.values())))
 
-    def find(self, place: Surroundings) -> tuple[Generation, str] | None:
+    def find(self, place: Surroundings, query: CompletionQuery) -> tuple[Generation, str] | None:
         """Return the generation that goes on at ``place`` and what was typed of it since; the least typed one wins."""
         best: tuple[Generation, str] | None = None
         for generation in self._usable(place):
             for typed in place.since(generation.place.anchor):
                 if best is not None and len(typed) > len(best[1]):
                     break
-                if generation.continues(typed):
+                if generation.continues(typed) and generation.rests_on(
+                    query.text, query.line - typed.count("\n"), query.line
+                ):
                     best = generation, typed
                     break
         if best is not None:
@@ -58,17 +61,21 @@ class GenerationIndex:
         return best
 
     def find_moved(self, place: Surroundings, query: CompletionQuery) -> tuple[Generation, str] | None:
-        """Return the generation whose line stands elsewhere now, and what was typed of it since."""
+        """Return the generation whose line stands elsewhere now, and what was typed of it since.
+
+        The line must be the only one that begins so: else it was the cursor that moved, and the line is another.
+        """
         head = place.head
-        for typed in range(min(TYPED_THROUGH_CHARS, len(head)) + 1):
+        for typed in range(min(TYPED_THROUGH_CHARS, len(head.lstrip())) + 1):
             generation = self._heads.get((place.language, head[: len(head) - typed]))
             if generation is None or not generation.done or not self._keep(generation):
                 continue
             text = head[len(head) - typed :]
             if (
-                generation.others is not None
+                generation.is_only_one
                 and generation.continues(text)
-                and generation.others == other_lines(query.text, query.line, generation.place.head)
+                and is_only_one(query.text, query.line, generation.place.head)
+                and generation.rests_on(query.text, query.line, query.line)
             ):
                 return generation, text
         return None
@@ -89,7 +96,7 @@ class GenerationIndex:
     def _usable(self, place: Surroundings) -> Iterator[Generation]:
         group = self._groups.get((place.language, place.after))
         # The newest first: what the user is typing through is most often the last that was asked for.
-        for generation in reversed(list(group.values())) if group else ():
+        for generation in islice(reversed(list(group.values())), GROUP_SEARCHED) if group else ():
             if self._keep(generation):
                 yield generation
 

@@ -27,12 +27,12 @@ from dragoman.completion.inflight import Inflight
 from dragoman.completion.overlay import behind_selected
 from dragoman.completion.policy import CompletionPolicy, Target, Targets
 from dragoman.completion.prefetch import look_ahead
-from dragoman.completion.prompt import build_request, window_for
+from dragoman.completion.prompt import build_request, reach, window_for
 from dragoman.completion.query import CompletionQuery, Outcome, Reason, SelectedItem, Suggestion, TextView
 from dragoman.completion.scoring import measure, show_score
 from dragoman.completion.shape import Shape, shape_at
 from dragoman.completion.stopping import StopRules
-from dragoman.completion.surroundings import Surroundings, surroundings
+from dragoman.completion.surroundings import surroundings
 from dragoman.errors import ModelError, NoModelError, RateLimitedError
 from dragoman.limits import CONVINCING_CHARS, LINE_TOKENS, RETRY_TEMPERATURE
 from dragoman.models.base import CompletionRequest
@@ -116,7 +116,7 @@ class CompletionEngine:
         ticket = self._newest[query.uri] = self._asked
         place = surroundings(query)
         again = False
-        known = self._inflight.index.find(place) or self._inflight.index.find_moved(place, query)
+        known = self._inflight.index.find(place, query) or self._inflight.index.find_moved(place, query)
         contradicted = self._on_screen.pop(query.uri, None) is not None and known is None
         self._debouncer.key()
         if (known is None or known[0].shown is None) and (edit := self.next_edit(query)) is not None:
@@ -134,9 +134,9 @@ class CompletionEngine:
             await asyncio.sleep(delay)
         if self._newest.get(query.uri) != ticket:
             return Outcome(reason="superseded")
-        return await self._ask(query, place, again=again)
+        return await self._ask(query, again=again)
 
-    async def _ask(self, query: CompletionQuery, place: Surroundings, *, again: bool) -> Outcome:
+    async def _ask(self, query: CompletionQuery, *, again: bool) -> Outcome:
         try:
             target = await self._targets.completion_target()
             self._refuse_paused(target)
@@ -151,7 +151,7 @@ class CompletionEngine:
             # The settings changed meanwhile, and another engine answers the next key.
             return Outcome(reason="superseded")
         shape = shape_at(query, self._policy.multiline)
-        generation = self._generation(query, shape, place, target)
+        generation = self._generation(query, _rules(query, shape, target), target)
         request = self._request(query, shape, target)
         self._inflight.start(generation, target, replace(request, temperature=RETRY_TEMPERATURE) if again else request)
         outcome = await self._answer(generation, "", query, shape)
@@ -169,19 +169,24 @@ class CompletionEngine:
     def _generation(
         self,
         query: CompletionQuery,
-        shape: Shape,
-        place: Surroundings,
+        rules: StopRules,
         target: Target,
         *,
         behind: Generation | None = None,
         lead: str = "",
     ) -> Generation:
-        info = target.info
         self.counts["generations"] += 1
-        self._acceptance.called(query.language, model=info.name)
-        rules = StopRules(query, shape, frozenset(special_tokens(info.fim_family)) if info.fim_family else frozenset())
+        self._acceptance.called(query.language, model=target.info.name)
         return Generation(
-            query, place, rules, provider=target.provider, model=info.name, clock=self._clock, behind=behind, lead=lead
+            query,
+            surroundings(query),
+            rules,
+            provider=target.provider,
+            model=target.info.name,
+            clock=self._clock,
+            behind=behind,
+            lead=lead,
+            reach=reach(small=target.small),
         )
 
     # -- the answer ----------------------------------------------------------------------------------------------------
@@ -248,7 +253,7 @@ class CompletionEngine:
         ahead = look_ahead(query, Suggestion("", text, query.character, query.character)) if text else None
         if ahead is None:
             return
-        known = self._inflight.index.find(surroundings(ahead.place))
+        known = self._inflight.index.find(surroundings(ahead.place), ahead.place)
         if known is not None and known[0].text != known[1]:
             return
         try:
@@ -259,8 +264,8 @@ class CompletionEngine:
         refused = guards.refuse_for_target(query, remote=not target.is_local)
         if refused is None and not self._inflight.busy(target.provider) and not self._inflight.closed:
             wide = shape_at(ahead.question, "auto")
-            place = surroundings(ahead.place)
-            generation = self._generation(ahead.question, wide, place, target, behind=shown, lead=ahead.lead)
+            rules = _rules(ahead.question, wide, target)
+            generation = self._generation(ahead.place, rules, target, behind=shown, lead=ahead.lead)
             generation.answered = True  # Nobody waits for it, so nobody's leaving ends it.
             self._inflight.start(generation, target, self._request(ahead.question, wide, target))
 
@@ -297,7 +302,7 @@ class CompletionEngine:
 
     def document_changed(self, uri: str, text: TextView, version: int, *, first_line: int, last_line: int) -> None:  # noqa: ARG002
         """Close at once every stream of this document that the new text no longer fits, and see what became of suggestions."""
-        if self._inflight.close_misfits(uri, text):
+        if self._inflight.close_misfits(uri, text, first_line):
             self._debouncer.wasted()
         self._acceptance.document_changed(uri, text, first_line=first_line, last_line=last_line)
 
@@ -327,3 +332,8 @@ class CompletionEngine:
         """End every generation and wait until their connections are closed."""
         await self._inflight.aclose()
         await self._tasks.aclose()
+
+
+def _rules(query: CompletionQuery, shape: Shape, target: Target) -> StopRules:
+    family = target.info.fim_family
+    return StopRules(query, shape, frozenset(special_tokens(family)) if family else frozenset())

@@ -13,9 +13,10 @@ from dragoman.clock import Clock, monotonic
 from dragoman.completion.query import CompletionQuery, TextView
 from dragoman.completion.stopping import StopRules
 from dragoman.completion.structure import Cut
-from dragoman.completion.surroundings import Surroundings, other_lines, text_after, text_before
+from dragoman.completion.surroundings import Surroundings, is_only_one, text_after, text_before
+from dragoman.completion.vicinity import Vicinity
 from dragoman.errors import ModelError
-from dragoman.limits import CACHE_PREFIX_CHARS, LINGER_S, TYPED_THROUGH_CHARS
+from dragoman.limits import CACHE_PREFIX_CHARS, LINGER_S, PREFIX_CHARS, SUFFIX_CHARS, TYPED_THROUGH_CHARS
 from dragoman.models.base import Chunk, Token
 
 _numbers = itertools.count(1)
@@ -41,6 +42,7 @@ class Generation:
         clock: Clock = monotonic,
         behind: Generation | None = None,
         lead: str = "",
+        reach: tuple[int, int] = (PREFIX_CHARS, SUFFIX_CHARS),
     ) -> None:
         self.number = next(_numbers)
         self.uri = query.uri
@@ -49,8 +51,7 @@ class Generation:
         self.model = model
         self.behind = behind
         """The shown generation that this one was prefetched for: it fits as long as that one does."""
-        self.others: int | None = None
-        """Fingerprint of the document's other lines, once the stream has ended."""
+        self._is_only_one = False
         self.tokens: list[Token] = []
         """The raw answer's tokens with their probabilities, where the server tells them."""
         self.shown: tuple[int, str] | None = None
@@ -72,8 +73,11 @@ class Generation:
         self._clock = clock
         self._rules: StopRules | None = rules
         self._lead = lead
+        self._one_line = not (rules.multiline or lead)
         """What the model was told to have written already, between the cursor and the text that it answers."""
         self._text: TextView | None = query.text
+        self._reach = reach
+        self._vicinity: Vicinity | None = None
         self._line, self._character = query.line, query.character
         self._asked_line = query.line
         self._line_count = query.text.line_count
@@ -116,9 +120,8 @@ class Generation:
             self.done = True
             self._disarm()
             self._notify()
-            asked, self._text = self._text, None
-            if asked is not None and self.error is None:
-                self.others = other_lines(asked, self._asked_line, self.place.head)
+            # Not now: the answer goes out first.
+            asyncio.get_running_loop().call_soon(self._look_around)
 
     async def close(self) -> None:
         """Close the model's connection at once and wait until it is closed."""
@@ -136,6 +139,7 @@ class Generation:
         kept = self.text.rstrip("\n").rpartition("\n")[0] if "\n" in self.text.strip("\n") else ""
         if not kept.strip():
             return None
+        self._look_around()
         remnant = copy.copy(self)
         remnant.number = next(_numbers)
         remnant.text, remnant.done, remnant.error = kept, True, None
@@ -184,26 +188,53 @@ class Generation:
 
     # -- whether it fits -----------------------------------------------------------------------------------------------
 
+    def rests_on(self, text: TextView, first: int, last: int) -> bool:
+        """Tell whether what the model read around its line is still around ``first..last`` of ``text``."""
+        self._look_around()
+        return self._vicinity is not None and self._vicinity.is_around(text, first, last)
+
+    @property
+    def is_only_one(self) -> bool:
+        """Whether its line was the only one that began so."""
+        self._look_around()
+        return self._is_only_one
+
+    def _look_around(self) -> None:
+        """Remember the lines around the question instead of its whole text, which would hold on to every version of it."""
+        asked, self._text = self._text, None
+        if asked is not None:
+            above, below = self._reach
+            self._vicinity = Vicinity(asked, self._asked_line, chars_above=above, chars_below=below)
+            self._is_only_one = is_only_one(asked, self._asked_line, self.place.head)
+
     def continues(self, typed: str) -> bool:
         """Tell whether this answer goes on, or still may go on, after ``typed``."""
+        if self._one_line and "\n" in typed:
+            return False
         if self._lead and 1 < len(typed) < len(self._lead):
             # The user stands on a line that is indented less than the one that was asked about.
             return False
         return self.text.startswith(typed) or (not self.done and typed.startswith(self.text))
 
-    def fits(self, text: TextView) -> bool:
-        """Tell whether the document still asks the question that this answers, and follow the cursor's line when it moved."""
-        return self._fits_here(text) or (self.behind is not None and self.behind.fits(text))
+    def fits(self, text: TextView, first_changed: int = -1) -> bool:
+        """Tell whether the document still asks the question that this answers, and follow the cursor's line when it moved.
 
-    def _fits_here(self, text: TextView) -> bool:
+        ``first_changed`` is the first line that the last change touched.
+        """
+        return self._fits_here(text, first_changed) or (
+            self.behind is not None and self.behind.fits(text, first_changed)
+        )
+
+    def _fits_here(self, text: TextView, first_changed: int) -> bool:
         delta = text.line_count - self._line_count
         for line in dict.fromkeys((self._line, self._line + delta)):
-            if self._fits_at(text, line):
+            # Lines that came where the question's own line was touched were typed behind the cursor.
+            if self._fits_at(text, line, broken=delta > 0 and line == first_changed):
                 self._line, self._line_count = line, text.line_count
                 return True
         return False
 
-    def _fits_at(self, text: TextView, line: int) -> bool:
+    def _fits_at(self, text: TextView, line: int, *, broken: bool) -> bool:
         if not 0 <= line < text.line_count:
             return False
         content = text.line(line).rstrip("\r\n")
@@ -213,6 +244,8 @@ class Generation:
         if text_before(text, line, head, CACHE_PREFIX_CHARS) != self.place.anchor:
             return False
         typed = content[self._character :]
+        if broken or not self.rests_on(text, line, line):
+            return self._fits_over_lines(text, line, typed)
         # On one line the cursor may be anywhere behind the anchor: find a place where the rest is what it was.
         after = self.place.after
         for length in range(min(len(typed), TYPED_THROUGH_CHARS) + 1):
@@ -223,6 +256,7 @@ class Generation:
 
     def _fits_over_lines(self, text: TextView, line: int, typed: str) -> bool:
         """Tell whether lines of the answer itself were typed or accepted below the anchor's line."""
+        anchor = line
         while line + 1 < text.line_count and typed.count("\n") < 40:
             line += 1
             content = text.line(line).rstrip("\r\n")
@@ -233,7 +267,9 @@ class Generation:
                 if (
                     self.continues(typed + content[:length])
                     and text_after(text, line, content[length:]) == self.place.after
+                    and self.rests_on(text, anchor, line)
                 ):
+                    self._typed = typed + content[:length]
                     return True
             typed += content
         return False

@@ -33,6 +33,7 @@ class Inflight:
 
     def start(self, generation: Generation, target: Target, request: CompletionRequest) -> None:
         """Ask the model; the caller has made room."""
+        self._live = [one for one in self._live if not one.done]
         self._live.append(generation)
         self.index.add(generation)
         generation.start(target.model.complete(request), self._tasks)
@@ -54,9 +55,9 @@ class Inflight:
         unwanted = [one for one in self._live if not one.done and one.uri == uri]
         await self._close([*unwanted, *others[: max(0, len(others) + 1 - limit)]])
 
-    def close_misfits(self, uri: str, text: TextView) -> int:
+    def close_misfits(self, uri: str, text: TextView, first_changed: int) -> int:
         """Close at once every stream of a document that its new text no longer fits; return how many nobody saw anything of."""
-        misfits = [one for one in self._live if one.uri == uri and not one.done and not one.fits(text)]
+        misfits = [one for one in self._live if one.uri == uri and not one.done and not one.fits(text, first_changed)]
         self._close_soon(misfits)
         return sum(not one.answered for one in misfits)
 

@@ -95,12 +95,12 @@ def build_request(
     return CompletionRequest(prompt, suffix, max_tokens, stop, logprobs=logprobs)
 
 
+def reach(*, small: bool) -> tuple[int, int]:
+    """Return how many characters before and after the cursor a model reads: one on this machine's processor (``small``) or not."""
+    return (PREFIX_CHARS_SMALL, SUFFIX_CHARS_SMALL) if small else (PREFIX_CHARS, SUFFIX_CHARS)
+
+
 def window_for(query: CompletionQuery, *, small: bool) -> Window:
     """Cut the window for a model on this machine's processor (``small``) or on a server."""
-    return cut_window(
-        query.text,
-        query.line,
-        query.character,
-        prefix_chars=PREFIX_CHARS_SMALL if small else PREFIX_CHARS,
-        suffix_chars=SUFFIX_CHARS_SMALL if small else SUFFIX_CHARS,
-    )
+    before, after = reach(small=small)
+    return cut_window(query.text, query.line, query.character, prefix_chars=before, suffix_chars=after)

@@ -52,6 +52,11 @@ class StopRules:
         self._next_lines = [line for line in following if any(char.isalnum() for char in line)][:3]
         self._fence_open, self._fence_closed = _fence_around(query) if self._markdown else (False, False)
 
+    @property
+    def multiline(self) -> bool:
+        """Whether the suggestion may go over the line's end."""
+        return self._shape.multiline
+
     def cut(self, text: str, *, done: bool) -> tuple[str, bool]:
         """Return the part of ``text`` that belongs to the suggestion and whether it ends there.
 

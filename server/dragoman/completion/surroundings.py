@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dragoman.completion.query import CompletionQuery, TextView
 from dragoman.completion.shape import CLOSERS
-from dragoman.limits import CACHE_PREFIX_CHARS, CACHE_SUFFIX_CHARS, MOVED_LINES, TYPED_THROUGH_CHARS
+from dragoman.limits import CACHE_PREFIX_CHARS, CACHE_SUFFIX_CHARS, NEAR_LINES, TYPED_THROUGH_CHARS
 
 _ROOM = CACHE_PREFIX_CHARS + TYPED_THROUGH_CHARS
 
@@ -74,19 +74,9 @@ def text_after(text: TextView, line: int, rest: str) -> str:
     return rest
 
 
-def other_lines(text: TextView, line: int, head: str) -> int | None:
-    """Return a fingerprint of all lines but ``line``, whatever their order; equal ones mean that lines were only moved.
-
-    None where it says nothing: ``head`` is blank or begins another line too, or the text is longer than `MOVED_LINES`.
-    """
-    if not head.strip() or text.line_count > MOVED_LINES:
-        return None
-    total = 0
-    for index in range(text.line_count):
-        content = text.line(index)
-        if index == line or content.isspace():
-            continue
-        if content.startswith(head):
-            return None
-        total += hash(content)
-    return total & 0xFFFF_FFFF_FFFF_FFFF
+def is_only_one(text: TextView, line: int, head: str) -> bool:
+    """Tell whether no other line near ``line`` begins with ``head``; a blank head never stands alone."""
+    if not head.strip():
+        return False
+    first, last = max(0, line - NEAR_LINES), min(text.line_count, line + NEAR_LINES)
+    return not any(text.line(index).startswith(head) for index in range(first, last) if index != line)

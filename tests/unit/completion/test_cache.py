@@ -23,8 +23,9 @@ def finished(marked: str, text: str, *, language: str = "python", clock=lambda: 
     return generation
 
 
-def place(marked: str, language: str = "python"):
-    return surroundings(query_at(marked, language=language))
+def find(index: GenerationIndex, marked: str, language: str = "python"):
+    query = query_at(marked, language=language)
+    return index.find(surroundings(query), query)
 
 
 WORDS = st.text("ab\n", max_size=12)
@@ -39,7 +40,7 @@ def test_what_is_found_goes_on_and_is_the_least_typed(entries: list[tuple[str, s
         index.add(finished(before + "‸", text))
         newest[before] = text
 
-    found = index.find(place(now + "‸"))
+    found = find(index, now + "‸")
 
     fitting = [
         len(now) - len(before)
@@ -58,29 +59,30 @@ def test_a_long_document_is_recognized_by_what_stands_close_to_the_cursor() -> N
     close = "x = compute(y)\n" * (CACHE_PREFIX_CHARS // 15 + 1)
     index.add(finished("import a\n" + close + "total = ‸", "sum(values)"))
 
-    assert index.find(place("import b\nimport c\n" + close + "total = su‸")) is not None
-    assert index.find(place("import a\n" + close.replace("y", "z") + "total = su‸")) is None
-    assert index.find(place("import a\n" + close + "total = su‸", "ruby")) is None
-    assert index.find(place("import a\n" + close + "total = su‸\nreturn total")) is None
+    assert find(index, "import b\nimport a\n" + close + "total = su‸") is not None
+    assert find(index, "import b\n" + close + "total = su‸") is None
+    assert find(index, "import a\n" + close.replace("y", "z") + "total = su‸") is None
+    assert find(index, "import a\n" + close + "total = su‸", "ruby") is None
+    assert find(index, "import a\n" + close + "total = su‸\nreturn total") is None
 
 
 def test_typing_far_beyond_an_answer_s_place_finds_nothing() -> None:
     index = GenerationIndex(lambda: 0.0)
     text = "word " * (TYPED_THROUGH_CHARS // 5 + 2)
     index.add(finished("x = ‸", text))
-    assert index.find(place("x = " + text[:TYPED_THROUGH_CHARS] + "‸")) is not None
-    assert index.find(place("x = " + text[: TYPED_THROUGH_CHARS + 1] + "‸")) is None
+    assert find(index, "x = " + text[:TYPED_THROUGH_CHARS] + "‸") is not None
+    assert find(index, "x = " + text[: TYPED_THROUGH_CHARS + 1] + "‸") is None
 
 
 def test_the_index_is_bounded_and_forgets_the_least_recently_used() -> None:
     index = GenerationIndex(lambda: 0.0)
     for number in range(CACHE_ENTRIES):
-        index.add(finished(f"value_{number} = ‸", "1"))
-    assert index.find(place("value_0 = ‸")) is not None
+        index.add(finished(f"value_{number} = ‸\nnext_{number}", "1"))
+    assert find(index, "value_0 = ‸\nnext_0") is not None
     index.add(finished("another = ‸", "1"))
     assert len(index) == CACHE_ENTRIES
-    assert index.find(place("value_0 = ‸")) is not None
-    assert index.find(place("value_1 = ‸")) is None
+    assert find(index, "value_0 = ‸\nnext_0") is not None
+    assert find(index, "value_1 = ‸\nnext_1") is None
 
 
 def test_old_and_failed_answers_are_forgotten() -> None:
@@ -90,9 +92,9 @@ def test_old_and_failed_answers_are_forgotten() -> None:
     failed = finished("failed = ‸", "1")
     index.add(failed)
     failed.error = ModelError("broken")
-    assert index.find(place("failed = ‸")) is None
+    assert find(index, "failed = ‸") is None
     now[0] = CACHE_SECONDS + 1
-    assert index.find(place("old = ‸")) is None
+    assert find(index, "old = ‸") is None
     assert len(index) == 0
 
 
@@ -104,4 +106,4 @@ def test_forgetting_twice_does_no_harm() -> None:
     index.discard(generation)
     assert len(index) == 0
     index.add(generation)
-    assert index.find(place("x = ‸")) == (generation, "")
+    assert find(index, "x = ‸") == (generation, "")

@@ -141,6 +141,81 @@ async def test_lines_inserted_far_above_change_nothing(engines) -> None:
     assert len(model.calls) == 1
 
 
+# -- never stale -------------------------------------------------------------------------------------------------------
+
+LONG = "".join(f"constant_{number} = {'1' * 90}\n" for number in range(4))
+
+
+@pytest.mark.parametrize(
+    ("asked", "changed"),
+    [
+        ("mode = 1\n" + LONG + "result = ‸", "mode = 2\n" + LONG + "result = ‸"),
+        ("mode = 1\n" + LONG + "result = ‸", LONG + "result = ‸"),
+        ("result = ‸\nfoo = 1\nbar = 2\n", "result = ‸\nfoo = 1\nquux = 99\n"),
+        ("import json\n" + LONG + "result = ‸", "import yaml\n" + LONG + "result = ‸"),
+        ("a = 1\nresult = ‸\n", "a = 2\nresult = ‸\n"),
+    ],
+    ids=["changed far above", "deleted", "changed below", "another import", "changed above"],
+)
+@pytest.mark.parametrize("uri", ["file:///w/a.py", "file:///w/b.py"], ids=["same file", "other file"])
+async def test_an_answer_to_another_text_is_not_shown(engines, asked, changed, uri) -> None:
+    model = ScriptedModel(["sum(values)"])
+    engine = make(engines, model)
+    await shown(engine, asked)
+    await shown(engine, changed, uri=uri)
+    assert len(model.calls) == 2
+
+
+async def test_a_stream_ends_when_a_line_that_its_model_read_changes(engines) -> None:
+    model = ScriptedModel(["sum(values) "], endless=True)
+    engine = make(engines, model)
+    waiting = asyncio.create_task(engine.suggest(query_at("result = ‸\nfoo = 1\nbar = 2\n")))
+    await until(lambda: model.running == 1)
+    other = query_at("result = ‸\nfoo = 1\nquux = 99\n", version=2)
+    engine.document_changed(other.uri, other.text, 2, first_line=2, last_line=2)
+    await until(lambda: model.running == 0)
+    await waiting
+
+
+async def test_a_stream_goes_on_when_lines_are_added_elsewhere(engines) -> None:
+    gate = asyncio.Event()
+    model = ScriptedModel(["sum(values)"], gate=gate)
+    engine = make(engines, model)
+    waiting = asyncio.create_task(engine.suggest(query_at("import os\n" + LONG + "result = ‸\n")))
+    await until(lambda: model.running == 1)
+    other = query_at("import os\nimport sys\n" + LONG + "result = ‸\n", version=2)
+    engine.document_changed(other.uri, other.text, 2, first_line=1, last_line=1)
+    gate.set()
+    assert (await waiting).suggestions[0].text == "sum(values)"
+    assert len(model.calls) == 1
+
+
+async def test_enter_before_the_first_token_of_one_line_ends_it(engines) -> None:
+    model = ScriptedModel(["compute(first, second) "], gate=asyncio.Event())
+    engine = make(engines, model)
+    waiting = asyncio.create_task(engine.suggest(query_at("one = 1\nresult = ‸\nfoo = 1")))
+    await until(lambda: model.running == 1)
+    other = query_at("one = 1\nresult = \n‸\nfoo = 1", version=2)
+    engine.document_changed(other.uri, other.text, 2, first_line=1, last_line=2)
+    await until(lambda: model.running == 0)
+    await waiting
+
+
+async def test_enter_before_the_first_token_of_a_block_waits_for_what_it_says(engines) -> None:
+    gate = asyncio.Event()
+    model = ScriptedModel(["return 1"], endless=True, gate=gate)
+    engine = make(engines, model)
+    waiting = asyncio.create_task(engine.suggest(query_at("def f():‸\n\nfoo = 1")))
+    await until(lambda: model.running == 1)
+    other = query_at("def f():\n    ‸\n\nfoo = 1", version=2)
+    engine.document_changed(other.uri, other.text, 2, first_line=0, last_line=1)
+    await asyncio.sleep(0.01)
+    assert model.running == 1
+    gate.set()
+    await until(lambda: model.running == 0)
+    await waiting
+
+
 # -- the popup's selected item -----------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from dragoman.completion.scoring import (
     ShowFeatures,
     context_of,
     ends_cleanly,
+    is_worth_showing,
     measure,
     show_score,
     terms,
@@ -95,6 +96,17 @@ def test_the_score_is_a_probability_whatever_the_features_hold(features: ShowFea
 @given(FEATURES)
 def test_what_does_not_parse_is_all_but_certainly_wrong(features: ShowFeatures) -> None:
     assert show_score(replace(features, parses=False)) == NOT_PARSING
+
+
+@given(FEATURES, SHARE)
+def test_what_is_worth_showing(features: ShowFeatures, threshold: float) -> None:
+    assert is_worth_showing(features, 0.0)
+    assert is_worth_showing(replace(features, parses=False), 0.0)
+    assert is_worth_showing(features, threshold) is (show_score(features) >= threshold)
+    unknown = replace(features, mean_logprob=None)
+    assert is_worth_showing(unknown, 1.0)
+    assert not is_worth_showing(replace(unknown, parses=False), 0.1)
+    assert not is_worth_showing(replace(features, parses=False), 0.1)
 
 
 def test_the_weights_are_of_terms_that_there_are() -> None:
