@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import NamedTuple
+
 from dragoman.completion.generation import Generation
+from dragoman.completion.overlay import after_typing
 from dragoman.completion.postprocess import polish
+from dragoman.completion.postprocess.brackets import covered_closers
 from dragoman.completion.postprocess.place import Place
 from dragoman.completion.query import CompletionQuery
-from dragoman.completion.shape import Shape, shape_at
-from dragoman.syntax.window import Window
+from dragoman.completion.shape import Shape, parse_at
 
 
 def rest_of(generation: Generation, typed: str) -> str:
@@ -28,26 +32,50 @@ def has_more_lines(generation: Generation, typed: str, lines: int) -> bool:
     return not generation.continues(typed) or generation.text.count("\n") > lines
 
 
-def show(generation: Generation, typed: str, query: CompletionQuery, shape: Shape | None = None) -> tuple[str, str]:
-    """Return the text to show behind ``typed`` and, when there is none, the name of the filter that took it.
+class Shown(NamedTuple):
+    """What is shown: ``text`` in place of the ``covers`` characters behind the cursor, or the filter that left nothing."""
 
-    What the user saw of this generation stays as it was, or grows: a filter that judges differently one key later would
-    make the text flicker.
+    text: str
+    covers: int
+    emptied_by: str
+
+
+def show(generation: Generation, typed: str, query: CompletionQuery, shape: Shape | None = None) -> Shown:
+    """Return what to show of ``generation`` behind ``typed``.
+
+    What the user saw of it stays as it was, or grows: a filter that judges differently one key later would make the text
+    flicker.
     Without ``shape`` the place is looked at only as closely as it has to be: an ended answer that is being typed through
     was held against the syntax before.
     """
+    line = query.text.line(query.line).rstrip("\r\n")
+    head, rest = line[: query.character], line[query.character :]
+    place = _place(query, head, rest, generation, typed)
     expected = _seen(generation, typed)
     if expected and shape is None and generation.shown_whole:
-        line = query.text.line(query.line).rstrip("\r\n")
-        place = _place(query, line[: query.character], line[query.character :], generation, typed)
-        if polish(expected, place)[0] == expected:
-            return expected, ""
-    shape = shape or shape_at(query, "never")
-    place = _place(query, shape.head, shape.rest, generation, typed, window=shape.window)
-    text, emptied_by = polish(rest_of(generation, typed), place)
-    if expected and not text.startswith(expected) and polish(expected, place)[0] == expected:
-        return expected, ""
-    return text, emptied_by
+        shown = _polish(expected, query, place)
+        if shown.text == expected:
+            return shown
+    place = replace(place, window=parse_at(query) if shape is None else shape.window)
+    shown = _polish(rest_of(generation, typed), query, place)
+    if expected and not shown.text.startswith(expected):
+        again = _polish(expected, query, place)
+        return again if again.text == expected else shown
+    return shown
+
+
+def _polish(text: str, query: CompletionQuery, place: Place) -> Shown:
+    """Apply the filters, as if the closers that ``text`` brings itself did not stand behind the cursor."""
+    if covers := covered_closers(text, place.head, place.rest):
+        bare = after_typing(query, query.character, query.character + covers, "")
+        window = None if place.window is None else parse_at(bare)
+        kept, emptied_by = polish(
+            text, replace(place, rest=place.rest[covers:], covered=place.rest[:covers], window=window)
+        )
+        if not kept or covered_closers(kept, place.head, place.rest) == covers:
+            return Shown(kept, covers, emptied_by)
+    kept, emptied_by = polish(text, place)
+    return Shown(kept, 0, emptied_by)
 
 
 def _seen(generation: Generation, typed: str) -> str:
@@ -59,9 +87,7 @@ def _seen(generation: Generation, typed: str) -> str:
     return text[len(since) :] if len(typed) >= length and text.startswith(since) else ""
 
 
-def _place(
-    query: CompletionQuery, head: str, rest: str, generation: Generation, typed: str, *, window: Window | None = None
-) -> Place:
+def _place(query: CompletionQuery, head: str, rest: str, generation: Generation, typed: str) -> Place:
     following = tuple(
         query.text.line(index).rstrip("\r\n")
         for index in range(query.line + 1, min(query.line + 8, query.text.line_count))
@@ -73,7 +99,6 @@ def _place(
         special=generation.special,
         language=query.language,
         at_start=not typed,
-        window=window,
         cut=generation.cut if generation.done else "line",
         invoked=query.trigger == "invoked",
     )

@@ -27,6 +27,8 @@ class Debouncer:
         self._clock = clock
         self._key = -TYPING_GAP_S
         self._gap = TYPING_GAP_S
+        self._edge = True
+        """Whether this burst's first question is still to reach a model."""
         self._interval = 0.2
         self._latency = 0.3
         self._wasted = 0
@@ -38,6 +40,8 @@ class Debouncer:
         self._key = now
         if self._gap < TYPING_GAP_S:
             self._interval += 0.2 * (self._gap - self._interval)
+        else:
+            self._edge = True
 
     def delay(self, acceptance: float = USUAL_ACCEPTANCE, *, contradicted: bool = False) -> float:
         """Return the seconds from now to wait for another key before the model is asked.
@@ -53,7 +57,7 @@ class Debouncer:
             return self._setting
         if contradicted:
             return CONTRADICTED_S
-        if self._gap >= TYPING_GAP_S:
+        if self._edge:
             return 0.0
         # A fast model may be asked between two keys; a slow one should be asked about a text that will still stand when it
         # answers, and heats the machine for nothing if it does not.
@@ -62,6 +66,10 @@ class Debouncer:
         wanted *= WASTED_FACTOR ** min(self._wasted, WASTED_MOST)
         wanted *= min(max(1.5 - acceptance / (2 * USUAL_ACCEPTANCE), 0.7), 1.5)
         return min(max(wanted, DEBOUNCE_MIN_S), DEBOUNCE_MAX_S)
+
+    def asked(self) -> None:
+        """Learn that a question reached a model."""
+        self._edge = False
 
     def answered(self, seconds: float) -> None:
         """Learn from the time to a model's first text."""

@@ -29,9 +29,10 @@ from dragoman.completion.policy import CompletionPolicy, Target, Targets
 from dragoman.completion.prefetch import look_ahead
 from dragoman.completion.prompt import build_request, reach, window_for
 from dragoman.completion.query import CompletionQuery, Outcome, Reason, SelectedItem, Suggestion, TextView
-from dragoman.completion.scoring import measure, show_score
-from dragoman.completion.shape import Shape, shape_at
+from dragoman.completion.scoring import is_worth_showing, measure
+from dragoman.completion.shape import Shape, parse_at, shape_at
 from dragoman.completion.stopping import StopRules
+from dragoman.completion.structure import parses
 from dragoman.completion.surroundings import surroundings
 from dragoman.errors import ModelError, NoModelError, RateLimitedError
 from dragoman.limits import CONVINCING_CHARS, LINE_TOKENS, RETRY_TEMPERATURE
@@ -105,7 +106,7 @@ class CompletionEngine:
                 suggestion,
                 text=selected.text + suggestion.text,
                 start_character=selected.start_character,
-                end_character=selected.end_character,
+                end_character=selected.end_character + suggestion.end_character - suggestion.start_character,
             )
             for suggestion in outcome.suggestions
         )
@@ -134,9 +135,9 @@ class CompletionEngine:
             await asyncio.sleep(delay)
         if self._newest.get(query.uri) != ticket:
             return Outcome(reason="superseded")
-        return await self._ask(query, again=again)
+        return await self._ask(query, ticket, again=again)
 
-    async def _ask(self, query: CompletionQuery, *, again: bool) -> Outcome:
+    async def _ask(self, query: CompletionQuery, ticket: int, *, again: bool) -> Outcome:
         try:
             target = await self._targets.completion_target()
             self._refuse_paused(target)
@@ -147,13 +148,14 @@ class CompletionEngine:
         if (refusal := guards.refuse_for_target(query, remote=not target.is_local)) is not None:
             return refusal
         await self._inflight.make_room(query.uri, target)
-        if self._inflight.closed:
-            # The settings changed meanwhile, and another engine answers the next key.
+        if self._inflight.closed or self._newest.get(query.uri) != ticket:
+            # A newer question came meanwhile, or the settings changed and another engine answers the next key.
             return Outcome(reason="superseded")
         shape = shape_at(query, self._policy.multiline)
         generation = self._generation(query, _rules(query, shape, target), target)
         request = self._request(query, shape, target)
         self._inflight.start(generation, target, replace(request, temperature=RETRY_TEMPERATURE) if again else request)
+        self._debouncer.asked()
         outcome = await self._answer(generation, "", query, shape)
         return outcome if outcome is not None else self._failed(generation, query)
 
@@ -209,48 +211,58 @@ class CompletionEngine:
         if typed and generation.text == typed:
             # Typed to its end: the next question is a new one.
             return None
-        text, emptied_by = show(generation, typed, query, shape)
+        text, covers, emptied_by = show(generation, typed, query, shape)
         while not text and not generation.done:
             # Half of a block may be nothing to show where the whole of it is.
             await generation.wait(partial(has_more_lines, generation, typed, generation.text.count("\n")))
             if generation.failed or not generation.text.startswith(typed):
                 return None
-            text, emptied_by = show(generation, typed, query, shape)
+            text, covers, emptied_by = show(generation, typed, query, shape)
         if not text:
             said = generation.text[len(typed) :].strip()
             reason: Reason = "filtered" if said else "empty_answer"
             detail = f"filtered: {emptied_by}" if said else "the model had nothing to add"
             return Outcome(reason=reason, detail=detail, source="model", model=generation.model)
-        if query.trigger == "automatic" and self._is_unlikely(generation, typed, text, query):
-            detail = f"{generation.score:.0%} likely to be right, below completion.show_threshold"
-            return Outcome(reason="unlikely", detail=detail, source="model", model=generation.model)
+        if query.trigger == "automatic" and self._is_unlikely(generation, typed, text, covers, query):
+            return Outcome(reason="unlikely", source="model", model=generation.model)
         self._complained = ""
         generation.shown, generation.shown_whole = (len(typed), text), generation.done
         self._on_screen[query.uri] = generation
         self._debouncer.shown()
-        suggestion = Suggestion(f"{generation.number}:{len(typed)}", text, query.character, query.character)
+        suggestion = Suggestion(f"{generation.number}:{len(typed)}", text, query.character, query.character + covers)
         if self._policy.prefetch and not self._tasks.closed:
             self._tasks.start(self._prefetch(generation, typed, query), name="prefetch")
         source: Literal["stream", "cache"] = "stream" if streaming else "cache"
         return Outcome((suggestion,), source=source, model=generation.model)
 
-    def _is_unlikely(self, generation: Generation, typed: str, text: str, query: CompletionQuery) -> bool:
+    def _is_unlikely(self, generation: Generation, typed: str, text: str, covers: int, query: CompletionQuery) -> bool:
         """Tell whether ``text`` is better not shown: judged once, when it is first looked at."""
         if not self._policy.show_threshold or generation.shown is not None:
             return False
         if len(typed.strip()) >= CONVINCING_CHARS:
             # The user is typing just this: whatever the odds were, it is right so far.
             return False
-        if generation.score is None:
-            rate = self._acceptance.rate(query.language)
-            generation.score = show_score(measure(query, text, generation.tokens, typed=typed, acceptance=rate))
-        return generation.score < self._policy.show_threshold
+        if generation.worth_showing is None:
+            window = parse_at(query)
+            features = measure(
+                query,
+                text,
+                generation.tokens,
+                typed=typed,
+                parses=None if window is None or covers else parses(window, text),
+                acceptance=self._acceptance.rate(query.language),
+                language_known=window is not None,
+            )
+            generation.worth_showing = is_worth_showing(features, self._policy.show_threshold)
+        return not generation.worth_showing
 
     async def _prefetch(self, shown: Generation, typed: str, query: CompletionQuery) -> None:
         """Ask for what comes behind a suggestion while the user looks at it, if the provider has nothing else to do."""
         await shown.wait(lambda: False)
-        text = "" if shown.failed else show(shown, typed, query)[0]
-        ahead = look_ahead(query, Suggestion("", text, query.character, query.character)) if text else None
+        if shown.failed:
+            return
+        text, covers, _ = show(shown, typed, query)
+        ahead = look_ahead(query, Suggestion("", text, query.character, query.character + covers)) if text else None
         if ahead is None:
             return
         known = self._inflight.index.find(surroundings(ahead.place), ahead.place)

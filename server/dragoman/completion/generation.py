@@ -60,8 +60,8 @@ class Generation:
         """Whether it had ended by then, so that no more can come."""
         self.cut: Cut = ""
         """Why it ended before the model was done, "" while it streams and when the model was."""
-        self.score: float | None = None
-        """How likely it was right when it was first looked at, 0 to 1."""
+        self.worth_showing: bool | None = None
+        """Whether it was likely enough to be right when it was first looked at."""
         self.special = rules.special
         self.text = ""
         self.done = False

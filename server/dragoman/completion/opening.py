@@ -63,7 +63,8 @@ def without_echo(text: str, head: str, *, done: bool) -> str:
 
 def without_indentation(text: str, head: str, *, done: bool) -> str:
     """Drop leading whitespace that the cursor's line already has: the indentation, or a space after a space."""
-    said = text.lstrip(" \t")
+    # On a line that holds only its indentation the answer begins there, not a line below.
+    said = text.lstrip(" \t\n" if head.isspace() else " \t")
     if not said and not done:
         return ""
     return said if head[-1:] in {" ", "\t"} and head else text

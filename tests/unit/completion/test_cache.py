@@ -17,7 +17,7 @@ from tests.support.scripted import query_at
 
 def finished(marked: str, text: str, *, language: str = "python", clock=lambda: 0.0) -> Generation:
     query = query_at(marked, language=language)
-    rules = StopRules(query, shape_at(query, "auto"))
+    rules = StopRules(query, shape_at(query, "always"))
     generation = Generation(query, surroundings(query), rules, provider="fake", model="fake", clock=clock)
     generation.text, generation.done = text, True
     return generation

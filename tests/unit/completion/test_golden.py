@@ -25,7 +25,7 @@ import pytest
 
 from dragoman.completion.engine import CompletionEngine
 from dragoman.completion.policy import CompletionPolicy
-from dragoman.completion.query import CompletionQuery, SelectedItem, TextView
+from dragoman.completion.query import CompletionQuery, SelectedItem, Suggestion, TextView
 from tests.support.scripted import OneTarget, ScriptedModel, query_at
 
 FOLDER = Path(__file__).parents[2] / "golden" / "completion"
@@ -53,6 +53,12 @@ class Case:
             start = len(head) - len(re.split(r"\W", head)[-1])
             query = replace(query, selected=SelectedItem(start, query.character, self.selected))
         return query
+
+    def covered(self, suggestion: Suggestion) -> str:
+        """What stands behind the cursor, or behind the popup's item, and is replaced."""
+        query = self.query
+        end = query.selected.end_character if query.selected else query.character
+        return query.text.line(query.line)[end : suggestion.end_character]
 
 
 @dataclass(frozen=True)
@@ -105,8 +111,9 @@ async def test_golden(case: Case, update_golden: bool) -> None:
     finally:
         await engine.aclose()
 
-    shown = outcome.suggestions[0].text if outcome.suggestions else ""
-    shown = re.sub(r"\n\Z", "⏎", shown)
+    shown = re.sub(r"\n\Z", "⏎", outcome.suggestions[0].text) if outcome.suggestions else ""
+    if outcome.suggestions and (covered := case.covered(outcome.suggestions[0])):
+        shown += f"⟦{covered}⟧"
     if update_golden and shown != case.shown:
         text = case.path.read_text(encoding="utf-8")
         selected = f"\n-- selected\n{case.selected}" if case.selected else ""

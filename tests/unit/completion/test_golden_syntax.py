@@ -101,7 +101,7 @@ def test_who_asks_by_hand_always_gets_something(case: Case) -> None:
 @pytest.mark.parametrize("case", TEXT_CASES, ids=[f"{c.path.stem}: {c.name}" for c in TEXT_CASES])
 def test_the_syntax_takes_nothing_from_cases_that_text_alone_decides(case: object) -> None:
     """Suggestions that are right by the text are right by the syntax, but for documents that are only half a text."""
-    if case.selected or case.name in {"a property of C#", "a stream operator"}:
+    if case.selected or "⟦" in case.shown or case.name in {"a property of C#", "a stream operator"}:
         return
     load(case.language)
     model = case.model.replace("␍", "\r")

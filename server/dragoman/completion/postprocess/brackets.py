@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from dragoman.completion.postprocess.place import Place
 
 _PAIRS = {"(": ")", "[": "]", "{": "}"}
 _CLOSERS = {closer: opener for opener, closer in _PAIRS.items()}
 _QUOTES = "\"'`"
+_CLOSING = ")]}" + _QUOTES
+_CLOSING_UNIT = re.compile("\"{3}|'{3}|.")
 
 
 def balance_brackets(text: str, place: Place) -> str:
@@ -22,10 +26,60 @@ def balance_brackets(text: str, place: Place) -> str:
     if rest[0] in _QUOTES and ("\n" in text or place.head.count(rest[0]) % 2 == 0):
         # The quote opens a string of its own, behind the cursor.
         return text
-    at = first_unopened(text, rest[0])
+    settled = _match(text, place.covered)[1]
+    at = first_unopened(text[settled:], rest[0])
     if at is None:
         return text
+    at += settled
     return text[:at].rstrip(" \t") if place.rest[0] in " \t" else text[:at]
+
+
+def covered_closers(text: str, head: str, rest: str) -> int:
+    """Return how many characters behind the cursor ``text`` is to replace, because it brings them itself and goes on.
+
+    Behind ``area(|)`` a model says ``width) -> int:``; cut at the bracket that the editor closed, all that follows it would
+    be lost.  0 where nothing would be, or where something else than closers follows the cursor.
+    """
+    closers = rest.rstrip()
+    if not closers or closers.strip(_CLOSING) or (closers[0] in _QUOTES and head.count(closers[0]) % 2 == 0):
+        return 0
+    begin, end, length = _match(text, closers)
+    return 0 if begin < 0 or (text[begin:end] == closers[:length] and not text[end:].strip()) else length
+
+
+def _match(text: str, closers: str) -> tuple[int, int, int]:
+    """Return where ``text`` closes what ``closers`` would, from the first to behind the last, and how many of them it does."""
+    begin, end, length = -1, 0, 0
+    for unit in _CLOSING_UNIT.findall(closers):
+        found = text.find(unit, end) if len(unit) > 1 else first_unopened(text[end:], unit)
+        if found is None or found < 0:
+            break
+        found += end if len(unit) == 1 else 0
+        begin = found if begin < 0 else begin
+        end = found + len(unit)
+        length += len(unit)
+    return begin, end, length
+
+
+def open_ends(line: str) -> str:
+    """Return the closers of what ``line`` leaves open, the innermost first: brackets, and a quote."""
+    depth: list[str] = []
+    quote = ""
+    escaped = False
+    for char in line:
+        if escaped:
+            escaped = False
+        elif char == "\\":
+            escaped = True
+        elif quote:
+            quote = "" if char == quote else quote
+        elif char in _QUOTES:
+            quote = char
+        elif char in _PAIRS:
+            depth.append(_PAIRS[char])
+        elif depth and char == depth[-1]:
+            depth.pop()
+    return quote + "".join(reversed(depth))
 
 
 def first_unopened(text: str, closer: str) -> int | None:

@@ -28,5 +28,7 @@ class Place:
     """The syntax around the cursor, None where it is not known."""
     cut: Cut = ""
     """``line`` when more lines were to come, ``length`` when the model was stopped by the number of its tokens."""
+    covered: str = ""
+    """The closers behind the cursor that the text replaces; they are no part of ``rest``."""
     invoked: bool = False
     """True when the user asked by hand: nothing is dropped then for its syntax."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dragoman.completion.postprocess.brackets import open_ends
 from dragoman.completion.postprocess.place import Place
 from dragoman.completion.structure import parses, trim_to_border, without_surplus
+from dragoman.syntax.window import Window
 
 
 def require_syntax(text: str, place: Place) -> str:
@@ -18,9 +20,19 @@ def require_syntax(text: str, place: Place) -> str:
         return text
     if place.cut and "\n" in text:
         text = trim_to_border(window, text, cut=place.cut)
-    if parses(window, text) is not False:
+    if parses(window, text) is not False or _is_begun(window, text, place):
         return text
     shorter = without_surplus(window, text) or trim_to_border(window, text, cut="line")
     if shorter != text and parses(window, shorter) is not False:
         return shorter
     return text if place.invoked else ""
+
+
+def _is_begun(window: Window, text: str, place: Place) -> bool:
+    """Tell whether a text of one line parses once what is open behind it is closed: the head of a block, half a string."""
+    half_string = open_ends(place.head)[:1] in {'"', "'", "`"}
+    begun = half_string or (text.rstrip().endswith(("{", "(", "[")) and place.cut != "length")
+    if "\n" in text or place.rest.strip() or not begun:
+        return False
+    owed = open_ends(place.head + text)
+    return bool(owed) and any(parses(window, text + more) for more in (owed, owed + ";", " " + owed, "\n" + owed))
