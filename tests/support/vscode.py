@@ -281,6 +281,14 @@ class Workbench:
         """Wait until the ghost text holds `text` and return all of it."""
         return self.until(lambda: ghost if text in (ghost := self.ghost()) else None, f"ghost text with {text!r}")
 
+    @contextlib.contextmanager
+    def watch_ghost(self) -> Iterator[list[str]]:
+        """Collect every ghost text that is drawn meanwhile, frame by frame; the list is filled at the end."""
+        seen: list[str] = []
+        self.ask("watch")
+        yield seen
+        seen += self.ask("watched")
+
     def wait_for_saved(self, path: str, text: str) -> None:
         """Save the active file until `text` is what is on disk."""
         file = self.workspace / path

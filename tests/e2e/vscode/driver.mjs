@@ -38,8 +38,29 @@ const readGhost = () => {
   ).text;
 };
 
+// Notes the ghost text of every frame that is drawn, for as long as nobody asks what was seen.
+const watchGhost = `{
+  const read = ${String(readGhost)};
+  const seen = [];
+  globalThis.ghostsSeen = seen;
+  const look = () => {
+    if (globalThis.ghostsSeen !== seen) return;
+    const now = read();
+    if (now !== seen.at(-1)) seen.push(now);
+    requestAnimationFrame(look);
+  };
+  look();
+}`;
+
 const methods = {
   ghost: () => page.evaluate(readGhost),
+  watch: () => page.evaluate(watchGhost),
+  watched: () =>
+    page.evaluate(() => {
+      const seen = globalThis.ghostsSeen ?? [];
+      globalThis.ghostsSeen = undefined;
+      return seen;
+    }),
   goto: ({ url }) => page.goto(url, { waitUntil: 'domcontentloaded', timeout: 120_000 }),
   click: ({ selector, timeout }) => page.locator(selector).first().click({ timeout }),
   hover: ({ selector, timeout }) => page.locator(selector).first().hover({ timeout }),
