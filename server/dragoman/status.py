@@ -81,7 +81,7 @@ def _with_model(app: App, name: str, about: dict[str, str]) -> Status:
     last = app.completion.last
     if last.reason == "model_error":
         return Status("problem", last.detail, "Run `dragoman doctor`.", reason=last.reason, **about)
-    if last.reason in {"language_excluded", "ignored_file", "too_large", "binary", "disabled"}:
+    if last.reason in {"language_excluded", "ignored_file", "too_large", "binary"}:
         return Status("off", last.detail, explain_reason(last.reason)[1], reason=last.reason, **about)
     choice = app.models.current("completion")
     if choice.problem:
@@ -95,6 +95,8 @@ def _with_model(app: App, name: str, about: dict[str, str]) -> Status:
     if app.completion.first_text_s > SLOW_FIRST_TEXT_S:
         sentence, advice = explain_reason("slow", f"its last answer began after {app.completion.first_text_s:.0f} s")
         return Status("ready", sentence, advice, reason="slow", **about)
+    if app.settings.completion.trigger == "invoked":
+        return Status("ready", f"{name} completes when you ask for it.", reason="ok", **about)
     return Status("ready", f"{name} completes.", reason="ok", **about)
 
 

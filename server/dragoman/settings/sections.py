@@ -69,17 +69,22 @@ class CompletionSettings(Section):
     )
     show_after_ms: Milliseconds = Field(
         default=300,
-        description="Reply with the lines that are complete by then, in milliseconds; the rest goes to the cache.",
+        description="After how many milliseconds the lines that are complete are shown; "
+        "the rest is there when these are taken.",
     )
     show_threshold: Share = Field(
-        default=0.0,
+        default=0.12,
         description="How likely right a suggestion must be to be shown unasked, from 0 to 1; 0 shows every one. "
         "What you ask for is always shown.",
     )
     trigger: Literal["automatic", "invoked"] = Field(
         default="automatic", description="Suggest while you type, or only when you ask for it."
     )
-    prefetch: bool = Field(default=False, description="Ask for the next suggestion before this one is accepted.")
+    prefetch: bool = Field(
+        default=False,
+        description="Ask for what comes behind a suggestion while it is on screen, when the model has nothing else to do: "
+        "the next one is there at once, for about twice the calls.",
+    )
     languages: LanguageSettings = Field(default_factory=LanguageSettings, description="Where ghost text is wanted.")
 
 

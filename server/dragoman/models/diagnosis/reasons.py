@@ -25,13 +25,13 @@ _REASONS: dict[str, tuple[str, str]] = {
     "too_large": ("The line is too long to be completed.", "Break it up; nothing else in the file is affected."),
     "binary": ("This is not a text file.", ""),
     "filtered": (
-        "The model answered, but with nothing worth showing: a repetition, or what stands there already.",
+        "The model answered, but with nothing worth showing.",
         "Type on, or ask at another place.",
     ),
     "empty_answer": ("The model had nothing to add here.", "Type on, or ask at another place."),
     "unlikely": (
-        "The model answered, but the answer is not likely to be right.",
-        "Type on, ask for it by key, or lower completion.show_threshold.",
+        "The model's answer was kept back.",
+        "Ask for it by key to see it, or lower completion.show_threshold.",
     ),
     "slow": (
         "The model is too slow for suggestions while you type.",
@@ -41,10 +41,30 @@ _REASONS: dict[str, tuple[str, str]] = {
     "superseded": ("A newer keystroke took the place of this one.", ""),
 }
 
+_FILTERS: dict[str, str] = {
+    "special tokens": "only the model's own control words",
+    "prose": "talk instead of code",
+    "indentation": "a line of another block",
+    "suffix lines": "lines that stand below already",
+    "suffix overlap": "what stands behind the cursor already",
+    "brackets": "only brackets that do not fit here",
+    "syntax": "code that would break the file",
+    "selected item": "it does not go on from the selected item",
+    "trailing space": "only blanks",
+    "blank": "only blanks",
+}
+"""What the filters of `dragoman.completion.postprocess` take away, in words that need no knowledge of them."""
+
 
 def explain_reason(reason: str, detail: str = "") -> tuple[str, str]:
-    """Return a sentence and advice for a reason of the completion engine; ``detail`` goes in brackets behind it."""
+    """Return a sentence and advice for a reason of the completion engine; ``detail`` goes in brackets behind it.
+
+    A detail ``filtered: NAME`` is told in the words of `_FILTERS`, and what says the same as the sentence is left out.
+    """
     said, advice = _REASONS.get(reason, (f"There is no suggestion ({reason}).", "Run `dragoman doctor`."))
-    if detail:
+    if reason == "filtered":
+        name = detail.removeprefix("filtered:").strip()
+        detail = _FILTERS.get(name, name)
+    if detail and reason != "empty_answer":
         said = f"{said[:-1]} ({detail.strip().rstrip('.')})."
     return said, advice
