@@ -11,6 +11,8 @@ _CLOSERS = {closer: opener for opener, closer in _PAIRS.items()}
 _QUOTES = "\"'`"
 _CLOSING = ")]}" + _QUOTES
 _CLOSING_UNIT = re.compile("\"{3}|'{3}|.")
+_UNIT = re.compile(r"\\.|\"{3}|'{3}|.", re.DOTALL)
+"""An escaped character, a triple quote, or any other character."""
 
 
 def balance_brackets(text: str, place: Place) -> str:
@@ -65,19 +67,14 @@ def open_ends(line: str) -> str:
     """Return the closers of what ``line`` leaves open, the innermost first: brackets, and a quote."""
     depth: list[str] = []
     quote = ""
-    escaped = False
-    for char in line:
-        if escaped:
-            escaped = False
-        elif char == "\\":
-            escaped = True
-        elif quote:
-            quote = "" if char == quote else quote
-        elif char in _QUOTES:
-            quote = char
-        elif char in _PAIRS:
-            depth.append(_PAIRS[char])
-        elif depth and char == depth[-1]:
+    for unit in _UNIT.findall(line):
+        if quote:
+            quote = "" if unit == quote else quote
+        elif unit[0] in _QUOTES:
+            quote = unit
+        elif unit in _PAIRS:
+            depth.append(_PAIRS[unit])
+        elif depth and unit == depth[-1]:
             depth.pop()
     return quote + "".join(reversed(depth))
 

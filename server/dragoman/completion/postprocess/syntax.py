@@ -30,7 +30,7 @@ def require_syntax(text: str, place: Place) -> str:
 
 def _is_begun(window: Window, text: str, place: Place) -> bool:
     """Tell whether a text of one line parses once what is open behind it is closed: the head of a block, half a string."""
-    half_string = open_ends(place.head)[:1] in {'"', "'", "`"}
+    half_string = open_ends(place.head).startswith(('"', "'", "`"))
     begun = half_string or (text.rstrip().endswith(("{", "(", "[")) and place.cut != "length")
     if "\n" in text or place.rest.strip() or not begun:
         return False

@@ -56,7 +56,7 @@ def _behind(session: Session, edit: NextEdit) -> types.Range:
     units = _units(lines[-1], session)
     if len(lines) == 1:
         units += start.character
-    end = types.Position(start.line + len(lines) - 1, units)
+    end = types.Position(line=start.line + len(lines) - 1, character=units)
     return types.Range(start=end, end=end)
 
 

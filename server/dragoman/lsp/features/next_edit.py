@@ -51,8 +51,8 @@ async def show(session: Session, arguments: Mapping[str, Any]) -> bool:
     uri, where = arguments.get("uri"), arguments.get("range")
     try:
         selection = types.Range(
-            start=types.Position(where["start"]["line"], where["start"]["character"]),  # type: ignore[index]
-            end=types.Position(where["end"]["line"], where["end"]["character"]),  # type: ignore[index]
+            start=types.Position(line=where["start"]["line"], character=where["start"]["character"]),  # type: ignore[index]
+            end=types.Position(line=where["end"]["line"], character=where["end"]["character"]),  # type: ignore[index]
         )
     except (TypeError, KeyError):
         raise RequestError(INVALID_PARAMS, f"{SHOW!r} needs 'uri' and 'range'.") from None
@@ -76,7 +76,7 @@ def range_of(session: Session, edit: NextEdit) -> types.Range:
     assert document is not None, "only edits of open documents are offered"
 
     def position(line: int, character: int) -> types.Position:
-        return types.Position(line, to_units(document.lines.line(line), character, session.encoding))
+        return types.Position(line=line, character=to_units(document.lines.line(line), character, session.encoding))
 
     return types.Range(start=position(*edit.start), end=position(*edit.end))
 
