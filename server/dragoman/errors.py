@@ -21,7 +21,8 @@ class DragomanError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message} {self.hint}".strip()
+        end = "" if not self.hint or self.message.endswith((".", "!", "?", "…")) else "."
+        return f"{self.message}{end} {self.hint}".strip()
 
 
 class SettingsError(DragomanError):

@@ -93,6 +93,9 @@ TYPED_THROUGH_CHARS: Final = 800
 VICINITY_SLACK_LINES: Final = 60
 """So many lines may have been added among those that the model read, or a line moved so far, and its answer still counts."""
 
+ANCHOR_CHARS: Final = 8
+"""Less text than this before a cursor, at a document's beginning, says too little to be looked for elsewhere."""
+
 NEAR_LINES: Final = 250
 """How far a line that begins alike is looked for, up and down, before a line counts as moved."""
 

@@ -72,7 +72,7 @@ def describe(app: App, *, pulling: bool = False, warming: bool = False) -> Statu
 
 def _without_model(app: App, choice: Choice) -> Status:
     if any(offer.source.origin == "configured" for offer in app.models.offers):
-        return Status("problem", choice.problem, choice.hint, reason="no_model")
+        return Status("problem", _as_sentence(choice.problem), choice.hint, reason="no_model")
     sentence = f"{choice.problem} Names from the document are completed."
     return Status("no_model", sentence, choice.hint, reason="no_model")
 
@@ -80,7 +80,7 @@ def _without_model(app: App, choice: Choice) -> Status:
 def _with_model(app: App, name: str, about: dict[str, str]) -> Status:
     last = app.completion.last
     if last.reason == "model_error":
-        return Status("problem", last.detail, "Run `dragoman doctor`.", reason=last.reason, **about)
+        return Status("problem", _as_sentence(last.detail), "Run `dragoman doctor`.", reason=last.reason, **about)
     if last.reason in {"language_excluded", "ignored_file", "too_large", "binary"}:
         return Status("off", last.detail, explain_reason(last.reason)[1], reason=last.reason, **about)
     choice = app.models.current("completion")
@@ -98,6 +98,11 @@ def _with_model(app: App, name: str, about: dict[str, str]) -> Status:
     if app.settings.completion.trigger == "invoked":
         return Status("ready", f"{name} completes when you ask for it.", reason="ok", **about)
     return Status("ready", f"{name} completes.", reason="ok", **about)
+
+
+def _as_sentence(text: str) -> str:
+    """Begin with a capital and end with a full stop: an error's message may do neither."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?', '…')) else '.'}"
 
 
 def _sentence(problem: str) -> str:

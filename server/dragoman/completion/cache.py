@@ -15,6 +15,18 @@ from dragoman.limits import CACHE_ENTRIES, CACHE_SECONDS, GROUP_SEARCHED, TYPED_
 _Place = tuple[str, str]
 
 
+def typed_since(
+    generation: Generation, place: Surroundings, query: CompletionQuery, *, most: int | None = None
+) -> str | None:
+    """Return what was typed of ``generation`` up to ``place``, at most ``most`` characters; None where it does not go on."""
+    for typed in place.since(generation.place.anchor):
+        if most is not None and len(typed) > most:
+            return None
+        if generation.continues(typed) and generation.rests_on(query.text, query.line - typed.count("\n"), query.line):
+            return typed
+    return None
+
+
 class GenerationIndex:
     """A bounded, most-recently-used index of generations, found again while the user types through them.
 
@@ -48,14 +60,9 @@ class GenerationIndex:
         """Return the generation that goes on at ``place`` and what was typed of it since; the least typed one wins."""
         best: tuple[Generation, str] | None = None
         for generation in self._usable(place):
-            for typed in place.since(generation.place.anchor):
-                if best is not None and len(typed) > len(best[1]):
-                    break
-                if generation.continues(typed) and generation.rests_on(
-                    query.text, query.line - typed.count("\n"), query.line
-                ):
-                    best = generation, typed
-                    break
+            typed = typed_since(generation, place, query, most=None if best is None else len(best[1]))
+            if typed is not None:
+                best = generation, typed
         if best is not None:
             self._entries.move_to_end(best[0].number)
         return best

@@ -19,7 +19,7 @@ from dragoman.clock import Clock, monotonic
 from dragoman.completion import guards
 from dragoman.completion.acceptance import AcceptanceTracker
 from dragoman.completion.answer import has_line, has_more_lines, show
-from dragoman.completion.cache import GenerationIndex
+from dragoman.completion.cache import GenerationIndex, typed_since
 from dragoman.completion.debounce import Debouncer
 from dragoman.completion.generation import Generation
 from dragoman.completion.identifiers import complete_identifier
@@ -33,7 +33,7 @@ from dragoman.completion.scoring import is_worth_showing, measure
 from dragoman.completion.shape import Shape, parse_at, shape_at
 from dragoman.completion.stopping import StopRules
 from dragoman.completion.structure import parses
-from dragoman.completion.surroundings import surroundings
+from dragoman.completion.surroundings import Surroundings, surroundings
 from dragoman.errors import ModelError, NoModelError, RateLimitedError
 from dragoman.limits import CONVINCING_CHARS, LINE_TOKENS, RETRY_TEMPERATURE
 from dragoman.models.base import CompletionRequest
@@ -117,7 +117,7 @@ class CompletionEngine:
         ticket = self._newest[query.uri] = self._asked
         place = surroundings(query)
         again = False
-        known = self._inflight.index.find(place, query) or self._inflight.index.find_moved(place, query)
+        known = self._known(place, query)
         contradicted = self._on_screen.pop(query.uri, None) is not None and known is None
         self._debouncer.key()
         if (known is None or known[0].shown is None) and (edit := self.next_edit(query)) is not None:
@@ -137,6 +137,15 @@ class CompletionEngine:
             return Outcome(reason="superseded")
         return await self._ask(query, ticket, again=again)
 
+    def _known(self, place: Surroundings, query: CompletionQuery) -> tuple[Generation, str] | None:
+        """Return the generation that goes on at the cursor and what was typed of it: the one on screen before any other."""
+        shown = self._on_screen.get(query.uri)
+        if shown is not None and not shown.failed and shown.place.after == place.after:
+            typed = typed_since(shown, place, query)
+            if typed is not None and typed != shown.text:
+                return shown, typed
+        return self._inflight.index.find(place, query) or self._inflight.index.find_moved(place, query)
+
     async def _ask(self, query: CompletionQuery, ticket: int, *, again: bool) -> Outcome:
         try:
             target = await self._targets.completion_target()
@@ -147,15 +156,17 @@ class CompletionEngine:
             return self._from_identifiers(query, "model_error", error)
         if (refusal := guards.refuse_for_target(query, remote=not target.is_local)) is not None:
             return refusal
-        await self._inflight.make_room(query.uri, target)
-        if self._inflight.closed or self._newest.get(query.uri) != ticket:
-            # A newer question came meanwhile, or the settings changed and another engine answers the next key.
-            return Outcome(reason="superseded")
-        shape = shape_at(query, self._policy.multiline)
-        generation = self._generation(query, _rules(query, shape, target), target)
-        request = self._request(query, shape, target)
-        self._inflight.start(generation, target, replace(request, temperature=RETRY_TEMPERATURE) if again else request)
-        self._debouncer.asked()
+        async with self._inflight.room(query.uri, target):
+            if self._inflight.closed or self._newest.get(query.uri) != ticket:
+                # A newer question came meanwhile, or the settings changed and another engine answers the next key.
+                return Outcome(reason="superseded")
+            shape = shape_at(query, self._policy.multiline)
+            generation = self._generation(query, _rules(query, shape, target), target)
+            request = self._request(query, shape, target)
+            self._inflight.start(
+                generation, target, replace(request, temperature=RETRY_TEMPERATURE) if again else request
+            )
+            self._debouncer.asked()
         outcome = await self._answer(generation, "", query, shape)
         return outcome if outcome is not None else self._failed(generation, query)
 

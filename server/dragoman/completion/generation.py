@@ -16,7 +16,7 @@ from dragoman.completion.structure import Cut
 from dragoman.completion.surroundings import Surroundings, is_only_one, text_after, text_before
 from dragoman.completion.vicinity import Vicinity
 from dragoman.errors import ModelError
-from dragoman.limits import CACHE_PREFIX_CHARS, LINGER_S, PREFIX_CHARS, SUFFIX_CHARS, TYPED_THROUGH_CHARS
+from dragoman.limits import LINGER_S, PREFIX_CHARS, SUFFIX_CHARS, TYPED_THROUGH_CHARS
 from dragoman.models.base import Chunk, Token
 
 _numbers = itertools.count(1)
@@ -86,6 +86,7 @@ class Generation:
         self._waiting = 0
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._closing = False
         self._linger: asyncio.TimerHandle | None = None
 
     # -- the stream ----------------------------------------------------------------------------------------------------
@@ -126,12 +127,15 @@ class Generation:
     async def close(self) -> None:
         """Close the model's connection at once and wait until it is closed."""
         self._disarm()
-        task, self._task = self._task, None
+        task = self._task
         if task is None or task.done():
             return
         if self.error is None and not self.done:
             self.error = ModelError(_MISFIT)
-        task.cancel()
+        if not self._closing:
+            # A second cancel would interrupt the first one's closing of the connection.
+            self._closing = True
+            task.cancel()
         await asyncio.wait([task])
 
     def remnant(self) -> Generation | None:
@@ -241,7 +245,8 @@ class Generation:
         if len(content) < self._character:
             return False
         head = content[: self._character]
-        if text_before(text, line, head, CACHE_PREFIX_CHARS) != self.place.anchor:
+        anchor = self.place.anchor
+        if text_before(text, line, head, len(anchor)) != anchor:
             return False
         typed = content[self._character :]
         if broken or not self.rests_on(text, line, line):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Sequence
 
 from dragoman.cancellation import TaskSet
 from dragoman.completion.cache import GenerationIndex
@@ -24,6 +25,9 @@ class Inflight:
     def __init__(self, index: GenerationIndex) -> None:
         self.index = index
         self._live: list[Generation] = []
+        self._leaving: set[Generation] = set()
+        """Whose connections are being closed."""
+        self._rooms: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks = TaskSet()
 
     @property
@@ -32,7 +36,7 @@ class Inflight:
         return self._tasks.closed
 
     def start(self, generation: Generation, target: Target, request: CompletionRequest) -> None:
-        """Ask the model; the caller has made room."""
+        """Ask the model; the caller holds a `room`, or has seen that the provider is not `busy`."""
         self._live = [one for one in self._live if not one.done]
         self._live.append(generation)
         self.index.add(generation)
@@ -43,17 +47,29 @@ class Inflight:
         self._live = [generation for generation in self._live if not generation.done]
         return sum(generation.provider == provider for generation in self._live)
 
-    async def make_room(self, uri: str, target: Target) -> None:
-        """Close what streams for this document, and the oldest beyond what the provider takes at once.
+    @contextlib.asynccontextmanager
+    async def room(self, uri: str, target: Target) -> AsyncGenerator[None, None]:
+        """Close what streams for this document, and the oldest beyond what the provider takes; hold the place for one more.
 
         The caller found nothing that fits its cursor, so what streams for the document is for another place.
+        Whoever comes meanwhile waits: between closing and starting there is a moment in which all could start.
         """
+        async with self._rooms[target.provider]:
+            await self._make_room(uri, target)
+            yield
+
+    async def _make_room(self, uri: str, target: Target) -> None:
+        limit = min(target.max_concurrency, GENERATIONS_AT_ONCE)
+        unwanted = [one for one in self._live if not one.done and one.uri == uri]
         others = [one for one in self._live if not one.done and one.uri != uri and one.provider == target.provider]
         # What nobody has asked for yet goes first.
         others.sort(key=lambda one: one.behind is None)
-        limit = min(target.max_concurrency, GENERATIONS_AT_ONCE)
-        unwanted = [one for one in self._live if not one.done and one.uri == uri]
-        await self._close([*unwanted, *others[: max(0, len(others) + 1 - limit)]])
+        unwanted += others[: max(0, len(others) + 1 - limit)]
+        await self._close(unwanted)
+        # What misfits is being closed already; until it is, it takes a place.
+        leaving = [one for one in self._leaving if one.provider == target.provider]
+        if leaving and self.busy(target.provider) + len(leaving) >= limit:
+            await asyncio.gather(*(one.close() for one in leaving))
 
     def close_misfits(self, uri: str, text: TextView, first_changed: int) -> int:
         """Close at once every stream of a document that its new text no longer fits; return how many nobody saw anything of."""
@@ -82,8 +98,11 @@ class Inflight:
             self.index.discard(generation)
             if keep and not generation.done and (remnant := generation.remnant()) is not None:
                 self.index.add(remnant)
-        if unwanted:
+        self._leaving.update(unwanted)
+        try:
             await asyncio.gather(*(generation.close() for generation in unwanted))
+        finally:
+            self._leaving.difference_update(unwanted)
 
     async def aclose(self) -> None:
         """End every generation and wait until their connections are closed."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dragoman.completion.query import CompletionQuery, TextView
 from dragoman.completion.shape import CLOSERS
-from dragoman.limits import CACHE_PREFIX_CHARS, CACHE_SUFFIX_CHARS, NEAR_LINES, TYPED_THROUGH_CHARS
+from dragoman.limits import ANCHOR_CHARS, CACHE_PREFIX_CHARS, CACHE_SUFFIX_CHARS, NEAR_LINES, TYPED_THROUGH_CHARS
 
 _ROOM = CACHE_PREFIX_CHARS + TYPED_THROUGH_CHARS
 
@@ -32,8 +32,8 @@ class Surroundings:
     def since(self, anchor: str) -> Iterator[str]:
         """Yield what was typed since ``anchor`` stood before the cursor, the shortest first."""
         before = self.before
-        if len(anchor) < CACHE_PREFIX_CHARS:
-            # The document began there: the anchor is all that stood before the cursor.
+        if len(anchor) < ANCHOR_CHARS:
+            # The document began there, and so little may stand anywhere: it must begin there still.
             if len(before) - len(anchor) <= TYPED_THROUGH_CHARS and before.startswith(anchor):
                 yield before[len(anchor) :]
             return

@@ -54,6 +54,7 @@ class Protocol(LanguageServerProtocol):
         self.table: dict[str, Feature] = {}
         self.initialized = False
         self._methods: dict[RequestId, str] = {}
+        self._changes = 0
         self._muted: RequestId | None = None
         self._last_id = 0
         self._out: Writer | None = None
@@ -130,16 +131,22 @@ class Protocol(LanguageServerProtocol):
             self._answer(request_id, result)
             return
         key = (method, params.text_document.uri) if feature.superseded is not None else None
+        place = None
+        if feature.latency == "keystroke":
+            # Asked again at the same place of the same text, both want the answer.
+            place = (self._changes, params.position.line, params.position.character)
         self.requests.start(
             request_id,
             result,
             name=f"{method} {request_id}",
             key=key,
+            place=place,
             superseded_result=feature.superseded() if feature.superseded is not None else None,
         )
 
     def _notification(self, message: dict[str, Any]) -> None:
         method = message["method"]
+        self._changes += method == types.TEXT_DOCUMENT_DID_CHANGE
         if method == types.CANCEL_REQUEST:
             params = message.get("params")
             request_id = _valid_id(params.get("id")) if isinstance(params, dict) else None

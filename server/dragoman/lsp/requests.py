@@ -16,11 +16,12 @@ class RequestCancelledError(Exception):
 
 
 class _Request:
-    __slots__ = ("key", "request_id", "superseded_result", "task")
+    __slots__ = ("key", "place", "request_id", "superseded_result", "task")
 
-    def __init__(self, request_id: RequestId, key: Hashable, superseded_result: Any) -> None:
+    def __init__(self, request_id: RequestId, key: Hashable, place: Hashable, superseded_result: Any) -> None:
         self.request_id = request_id
         self.key = key
+        self.place = place
         self.superseded_result = superseded_result
         self.task: asyncio.Task[Any] | None = None
 
@@ -51,17 +52,23 @@ class Requests:
         *,
         name: str,
         key: Hashable = None,
+        place: Hashable = None,
         superseded_result: Any = None,
     ) -> None:
         """Run ``work`` and answer with what it returns.
 
-        A request with a ``key`` ends an older one with the same key, which is answered with its ``superseded_result``.
+        A request with a ``key`` ends an older one with the same key, which is answered with its ``superseded_result``, unless
+        both ask for the same ``place``.
         """
-        request = _Request(request_id, key, superseded_result)
+        request = _Request(request_id, key, place, superseded_result)
         if key is not None:
             older = self._newest.get(key)
             self._newest[key] = request
-            if older is not None and self._take(older.request_id) is not None:
+            if (
+                older is not None
+                and (place is None or older.place != place)
+                and self._take(older.request_id) is not None
+            ):
                 self._end(older)
                 self._answer(older.request_id, older.superseded_result)
         self._open[request_id] = request

@@ -407,3 +407,32 @@ async def test_half_a_block_that_does_not_parse_waits_for_the_rest(engines, monk
     text = await shown(engine, "def f():\n    ‸")
     assert text.endswith("return value"), asked
     assert len(asked) > 1
+
+
+async def test_another_answer_does_not_take_the_place_of_the_one_on_screen(engines) -> None:
+    model = ScriptedModel(["dth * height + 2 * border"])
+    engine = make(engines, model)
+    await shown(engine, "area = wi‸")
+    model.pieces = ["width * height + border"]
+    assert await shown(engine, "area = ‸") == "width * height + border"
+    assert await shown(engine, "area = wi‸") == "dth * height + border"
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+async def test_there_are_never_more_generations_than_slots(engines, slots) -> None:
+    model = ScriptedModel(["x"], endless=True)
+    engine = CompletionEngine(OneTarget(model, max_concurrency=slots), AT_ONCE)
+    engines.append(engine)
+    most, waiting = 0, []
+    for number in range(60):
+        query = query_at(f"v{number} = ‸", uri=f"file:///w/{number % 4}.py", version=number)
+        engine.document_changed(query.uri, query.text, number, first_line=0, last_line=0)
+        waiting.append(asyncio.create_task(engine.suggest(query)))
+        for _ in range(number % 4):
+            await asyncio.sleep(0)
+            most = max(most, model.running)
+    await until(lambda: model.running <= slots)
+    assert most <= slots
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)

@@ -30,7 +30,7 @@ _REASONS: dict[str, tuple[str, str]] = {
     ),
     "empty_answer": ("The model had nothing to add here.", "Type on, or ask at another place."),
     "unlikely": (
-        "The model's answer was kept back.",
+        "The model's answer was kept back: it is not likely to be right.",
         "Ask for it by key to see it, or lower completion.show_threshold.",
     ),
     "slow": (
