@@ -6,16 +6,21 @@ interface Choice extends QuickPickItem {
   readonly command?: string;
 }
 
+const TRIGGER = 'editor.action.inlineSuggest.trigger';
+
 /** Shows the state and what can be done about it, the likeliest first. */
 export async function showMenu(server: Server, face: Face): Promise<void> {
   const language = window.activeTextEditor?.document.languageId;
   const on = workspace.getConfiguration('dragoman').get<boolean>('completion.enabled') !== false;
   const off = language !== undefined && excludedLanguages().includes(language);
-  const pull = choice('cloud-download', 'Pull the model', 'pull');
+  const pull = choice('cloud-download', 'Get the embedded model', 'pull');
+  const ask = { label: '$(lightbulb) Suggest something here', description: 'Alt+\\', command: TRIGGER };
   const needsModel = server.status?.state === 'no_model';
   const line: Choice = { label: '', kind: QuickPickItemKind.Separator };
   const choices: Choice[] = [
-    { label: face.headline, detail: face.sentence, command: 'dragoman.client.log' },
+    { label: face.headline, detail: face.thoughts[0] ?? '', command: 'dragoman.client.log' },
+    // A line of the list is cut off at its end: each thought has one of its own.
+    ...face.thoughts.slice(1).map((thought) => ({ label: `$(info) ${thought}`, command: 'dragoman.client.log' })),
     line,
     ...(server.state === 'missing'
       ? [
@@ -24,6 +29,7 @@ export async function showMenu(server: Server, face: Face): Promise<void> {
         ]
       : []),
     ...(needsModel ? [pull] : []),
+    ...(server.state === 'running' && on && language ? [ask] : []),
     choice(on ? 'circle-slash' : 'sparkle', `Switch completions ${on ? 'off' : 'on'}`, 'toggle'),
     ...(language
       ? [

@@ -17,7 +17,10 @@ export interface Face {
   readonly text: string;
   readonly severity: 'none' | 'warning' | 'error';
   readonly headline: string;
+  /** All that is to be said, in one piece. */
   readonly sentence: string;
+  /** The same, one thought each: what is, what to do about it, what else is in the way. */
+  readonly thoughts: readonly string[];
   readonly facts: readonly (readonly [label: string, value: string])[];
 }
 
@@ -50,19 +53,24 @@ export function describe(
   hidden: string | undefined,
 ): Face {
   if (client !== 'running') {
-    return { ...withoutServer[client], facts: [] };
+    const look = withoutServer[client];
+    return { ...look, thoughts: [look.sentence], facts: [] };
   }
   if (!server) {
-    return { text: '$(sparkle) Dragoman', severity: 'none', headline: 'Running', sentence: hidden ?? '', facts: [] };
+    const thoughts = hidden === undefined ? [] : [hidden];
+    const look = { text: '$(sparkle) Dragoman', severity: 'none', headline: 'Running' } as const;
+    return { ...look, sentence: hidden ?? '', thoughts, facts: [] };
   }
   const latency = server.latencyMs ?? latencyMs;
   const look = looks[server.state];
+  const thoughts = [server.sentence, server.advice, hidden].filter((one): one is string => Boolean(one));
   const named = server.state === 'ready' || server.state === 'busy' || server.state === 'loading';
   return {
     text: `${look.icon} ${named && server.model ? shorten(server.model) : look.label}`,
     severity: look.severity,
     headline: look.headline,
-    sentence: [server.sentence, server.advice, hidden].filter(Boolean).join(' '),
+    sentence: thoughts.join(' '),
+    thoughts,
     facts: [
       ...(server.model ? [['Model', server.model] as const] : []),
       ...(server.provider ? [['Provider', server.provider] as const] : []),
@@ -88,7 +96,7 @@ const looks = {
   off: { icon: '$(circle-slash)', label: 'Dragoman', severity: 'none', headline: 'Off' },
 } as const;
 
-const withoutServer: Record<Exclude<ClientState, 'running'>, Omit<Face, 'facts'>> = {
+const withoutServer: Record<Exclude<ClientState, 'running'>, Omit<Face, 'facts' | 'thoughts'>> = {
   starting: {
     text: '$(loading~spin) Dragoman',
     severity: 'none',

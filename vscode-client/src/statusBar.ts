@@ -8,6 +8,7 @@ import {
   workspace,
 } from 'vscode';
 import type { Server } from './server';
+import { toMarkdown } from './markdown';
 import { describe, type Face } from './status';
 
 /** The item in the status bar: the model and its state; the tooltip says why there is no suggestion. */
@@ -44,7 +45,7 @@ function tooltip(face: Face): MarkdownString {
   const markdown = new MarkdownString('**Dragoman** · ');
   markdown.appendText(face.headline);
   if (face.sentence) {
-    markdown.appendMarkdown('\n\n').appendText(face.sentence);
+    markdown.appendMarkdown(`\n\n${toMarkdown(face.sentence)}`);
   }
   if (face.facts.length > 0) {
     markdown.appendMarkdown('\n\n');

@@ -47,7 +47,9 @@ test('without a server its last words do not count', () => {
 
 test('what is wrong and what to do about it stand together', () => {
   const status = { ...ready, state: 'problem', sentence: 'It hangs.', advice: 'Pull it.' } as const;
-  assert.equal(describe('running', status, undefined, undefined).sentence, 'It hangs. Pull it.');
+  const face = describe('running', status, undefined, 'Hidden.');
+  assert.equal(face.sentence, 'It hangs. Pull it. Hidden.');
+  assert.deepEqual(face.thoughts, ['It hangs.', 'Pull it.', 'Hidden.']);
 });
 
 test('an editor that hides ghost text is named beside what the server says', () => {

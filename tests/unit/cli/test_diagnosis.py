@@ -11,7 +11,9 @@ from typing import Any, get_args
 
 import pytest
 
+from dragoman.completion.postprocess import FILTERS
 from dragoman.completion.query import Reason
+from dragoman.errors import DragomanError
 from dragoman.models.base import Chunk, CompletionRequest, ModelInfo
 from dragoman.models.diagnosis import (
     FimProbe,
@@ -473,3 +475,21 @@ def test_the_worst_finding_decides() -> None:
     assert conclude([fine]).severity == "ok"
     assert conclude([fine, odd]).advice == "Do b."
     assert (conclude([bad, odd]).severity, conclude([bad, odd]).advice) == ("error", "Do c.")
+
+
+def test_every_filter_is_told_in_plain_words() -> None:
+    for name, _ in FILTERS:
+        said, _ = explain_reason("filtered", f"filtered: {name}")
+        assert "filtered" not in said
+        assert said != explain_reason("filtered")[0]
+    assert explain_reason("filtered", "filtered: suffix lines")[0].endswith("(lines that stand below already).")
+
+
+def test_what_the_sentence_says_already_is_not_said_twice() -> None:
+    assert explain_reason("empty_answer", "the model had nothing to add") == explain_reason("empty_answer")
+
+
+def test_a_hint_begins_a_sentence_of_its_own() -> None:
+    assert str(DragomanError("It said: slow down", hint="Wait 3 s.")) == "It said: slow down. Wait 3 s."
+    assert str(DragomanError("It said no.", hint="Ask again.")) == "It said no. Ask again."
+    assert str(DragomanError("It said no")) == "It said no"

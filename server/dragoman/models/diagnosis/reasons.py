@@ -65,6 +65,6 @@ def explain_reason(reason: str, detail: str = "") -> tuple[str, str]:
     if reason == "filtered":
         name = detail.removeprefix("filtered:").strip()
         detail = _FILTERS.get(name, name)
-    if detail and reason != "empty_answer":
+    if detail and detail.casefold() not in said.casefold():
         said = f"{said[:-1]} ({detail.strip().rstrip('.')})."
     return said, advice
