@@ -30,14 +30,14 @@ from dragoman.completion.prefetch import look_ahead
 from dragoman.completion.prompt import build_request, reach, window_for
 from dragoman.completion.query import CompletionQuery, Outcome, Reason, SelectedItem, Suggestion, TextView
 from dragoman.completion.scoring import is_worth_showing, measure
-from dragoman.completion.shape import Shape, parse_at, shape_at
+from dragoman.completion.shape import Shape, shape_at
 from dragoman.completion.stopping import StopRules
-from dragoman.completion.structure import parses
 from dragoman.completion.surroundings import Surroundings, surroundings
 from dragoman.errors import ModelError, NoModelError, RateLimitedError
 from dragoman.limits import CONVINCING_CHARS, LINE_TOKENS, RETRY_TEMPERATURE
 from dragoman.models.base import CompletionRequest
 from dragoman.models.profiles import special_tokens
+from dragoman.syntax.grammars import grammar
 
 logger = logging.getLogger(__name__)
 
@@ -234,7 +234,7 @@ class CompletionEngine:
             reason: Reason = "filtered" if said else "empty_answer"
             detail = f"filtered: {emptied_by}" if said else "the model had nothing to add"
             return Outcome(reason=reason, detail=detail, source="model", model=generation.model)
-        if query.trigger == "automatic" and self._is_unlikely(generation, typed, text, covers, query):
+        if query.trigger == "automatic" and self._is_unlikely(generation, typed, text, query):
             return Outcome(reason="unlikely", source="model", model=generation.model)
         self._complained = ""
         generation.shown, generation.shown_whole = (len(typed), text), generation.done
@@ -246,23 +246,25 @@ class CompletionEngine:
         source: Literal["stream", "cache"] = "stream" if streaming else "cache"
         return Outcome((suggestion,), source=source, model=generation.model)
 
-    def _is_unlikely(self, generation: Generation, typed: str, text: str, covers: int, query: CompletionQuery) -> bool:
+    def _is_unlikely(self, generation: Generation, typed: str, text: str, query: CompletionQuery) -> bool:
         """Tell whether ``text`` is better not shown: judged once, when it is first looked at."""
         if not self._policy.show_threshold or generation.shown is not None:
             return False
         if len(typed.strip()) >= CONVINCING_CHARS:
             # The user is typing just this: whatever the odds were, it is right so far.
             return False
+        if not generation.tokens:
+            # Without the model's own odds there is too little to judge by.
+            return False
         if generation.worth_showing is None:
-            window = parse_at(query)
+            # That it parses, or begins what does, has been seen to by the filters.
             features = measure(
                 query,
                 text,
                 generation.tokens,
                 typed=typed,
-                parses=None if window is None or covers else parses(window, text),
                 acceptance=self._acceptance.rate(query.language),
-                language_known=window is not None,
+                language_known=grammar(query.language) is not None,
             )
             generation.worth_showing = is_worth_showing(features, self._policy.show_threshold)
         return not generation.worth_showing
