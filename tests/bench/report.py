@@ -50,6 +50,8 @@ class Table:
 
     intro: str
     columns: Mapping[str, Callable[[Row], str]]
+    in_readme: Callable[[Row], bool] = lambda _row: True
+    """Which rows the README shows; the command prints all."""
 
 
 class Run:
@@ -137,7 +139,7 @@ def aligned(table: Table, rows: Sequence[Row]) -> str:
 
 def markdown(table: Table, rows: Sequence[Row]) -> str:
     lines = [list(table.columns), ["---"] * len(table.columns)]
-    lines += [[show(row) for show in table.columns.values()] for row in rows]
+    lines += [[show(row) for show in table.columns.values()] for row in rows if table.in_readme(row)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
