@@ -13,14 +13,13 @@ import argparse
 import asyncio
 import statistics
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+from tests.bench import tabby
 from tests.bench.report import Row, Run, Table, parser, plain, ranged
-from tests.support.fake_editor import DRAGOMAN, FakeEditor
-from tests.support.fake_model import FakeModel, Script
+from tests.bench.subjects import Subject, running
+from tests.support.fake_model import Script
 
 BEFORE = "import math\n\n\n"
 TYPED = "def area(radius): return math.pi * radius * radius + offset("
@@ -34,6 +33,7 @@ TABLE = Table(
 At how many of the 59 keys behind the first was the right suggestion there before the next key, and after how many requests?
 """,
     columns={
+        "server": plain("subject"),
         "model": plain("model"),
         "suggestion there": lambda row: f"{ranged('there')(row)} of {row['keys']} keys",
         "model requests": ranged("requests"),
@@ -52,27 +52,19 @@ models = [{{ name = "fake-coder", roles = ["completion"], fim = "qwen" }}]
 """
 
 
-async def burst(*, perfect: bool, keys: int = len(TYPED)) -> Row:
+async def burst(key: str, *, perfect: bool, keys: int = len(TYPED)) -> Row:
     script = Script(models=["fake-coder"], first_token_delay=0.3)
     if perfect:
         script.oracle = BEFORE + TYPED + AFTER
     else:
         script.text = "zqx(never) = wrong\n"
-    async with FakeModel(script) as model:
-        with tempfile.TemporaryDirectory() as folder:
-            config = Path(folder) / "config.toml"
-            config.write_text(CONFIG.format(url=model.url), encoding="utf-8")
-            editor = await FakeEditor.launch(command=[*DRAGOMAN, "--config", str(config)])
-            try:
-                return await _type(editor, model, perfect=perfect, typed=TYPED[:keys])
-            finally:
-                await editor.kill()
+    async with running(key, script, CONFIG) as subject:
+        return await _type(subject, perfect=perfect, typed=TYPED[:keys])
 
 
-async def _type(editor: FakeEditor, model: FakeModel, *, perfect: bool, typed: str) -> Row:
-    await editor.initialize()
+async def _type(subject: Subject, *, perfect: bool, typed: str) -> Row:
+    editor, model = subject.editor, subject.model
     editor.open(URI, BEFORE)
-    await editor.await_status(lambda status: status["state"] == "ready")
     line = BEFORE.count("\n")
     loop = asyncio.get_running_loop()
     answers: list[asyncio.Task[Any]] = []
@@ -81,13 +73,14 @@ async def _type(editor: FakeEditor, model: FakeModel, *, perfect: bool, typed: s
     for index, key in enumerate(typed):
         await asyncio.sleep(max(0.0, begun + index * KEY_S - loop.time()))
         editor.change(URI, 2 + index, (line, index, line, index, key))
-        request = editor.request("textDocument/inlineCompletion", editor.inline_params(URI, line, index + 1))
+        request = editor.request(subject.method, editor.inline_params(URI, line, index + 1))
         answers.append(asyncio.create_task(editor.await_reply(request)))
         await asyncio.sleep(max(0.0, begun + (index + 1) * KEY_S - 0.005 - loop.time()))
-        if index and answers[-1].done() and _right(answers[-1].result(), (TYPED + AFTER)[index + 1 :]):
+        if index and answers[-1].done() and _right(answers[-1].result(), index + 1):
             there += 1
     await asyncio.wait(answers, timeout=10)
     return {
+        "subject": subject.name,
         "model": "perfect" if perfect else "never right",
         "keys": len(typed) - 1,
         "there": there,
@@ -98,9 +91,16 @@ async def _type(editor: FakeEditor, model: FakeModel, *, perfect: bool, typed: s
     }
 
 
-def _right(reply: dict[str, Any], rest: str) -> bool:
-    items = reply.get("result", {}).get("items", [])
-    return bool(items) and rest.startswith(items[0]["insertText"].rstrip())
+def _right(reply: dict[str, Any], at: int) -> bool:
+    """Tell whether the first item is what will be typed behind the first ``at`` characters, or goes on from a word of them."""
+    result = reply.get("result") or []
+    items = result if isinstance(result, list) else result.get("items", [])
+    if not items:
+        return False
+    edit = items[0].get("textEdit") or {}
+    text = str(edit.get("newText") or items[0].get("insertText") or "").rstrip()
+    begin = edit.get("range", {}).get("start", {}).get("character", at)
+    return bool(text) and (TYPED + AFTER)[begin:].startswith(text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -108,12 +108,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.quick:
         arguments.rounds, arguments.keys = 1, min(arguments.keys, 6)
     run = Run("burst", TABLE, arguments)
-    run.finish([measure(arguments, perfect=perfect) for perfect in (True, False)])
+    subjects = ["dragoman", "floor"] + (["tabby_as_it_comes"] if tabby.tabby_agent() else [])
+    run.finish([measure(arguments, key, perfect=perfect) for perfect in (True, False) for key in subjects])
     return 0
 
 
-def measure(arguments: argparse.Namespace, *, perfect: bool) -> Row:
-    rounds = [asyncio.run(burst(perfect=perfect, keys=arguments.keys)) for _ in range(arguments.rounds)]
+def measure(arguments: argparse.Namespace, key: str, *, perfect: bool) -> Row:
+    rounds = [asyncio.run(burst(key, perfect=perfect, keys=arguments.keys)) for _ in range(arguments.rounds)]
     row = {**rounds[0], "rounds": len(rounds)}
     for key in ("there", "requests", "max_in_flight", "answered"):
         values = [one[key] for one in rounds]

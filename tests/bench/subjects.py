@@ -89,22 +89,22 @@ class Subject:
 
 
 @contextlib.asynccontextmanager
-async def running(key: str, script: Script) -> AsyncIterator[Subject]:
+async def running(key: str, script: Script, settings: str = CONFIG) -> AsyncIterator[Subject]:
     """Start a server with its model; both end with the block."""
     fake = tabby.FakeTabby if key.startswith("tabby") else FakeModel
     async with fake(script) as model:
         with tempfile.TemporaryDirectory() as folder:
-            editor = await launch(key, model, Path(folder))
+            editor = await launch(key, model, Path(folder), settings)
             try:
                 yield Subject(key, editor, model)
             finally:
                 await editor.kill()
 
 
-async def launch(key: str, model: FakeModel, folder: Path) -> BenchEditor:
+async def launch(key: str, model: FakeModel, folder: Path, settings: str = CONFIG) -> BenchEditor:
     """Start a server of its own in ``folder`` and shake hands; the caller kills the editor."""
     config = folder / "config.toml"
-    config.write_text(CONFIG.format(url=model.url), encoding="utf-8")
+    config.write_text(settings.format(url=model.url), encoding="utf-8")
     env = {f"DRAGOMAN_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
     commands = {
         "dragoman": [*DRAGOMAN, "--config", str(config)],
