@@ -73,7 +73,7 @@ class CompletionSettings(Section):
         "the rest is there when these are taken.",
     )
     show_threshold: Share = Field(
-        default=0.12,
+        default=0.08,
         description="How likely right a suggestion must be to be shown unasked, from 0 to 1; 0 shows every one. "
         "What you ask for is always shown.",
     )
