@@ -20,7 +20,10 @@ export async function showMenu(server: Server, face: Face): Promise<void> {
   const choices: Choice[] = [
     { label: face.headline, detail: face.thoughts[0] ?? '', command: 'dragoman.client.log' },
     // A line of the list is cut off at its end: each thought has one of its own.
-    ...face.thoughts.slice(1).map((thought) => ({ label: `$(info) ${thought}`, command: 'dragoman.client.log' })),
+    ...face.thoughts.slice(1).map((thought) => {
+      const command = thought.includes('dragoman doctor') ? 'dragoman.client.doctor' : 'dragoman.client.log';
+      return { label: `$(info) ${thought.replaceAll('`', '')}`, command };
+    }),
     line,
     ...(server.state === 'missing'
       ? [

@@ -48,6 +48,8 @@ def run_complete(
                 note(part["text"])
         if result["completion"]:
             print_text(result["completion"])
+        if result["replaces"]:
+            note(f"dragoman: it takes the place of {result['replaces']!r} behind the cursor.")
     if not result["completion"] or result["reason"] in FAILED:
         from dragoman.models.diagnosis import explain_reason
 
@@ -83,12 +85,17 @@ async def _complete(path: Path, line: int, column: int, config: Path | None, *, 
         context = await _context(app, query, path) if show_context else None
     finally:
         await app.aclose()
-    return _as_dict(outcome, total, context)
+    return _as_dict(query, outcome, total, context)
 
 
-def _as_dict(outcome: Outcome, total: float, context: list[dict[str, Any]] | None) -> dict[str, Any]:
+def _as_dict(
+    query: CompletionQuery, outcome: Outcome, total: float, context: list[dict[str, Any]] | None
+) -> dict[str, Any]:
+    best = outcome.suggestions[0] if outcome.suggestions else None
     return {
-        "completion": outcome.suggestions[0].text if outcome.suggestions else "",
+        "completion": best.text if best else "",
+        # Closers behind the cursor that the completion brings along.
+        "replaces": query.text.line(query.line)[query.character : best.end_character] if best else "",
         **({"context": context} if context is not None else {}),
         "model": outcome.model,
         "source": outcome.source,

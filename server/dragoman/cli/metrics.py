@@ -130,8 +130,9 @@ def _show(usage: Usage, console: Console, store: UsageStore, days: int) -> None:
     console.print(table)
     _show_days(usage, console, store.today(), days, plain=plain)
     console.print(
-        "accepted: of those shown; survived: still there unchanged after 30 s; calls: to models, for 100 shown; "
-        "reused: answers without a new call.",
+        "accepted: of those shown, taken whole, by line or by word\n"
+        "typed: typed by hand as suggested; survived: unchanged after 30 s\n"
+        "calls: to models, for 100 shown; reused: answers without a new call",
         style="dim",
     )
     console.print(f"{LOCAL_ONLY} They lie in {store.path}.", style="dim", soft_wrap=True, markup=False)

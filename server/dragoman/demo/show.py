@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.panel import Panel
@@ -132,7 +133,7 @@ async def _run(stage: Stage, model: str) -> None:
             f'[[providers]]\nname = "embedded"\nkind = "embedded"\ndefault_model = "{model}"\n', encoding="utf-8"
         )
         async with Editor(workspace, config, stage.status.update) as editor:
-            stage.measure("start of the server to its reply to initialize", editor.initialized_s)
+            stage.measure("server started and initialized", editor.initialized_s)
             await _wait_for_model(stage, editor, workspace)
             for scene in SCENES:
                 await _play(stage, editor, workspace, scene)
@@ -267,9 +268,7 @@ async def _type_through(stage: Stage, editor: Editor, document: Document, scene:
         slowest = max(slowest, time.perf_counter() - started)
         stage.draw(scene, document, ghost, "typing through it")
         await _pause(stage, 0.25)
-    stage.measure(
-        f"{scene.file}: key to ghost text while typing through it", slowest, f"slowest of {len(letters)}, no model call"
-    )
+    stage.measure(f"{scene.file}: a key typed through it", slowest, f"slowest of {len(letters)}, no model call")
     return ghost
 
 
@@ -322,7 +321,7 @@ def _frame(scene: Scene, document: Document, ghost: str, caption: str) -> Group:
 
 
 def _conclude(stage: Stage, counts: dict[str, int]) -> None:
-    table = Table(title="What took how long", title_justify="left", title_style="bold")
+    table = Table(title="What took how long", title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("step")
     table.add_column("milliseconds", justify="right")
     table.add_column("", style="bright_black")

@@ -404,6 +404,18 @@ async def test_complete_prints_the_suggestion_and_what_the_model_read(project: P
     assert file.read_text() == "def add(left, right):\n    return \n"
 
 
+async def test_complete_says_what_a_completion_replaces_behind_the_cursor(project: Path) -> None:
+    (project / "a.go").write_text("package main\n\nfunc main() {\n\tprintln()\n}\n")
+    async with FakeModel(Script(text='"a", "b") // both', models=[MODEL])) as fake:
+        configure(fake)
+        _, output, _ = await run("complete", "a.go:4:10", "--json")
+        data = json.loads(output)
+        assert (data["completion"], data["replaces"]) == ('"a", "b") // both', ")")
+        _, output, errors = await run("complete", "a.go:4:10")
+        assert output == '"a", "b") // both\n'
+        assert "takes the place of ')'" in errors
+
+
 async def test_complete_says_why_there_is_nothing(project: Path) -> None:
     file = project / "a.py"
     file.write_text("x = \n")
