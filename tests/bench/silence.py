@@ -66,6 +66,7 @@ The interval is of a bootstrap by package; the ratio is to showing every suggest
         "file parses": lambda row: f"{row['parsing']:.1%}",
         "suggestions": plain("samples"),
     },
+    in_readme=lambda row: row["set"] == "held out" and row["method"] != "random",
 )
 
 
