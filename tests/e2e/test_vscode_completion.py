@@ -153,9 +153,8 @@ def test_a_block_grows_after_its_first_lines_are_taken_and_the_model_was_asked_o
     assert first != TOTAL, "the first lines are shown before the last ones are there"
     editor.screenshot("first-lines")
     editor.press("Tab")
-    rest = editor.wait_for_ghost("return result")
+    editor.until(lambda: (first + editor.ghost()).split() == TOTAL.split(), "the rest of the block")
     editor.screenshot("streak")
-    assert (first + rest).split() == TOTAL.split()
     assert settle(editor, model) == before + 1
     editor.press("Tab")
     editor.wait_for_saved("streak.py", SHOP.format(f"\n        {TOTAL}"))
@@ -165,7 +164,8 @@ def test_a_block_comes_in_one_piece_and_stands_where_it_was_drawn(editor: Workbe
     say(model, ("def total(self, names):", TOTAL))
     editor.open("block.py")
     editor.press("Control+Home", *["ArrowDown"] * 4, "End", "Enter")
-    assert editor.wait_for_ghost("return result") == TOTAL
+    # The editor draws the first line and those below it one after the other.
+    editor.until(lambda: editor.ghost() == TOTAL, "the whole block")
     editor.screenshot("block")
     editor.press("Tab")
     editor.wait_for_saved("block.py", SHOP.format(f"\n        {TOTAL}"))
@@ -180,14 +180,14 @@ def test_the_popup_s_item_goes_on_in_the_ghost_text(editor: Workbench, model: Fa
         select(editor, item)
         editor.until(lambda ghost=ghost: editor.ghost() == ghost, f"{item!r} and what follows it")
         editor.screenshot(f"popup-{item}")
-    before = settle(editor, model)
     select(editor, "width")
     editor.until(lambda: editor.ghost() == "width_of(3) + 2", "the answer that was there already")
-    assert settle(editor, model) == before
     editor.press("Enter")
     editor.until(lambda: editor.ghost() == "_of(3) + 2", "the rest behind the item that was taken")
     editor.screenshot("popup-taken")
-    assert settle(editor, model) == before
+    settle(editor, model)
+    # On the way other items were selected, and asked about if the keys were slow enough; this one was once.
+    assert [one["prefix"].endswith("total = width") for one in model.generations()].count(True) == 1
     editor.press("Tab")
     editor.wait_for_saved("widget.py", f"{START}width, height = 3, 4\ntotal = width_of(3) + 2")
 
