@@ -34,7 +34,7 @@ START = "import math\n\n\n"
 GO = "package main\n\nfunc area(width, height int) int { return width * height }\n\nfunc main() {\n\t\n}\n"
 
 FILES = {
-    **{f"{name}.py": START for name in ("through", "words", "back", "widget", "calls", "ahead", "silent", "key")},
+    **{f"{name}.py": START for name in ("through", "words", "back", "widget", "ahead", "silent")},
     **{f"{name}.py": SHOP.format("") for name in ("streak", "block")},
     "pairs.go": GO,
 }
