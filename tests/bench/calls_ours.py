@@ -9,6 +9,7 @@ from typing import Literal
 
 from dragoman.completion.engine import CompletionEngine
 from dragoman.completion.policy import CompletionPolicy
+from dragoman.completion.postprocess.brackets import first_unopened
 from dragoman.completion.query import Suggestion
 from tests.bench.calls_model import StandIn
 from tests.bench.calls_place import Lines, Place
@@ -62,7 +63,9 @@ class Dragoman:
         self._suggestion = first = outcome.suggestions[0]
         head = place.lines[place.row][first.start_character : place.column]
         rest = place.lines[place.row][place.column : first.end_character]
-        return first.text.removeprefix(head).removesuffix(rest)
+        # The editor here inserts at the cursor only, so of a text that brings its closers it gets what comes before them.
+        closer = first_unopened(first.text, rest[0]) if rest else None
+        return first.text[:closer].removeprefix(head)
 
     def moved(self) -> None:
         pass
