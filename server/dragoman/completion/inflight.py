@@ -43,9 +43,10 @@ class Inflight:
         generation.start(target.model.complete(request), self._tasks)
 
     def busy(self, provider: str) -> int:
-        """Count what streams from ``provider``."""
+        """Count what streams from ``provider``; what is being closed takes a place until it is."""
         self._live = [generation for generation in self._live if not generation.done]
-        return sum(generation.provider == provider for generation in self._live)
+        open_ones = {*self._live, *(one for one in self._leaving if not one.done)}
+        return sum(generation.provider == provider for generation in open_ones)
 
     @contextlib.asynccontextmanager
     async def room(self, uri: str, target: Target) -> AsyncGenerator[None, None]:
@@ -66,10 +67,8 @@ class Inflight:
         others.sort(key=lambda one: one.behind is None)
         unwanted += others[: max(0, len(others) + 1 - limit)]
         await self._close(unwanted)
-        # What misfits is being closed already; until it is, it takes a place.
-        leaving = [one for one in self._leaving if one.provider == target.provider]
-        if leaving and self.busy(target.provider) + len(leaving) >= limit:
-            await asyncio.gather(*(one.close() for one in leaving))
+        if self.busy(target.provider) >= limit:
+            await asyncio.gather(*(one.close() for one in self._leaving if one.provider == target.provider))
 
     def close_misfits(self, uri: str, text: TextView, first_changed: int) -> int:
         """Close at once every stream of a document that its new text no longer fits; return how many nobody saw anything of."""
