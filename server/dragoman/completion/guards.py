@@ -15,14 +15,14 @@ def refuse(query: CompletionQuery, policy: CompletionPolicy) -> Outcome | None:
     """Return why there can be no suggestion here whatever the model, None when there can."""
     if not policy.enabled:
         return Outcome(reason="disabled", detail="Completion is switched off (completion.enabled).")
-    if query.trigger == "automatic" and not policy.automatic:
-        return Outcome(
-            reason="disabled", detail='Suggestions come only when asked for (completion.trigger = "invoked").'
-        )
     if query.language in policy.excluded_languages:
         return Outcome(
             reason="language_excluded",
             detail=f"Completion is off for {query.language!r} files (completion.languages.exclude).",
+        )
+    if query.trigger == "automatic" and not policy.automatic:
+        return Outcome(
+            reason="disabled", detail='Suggestions come only when asked for (completion.trigger = "invoked").'
         )
     if len(query.text.line(query.line)) > LONG_LINE_CHARS:
         return Outcome(reason="too_large", detail=f"The line is longer than {LONG_LINE_CHARS:,} characters.")
