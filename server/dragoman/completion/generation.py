@@ -50,8 +50,7 @@ class Generation:
         self.provider = provider
         self.model = model
         self.behind = behind
-        """The shown generation that this one was prefetched for: it fits as long as that one does."""
-        self._is_only_one = False
+        """The shown generation that this one was prefetched for: while it streams, it fits as long as that one does."""
         self.tokens: list[Token] = []
         """The raw answer's tokens with their probabilities, where the server tells them."""
         self.shown: tuple[int, str] | None = None
@@ -73,11 +72,12 @@ class Generation:
         self._clock = clock
         self._rules: StopRules | None = rules
         self._lead = lead
-        self._one_line = not (rules.multiline or lead)
         """What the model was told to have written already, between the cursor and the text that it answers."""
+        self._one_line = not (rules.multiline or lead)
         self._text: TextView | None = query.text
         self._reach = reach
         self._vicinity: Vicinity | None = None
+        self._is_only_one = False
         self._line, self._character = query.line, query.character
         self._asked_line = query.line
         self._line_count = query.text.line_count
@@ -119,6 +119,8 @@ class Generation:
             self.error = error
         finally:
             self.done = True
+            # One prefetched behind the other would hold on to all that were ever shown.
+            self.behind = None
             self._disarm()
             self._notify()
             # Not now: the answer goes out first.
