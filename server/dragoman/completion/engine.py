@@ -168,7 +168,19 @@ class CompletionEngine:
             )
             self._debouncer.asked()
         outcome = await self._answer(generation, "", query, shape)
-        return outcome if outcome is not None else self._failed(generation, query)
+        if outcome is not None:
+            return outcome
+        failure = self._failed(generation, query)
+        if failure.reason != "model_error" or (rescued := generation.remnant()) is None:
+            return failure
+        # The stream broke off, but its whole lines are as good as they were.
+        self._inflight.index.add(rescued)
+        outcome = await self._answer(rescued, "", query, shape)
+        return (
+            failure
+            if outcome is None or not outcome.suggestions
+            else replace(failure, suggestions=outcome.suggestions, source="stream", model=generation.model)
+        )
 
     def _request(self, query: CompletionQuery, shape: Shape, target: Target) -> CompletionRequest:
         return build_request(

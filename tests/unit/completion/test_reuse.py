@@ -11,6 +11,7 @@ import pytest
 from dragoman.completion.engine import CompletionEngine
 from dragoman.completion.policy import CompletionPolicy
 from dragoman.completion.query import SelectedItem, Suggestion
+from dragoman.errors import ProviderFailedError
 from tests.support.scripted import OneTarget, ScriptedModel, query_at
 
 AT_ONCE = CompletionPolicy(debounce=0.0, show_after=0.0)
@@ -436,3 +437,18 @@ async def test_there_are_never_more_generations_than_slots(engines, slots) -> No
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_the_whole_lines_of_a_stream_that_breaks_are_shown_and_the_failure_is_told(engines) -> None:
+    broken = ProviderFailedError("the server fell over")
+    model = ScriptedModel(["first = 1\n    second = 2\n    thi"], error=broken)
+    engine = make(engines, model)
+
+    outcome = await engine.suggest(query_at("def f():\n    ‸"))
+
+    assert [one.text for one in outcome.suggestions] == ["first = 1\n    second = 2"]
+    assert outcome.reason == "model_error"
+    assert "fell over" in outcome.detail
+    model.error = None
+    assert await shown(engine, "def f():\n    f‸") == "irst = 1\n    second = 2"
+    assert len(model.calls) == 1
