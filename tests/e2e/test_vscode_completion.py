@@ -261,7 +261,10 @@ def test_with_prefetch_the_next_line_is_there_when_the_first_is_taken(
     before = len(model.generations())
     editor.type("width")
     editor.wait_for_ghost(" = 3")
-    editor.until(lambda: len(model.generations()) == before + 2, "the question ahead")
+    # On a slow machine the editor may ask in the middle of the word too.
+    editor.until(
+        lambda: any(one["prefix"].endswith("width = 3\n") for one in model.generations()[before:]), "the question ahead"
+    )
     settle(editor, model)
     model.configure(silent=True)
     try:
