@@ -21,7 +21,9 @@ from tests.support.fake_http import Connection, HttpServer, HungUp, Request
 @contextlib.asynccontextmanager
 async def shim(engine_url: str, name: str = "qwen2.5-coder:0.5b") -> AsyncIterator[str]:
     """Serve the engine at ``engine_url`` as the Ollama model ``name``; yields the shim's root address."""
-    async with httpx.AsyncClient(base_url=engine_url, timeout=300, trust_env=False) as engine:
+    # No connection is used twice: the engine may close a kept one at the very moment when the next question is sent on it.
+    once = httpx.Limits(max_keepalive_connections=0)
+    async with httpx.AsyncClient(base_url=engine_url, timeout=300, trust_env=False, limits=once) as engine:
         front = _Shim(engine, name)
         server = HttpServer(front.handle)
         port = await server.start()
