@@ -191,3 +191,14 @@ PARSED_CHARS: Final = 32_000
 
 BLOCK_LINES_TO_CLOSE: Final = 8
 """So many lines beyond `BLOCK_LINES` a suggestion may take to close the brackets it opened."""
+
+# -- context: the index ------------------------------------------------------------------------------------------------
+
+INDEX_BUSY_S: Final = 2.0
+"""How long a write to the index waits for another process's; a batch takes some 25 ms."""
+
+INDEX_CACHE_KIB: Final = 8_192
+"""Pages of the index kept in memory: the upper levels of its trees and what was asked last."""
+
+INDEX_DEAD_SHARE: Final = 1.0
+"""So many replaced chunks to one that is alive make the index worth rebuilding."""

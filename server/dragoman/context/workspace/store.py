@@ -1,0 +1,332 @@
+"""The index's file: what every file of a workspace defines, imports and mentions, in one SQLite database.
+
+No text is kept, only where it stands: who wants lines reads them from the file.
+Words are looked up through a full-text table whose rows are chunks; what changed gets new rows, and the old ones are
+ignored until a compaction, since that table forgets only what it is told again in full.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dragoman.context.workspace.outline import Import, Outline, Symbol
+from dragoman.limits import INDEX_BUSY_S, INDEX_CACHE_KIB, INDEX_DEAD_SHARE
+
+logger = logging.getLogger(__name__)
+
+VERSION = 1
+"""Of the tables; an index of another version is made anew."""
+
+_TABLES = """
+CREATE TABLE files(
+  id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, stem TEXT NOT NULL, language TEXT NOT NULL,
+  mtime_ns INTEGER NOT NULL, size INTEGER NOT NULL);
+CREATE INDEX files_by_stem ON files(stem);
+CREATE TABLE symbols(
+  file INTEGER NOT NULL, position INTEGER NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL, line INTEGER NOT NULL,
+  end_line INTEGER NOT NULL, signature TEXT NOT NULL, doc TEXT NOT NULL, parent INTEGER NOT NULL, bases TEXT NOT NULL,
+  type TEXT NOT NULL, PRIMARY KEY(file, position)) WITHOUT ROWID;
+CREATE INDEX symbols_by_name ON symbols(name);
+CREATE TABLE imports(
+  file INTEGER NOT NULL, position INTEGER NOT NULL, module TEXT NOT NULL, name TEXT NOT NULL, bound TEXT NOT NULL,
+  line INTEGER NOT NULL, level INTEGER NOT NULL, leaf TEXT NOT NULL, PRIMARY KEY(file, position)) WITHOUT ROWID;
+CREATE INDEX imports_by_leaf ON imports(leaf);
+CREATE TABLE chunks(
+  id INTEGER PRIMARY KEY AUTOINCREMENT, file INTEGER NOT NULL, first_line INTEGER NOT NULL, last_line INTEGER NOT NULL);
+CREATE INDEX chunks_by_file ON chunks(file);
+CREATE VIRTUAL TABLE words USING fts5(terms, content='', detail=none, columnsize=0, tokenize="unicode61 tokenchars '_'");
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file for the index; ``terms`` has a text of space-separated identifiers for each chunk of the outline."""
+
+    path: str
+    language: str
+    mtime_ns: int
+    size: int
+    outline: Outline
+    terms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """A file of the index."""
+
+    id: int
+    path: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRow:
+    """A piece of a file; lines from 0 and inclusive."""
+
+    id: int
+    file: int
+    path: str
+    first_line: int
+    last_line: int
+
+
+class IndexStore:
+    """One connection to an index; use it from one thread at a time.
+
+    Any number of processes may read while one writes; a second writer waits for the first for up to `INDEX_BUSY_S`.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    def open(cls, path: Path | None, *, write: bool = True) -> IndexStore:
+        """Open the index at ``path``, or one in memory for None; a corrupt one or one of another version is made anew.
+
+        Raises OSError and sqlite3.OperationalError where the file cannot be made or read.
+        """
+        if path is None:
+            return cls(_create(sqlite3.connect(":memory:", check_same_thread=False)))
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            return cls(_connect(path, write=write))
+        except _ForeignError as error:
+            logger.info("the index %s is made anew: %s", path.name, error)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError) and not _is_damage(error):
+                raise
+            logger.warning("the index %s is damaged and made anew: %s", path.name, error)
+        delete(path)
+        return cls(_connect(path, write=True))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    def known(self) -> dict[str, tuple[int, int]]:
+        """Return modification time (nanoseconds) and size of every file in the index, by path."""
+        rows = self._connection.execute("SELECT path, mtime_ns, size FROM files")
+        return {path: (mtime, size) for path, mtime, size in rows}
+
+    def put(self, entries: Sequence[Entry]) -> None:
+        """Write files, new or changed, in one transaction; raises sqlite3.OperationalError when it cannot."""
+        with self._transaction() as run:
+            for entry in entries:
+                self._put(run, entry)
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Forget files in one transaction; raises sqlite3.OperationalError when it cannot."""
+        with self._transaction() as run:
+            for path in paths:
+                row = run.execute("SELECT id FROM files WHERE path = ?", (path,)).fetchone()
+                if row is not None:
+                    _forget(run, row[0])
+                    run.execute("DELETE FROM files WHERE id = ?", row)
+
+    def _put(self, run: sqlite3.Connection, entry: Entry) -> None:
+        stem = entry.path.rpartition("/")[2].partition(".")[0]
+        row = run.execute("SELECT id FROM files WHERE path = ?", (entry.path,)).fetchone()
+        values = (stem, entry.language, entry.mtime_ns, entry.size)
+        if row is None:
+            file = run.execute(
+                "INSERT INTO files(stem, language, mtime_ns, size, path) VALUES (?, ?, ?, ?, ?)", (*values, entry.path)
+            ).lastrowid
+        else:
+            (file,) = row
+            _forget(run, file)
+            run.execute("UPDATE files SET stem = ?, language = ?, mtime_ns = ?, size = ? WHERE id = ?", (*values, file))
+        outline = entry.outline
+        run.executemany(
+            "INSERT INTO symbols VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (file, at, s.name, s.kind, s.line, s.end_line, s.signature, s.doc, s.parent, " ".join(s.bases), s.type)
+                for at, s in enumerate(outline.symbols)
+            ],
+        )
+        run.executemany(
+            "INSERT INTO imports VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [(file, at, i.module, i.name, i.bound, i.line, i.level, _leaf(i)) for at, i in enumerate(outline.imports)],
+        )
+        for chunk, terms in zip(outline.chunks, entry.terms, strict=True):
+            number = run.execute(
+                "INSERT INTO chunks(file, first_line, last_line) VALUES (?, ?, ?)",
+                (file, chunk.first_line, chunk.last_line),
+            ).lastrowid
+            run.execute("INSERT INTO words(rowid, terms) VALUES (?, ?)", (number, terms))
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._connection
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def needs_compaction(self) -> bool:
+        """Tell whether so many chunks were replaced that looking words up reads mostly what is gone."""
+        newest, alive = self._connection.execute("SELECT max(id), count(*) FROM chunks").fetchone()
+        return newest is not None and newest - alive > max(1_000, INDEX_DEAD_SHARE * alive)
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def counts(self) -> dict[str, int]:
+        """Return how many files, symbols and chunks there are."""
+        return {
+            table: self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - our own names.
+            for table in ("files", "symbols", "chunks")
+        }
+
+    def file(self, path: str) -> FileRow | None:
+        """Return the file at ``path``."""
+        row = self._connection.execute("SELECT id, path, language FROM files WHERE path = ?", (path,)).fetchone()
+        return FileRow(*row) if row else None
+
+    def path_of(self, file: int) -> str:
+        """Return the path of a file, "" for one that is gone."""
+        row = self._connection.execute("SELECT path FROM files WHERE id = ?", (file,)).fetchone()
+        return row[0] if row else ""
+
+    def files_with_stem(self, stem: str, limit: int = 50) -> list[FileRow]:
+        """Return files called ``stem`` whatever their folder and ending."""
+        rows = self._connection.execute("SELECT id, path, language FROM files WHERE stem = ? LIMIT ?", (stem, limit))
+        return [FileRow(*row) for row in rows]
+
+    def symbols_of(self, file: int) -> tuple[Symbol, ...]:
+        """Return what a file defines, in order; parents are positions in this tuple."""
+        rows = self._connection.execute(
+            "SELECT name, kind, line, end_line, signature, doc, parent, bases, type FROM symbols WHERE file = ? "
+            "ORDER BY position",
+            (file,),
+        )
+        return tuple(_symbol(row) for row in rows)
+
+    def symbols_named(self, name: str, limit: int = 20) -> list[tuple[int, Symbol]]:
+        """Return (file, symbol) of every definition of ``name``; their parents are positions in their own files."""
+        rows = self._connection.execute(
+            "SELECT name, kind, line, end_line, signature, doc, parent, bases, type, file FROM symbols WHERE name = ? LIMIT ?",
+            (name, limit),
+        )
+        return [(row[9], _symbol(row)) for row in rows]
+
+    def definitions(self, name: str, limit: int = 20) -> list[int]:
+        """Return the files that define ``name``, once each definition, at most ``limit``."""
+        rows = self._connection.execute("SELECT file FROM symbols WHERE name = ? LIMIT ?", (name, limit))
+        return [row[0] for row in rows]
+
+    def imports_of(self, file: int) -> tuple[Import, ...]:
+        """Return what a file imports, in order."""
+        rows = self._connection.execute(
+            "SELECT module, name, bound, line, level FROM imports WHERE file = ? ORDER BY position", (file,)
+        )
+        return tuple(Import(*row) for row in rows)
+
+    def importers(self, leaf: str, limit: int = 50) -> list[tuple[int, Import]]:
+        """Return (file, import) of what is imported under the name ``leaf``: a module's last part or a member's name."""
+        rows = self._connection.execute(
+            "SELECT module, name, bound, line, level, file FROM imports WHERE leaf = ? LIMIT ?", (leaf, limit)
+        )
+        return [(row[5], Import(*row[:5])) for row in rows]
+
+    def chunks_with(self, term: str, limit: int) -> list[int]:
+        """Return the newest chunks that hold ``term``, at most ``limit``; some may be gone."""
+        quoted = '"' + term.replace('"', "") + '"'
+        rows = self._connection.execute(
+            "SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid DESC LIMIT ?", (quoted, limit)
+        )
+        return [row[0] for row in rows]
+
+    def chunks(self, numbers: Sequence[int]) -> list[ChunkRow]:
+        """Return those of the chunks that still are."""
+        marks = ",".join("?" * len(numbers))
+        rows = self._connection.execute(
+            "SELECT chunks.id, file, path, first_line, last_line FROM chunks JOIN files ON files.id = file "  # noqa: S608
+            f"WHERE chunks.id IN ({marks})",
+            numbers,
+        )
+        return [ChunkRow(*row) for row in rows]
+
+
+class _ForeignError(Exception):
+    """The file is an index of another version."""
+
+
+def delete(path: Path) -> None:
+    """Delete an index's files, as far as they are there."""
+    for end in ("", "-wal", "-shm", "-journal"):
+        Path(f"{path}{end}").unlink(missing_ok=True)
+
+
+def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=INDEX_BUSY_S, isolation_level=None, check_same_thread=False)
+    try:
+        path.chmod(0o600)
+        connection.execute("PRAGMA journal_mode = WAL")
+        # A power cut may lose the last files; they are read again.
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute(f"PRAGMA cache_size = -{INDEX_CACHE_KIB}")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            _create(connection)
+        elif version != VERSION:
+            raise _ForeignError(f"it has version {version}, this program writes {VERSION}")
+        else:
+            connection.execute("SELECT count(*) FROM (SELECT 1 FROM files LIMIT 1)").fetchone()
+        if not write:
+            connection.execute("PRAGMA query_only = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _create(connection: sqlite3.Connection) -> sqlite3.Connection:
+    connection.isolation_level = None
+    connection.execute("BEGIN IMMEDIATE")
+    # Another process may have been quicker.
+    if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+        for statement in _TABLES.split(";\n"):
+            if statement.strip():
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("COMMIT")
+    return connection
+
+
+def _is_damage(error: sqlite3.OperationalError) -> bool:
+    return any(word in str(error) for word in ("malformed", "no such table", "no such column", "not a database"))
+
+
+def _forget(run: sqlite3.Connection, file: int) -> None:
+    for table in ("symbols", "imports", "chunks"):
+        run.execute(f"DELETE FROM {table} WHERE file = ?", (file,))  # noqa: S608 - our own names.
+
+
+def _leaf(one: Import) -> str:
+    if one.name and one.name != "*":
+        return one.name
+    return one.module.replace("/", ".").rpartition(".")[2]
+
+
+def _symbol(row: Sequence[object]) -> Symbol:
+    name, kind, line, end_line, signature, doc, parent, bases, kind_of = row[:9]
+    return Symbol(
+        name,  # type: ignore[arg-type]
+        kind,  # type: ignore[arg-type]
+        line,  # type: ignore[arg-type]
+        end_line,  # type: ignore[arg-type]
+        signature,  # type: ignore[arg-type]
+        doc,  # type: ignore[arg-type]
+        parent,  # type: ignore[arg-type]
+        tuple(str(bases).split()),
+        kind_of,  # type: ignore[arg-type]
+    )
