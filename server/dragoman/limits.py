@@ -202,3 +202,124 @@ INDEX_CACHE_KIB: Final = 8_192
 
 INDEX_DEAD_SHARE: Final = 1.0
 """So many replaced chunks to one that is alive make the index worth rebuilding."""
+
+# -- context: outlines of files ----------------------------------------------------------------------------------------
+
+OUTLINE_PARSE_S: Final = 1.0
+"""A file of the index that takes longer to parse gets no symbols: a megabyte of code takes half of it."""
+
+OUTLINE_SYMBOLS: Final = 2_000
+"""Symbols kept of one file: only generated code has more, and nobody types against the rest of it."""
+
+OUTLINE_IMPORTS: Final = 400
+"""Imports kept of one file, for the same reason."""
+
+OUTLINE_NAME_CHARS: Final = 120
+"""A longer name is text that was taken for one."""
+
+OUTLINE_SIGNATURE_CHARS: Final = 300
+"""The longest signature: ten parameters with types; what is longer would cost a model more than it tells."""
+
+OUTLINE_DEFAULT_CHARS: Final = 40
+"""A default value that is longer is left out of a long signature: that there is one is what matters."""
+
+OUTLINE_DOC_CHARS: Final = 120
+"""The longest first line of documentation: a line of code's usual limit."""
+
+OUTLINE_KEYS: Final = 200
+"""Keys kept of a data file (JSON, YAML, TOML): a configuration has fewer, a record set has no names worth finding."""
+
+CHUNK_MIN_LINES: Final = 8
+CHUNK_MAX_LINES: Final = 40
+"""Lines of a chunk: fewer say too little to be found by, and more take half of what a model may read."""
+
+MINIFIED_LINE_CHARS: Final = 5_000
+MINIFIED_MEAN_CHARS: Final = 400
+"""A text with such a line and such a mean is minified or data: it is not parsed, and has no symbols worth a name."""
+
+# -- context: retrieval ------------------------------------------------------------------------------------------------
+
+RETRIEVAL_CACHED_FILES: Final = 400
+"""Outlines kept between questions: those of the files around a cursor, some two kilobytes each."""
+
+RETRIEVAL_READ_BYTES: Final = 1_000_000
+"""So much of a file is read for its lines; larger files are not in the index."""
+
+RETRIEVAL_AROUND_LINES: Final = 24
+"""Lines before the cursor (half as many behind it) whose names say what the place is about."""
+
+RETRIEVAL_TYPED_LINES: Final = 80
+"""Lines before the cursor that are searched for the types of names in scope: a long function."""
+
+RETRIEVAL_TERMS: Final = 32
+"""Names near the cursor that are looked up in the index, some 20 microseconds each."""
+
+RETRIEVAL_POSTINGS: Final = 200
+"""Pieces read for one name: what keeps a question as quick in a hundred thousand files as in a hundred."""
+
+RETRIEVAL_CHUNKS: Final = 12
+"""Pieces of other files that are looked at more closely."""
+
+RETRIEVAL_WINDOW_BEFORE: Final = 4
+RETRIEVAL_WINDOW_AFTER: Final = 8
+"""Lines of a piece shown around its most alike line."""
+
+RETRIEVAL_ITEMS: Final = 1_500
+"""Lines held against each other for one question."""
+
+RETRIEVAL_IMPORTS: Final = 60
+"""Imports of a file that are followed, those named near the cursor first."""
+
+RETRIEVAL_MEMBERS: Final = 80
+"""Names of one module that are looked at."""
+
+RETRIEVAL_TYPES: Final = 8
+"""Types of names in scope whose members are looked at, those named nearest to the cursor first."""
+
+RETRIEVAL_NEIGHBOURS: Final = 10
+"""Files of the same folder, or looked at lately, that are read."""
+
+# -- context: the index's processes ------------------------------------------------------------------------------------
+
+INDEX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
+"""Longest message between server and index; the largest are texts of open documents."""
+
+INDEX_RESTARTS: Final = 4
+INDEX_RESTART_WINDOW_S: Final = 60.0
+"""So many times a minute a crashed index is started again; then there is something that crashes it at once."""
+
+INDEX_BACKOFF_S: Final = 0.25
+"""The wait before the second start, doubled with each further one."""
+
+INDEX_CLOSE_S: Final = 1.0
+"""How long the index may take to end by itself before it is killed: it has a file to close, no more."""
+
+INDEX_CONGESTION_BYTES: Final = 1024 * 1024
+"""With this much unread by the index, notifications are kept and merged instead of written."""
+
+INDEX_CHANGES: Final = 5_000
+"""More changed files than this are not named one by one: the workspace is crawled anew."""
+
+INDEX_CHANGES_INLINE: Final = 4
+"""So many changed files are read before the next question; each takes some milliseconds."""
+
+INDEX_CHANGES_QUEUED: Final = 200
+"""More changed files than this are left to the crawler, as after a change of branch."""
+
+INDEX_INLINE_BYTES: Final = 200_000
+"""A file larger than this is read by the crawler: parsing it would hold up a question."""
+
+INDEX_SHADOWS: Final = 256
+"""Saved files that could not be written to the index (a full disk) and are kept in memory instead."""
+
+CONTEXT_CHARS_PER_TOKEN: Final = 3.2
+"""Signatures and short lines of code have 3.4 to 4 characters a token; the exact count is made once the text is put together."""
+
+RETRIEVAL_HEADER_TOKENS: Final = 12
+"""What the line with a file's path costs."""
+
+RETRIEVAL_WINDOW_BONUS: Final = 0.3
+"""A window shows how names are used together, which its names alone do not tell."""
+
+INDEX_KEPT_DAYS: Final = 30
+"""An index that was not used for so long is deleted; making it again costs a minute."""

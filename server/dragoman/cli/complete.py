@@ -19,14 +19,6 @@ if TYPE_CHECKING:
 
 FAILED = frozenset({"no_model", "model_error"})
 
-LANGUAGES = {
-    "c": "c", "cc": "cpp", "cpp": "cpp", "cs": "csharp", "css": "css", "go": "go", "h": "c", "hpp": "cpp", "html": "html",
-    "java": "java", "js": "javascript", "json": "json", "jsx": "javascriptreact", "kt": "kotlin", "lua": "lua",
-    "md": "markdown", "php": "php", "py": "python", "rb": "ruby", "rs": "rust", "scala": "scala", "sh": "shellscript",
-    "sql": "sql", "swift": "swift", "toml": "toml", "ts": "typescript", "tsx": "typescriptreact", "txt": "plaintext",
-    "yaml": "yaml", "yml": "yaml",
-}  # fmt: skip
-
 
 def run_complete(
     place: Annotated[str, typer.Argument(metavar="FILE:LINE:COL", help="Where the cursor is, counted from 1.")],
@@ -108,6 +100,7 @@ def _as_dict(
 def query_at(path: Path, line: int, column: int) -> CompletionQuery:
     """Return the question at a place of a file, counted from 1; raises DragomanError for one that is not there."""
     from dragoman.completion.query import CompletionQuery
+    from dragoman.syntax.file_types import language_of
 
     text = read_lines(path)
     if line > text.line_count:
@@ -115,7 +108,8 @@ def query_at(path: Path, line: int, column: int) -> CompletionQuery:
     length = len(text.line(line - 1).rstrip("\r\n"))
     if column > length + 1:
         raise DragomanError(f"Line {line} of {str(path)!r} has {length} characters: the last column is {length + 1}.")
-    return CompletionQuery(path.resolve().as_uri(), language_of(path), 0, text, line - 1, column - 1, "invoked")
+    language = language_of(path.name) or path.suffix.removeprefix(".").lower() or "unknown"
+    return CompletionQuery(path.resolve().as_uri(), language, 0, text, line - 1, column - 1, "invoked")
 
 
 def read_lines(path: Path) -> Lines:
@@ -126,12 +120,6 @@ def read_lines(path: Path) -> Lines:
         return Lines.of(path.read_bytes().decode("utf-8", "replace"))
     except OSError as error:
         raise DragomanError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from None
-
-
-def language_of(path: Path) -> str:
-    """Return the language identifier that editors use for a file of this name."""
-    ending = path.suffix.removeprefix(".").lower()
-    return LANGUAGES.get(ending, ending or "unknown")
 
 
 async def _context(app: App, query: CompletionQuery, path: Path) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dragoman.limits import PARSE_BUDGET_S
+from dragoman.limits import OUTLINE_PARSE_S, PARSE_BUDGET_S
 from dragoman.syntax.languages import PROSE, WHEELS, Wheel
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ _CHUNK = 512
 The binding never frees the last piece that it read this way, so pieces are small, and texts that are mostly known go
 another way.
 """
+_UNTIMED = 16_384
+_PIECE = 4_096
+"""The same two for a file of the index: a larger budget, and no keystroke that waits for a callback."""
 OPENING = ("(", "[", "{", "${", "#{", "#[", "@(", "$(", "%(", "$((")
 """Tokens that open a bracket, in any grammar; the bracket is the last character."""
 _BRACKETS = frozenset({*OPENING, ")", "]", "}"})
@@ -41,7 +44,7 @@ class Grammar:
     ``checkable`` is False for a language in which every text is right.
     """
 
-    __slots__ = ("_brackets", "_parser", "checkable", "language", "name", "recent")
+    __slots__ = ("_brackets", "_parser", "_queries", "checkable", "language", "name", "recent")
 
     def __init__(self, name: str, language: Language, parser: Parser, *, checkable: bool) -> None:
         self.name = name
@@ -51,6 +54,7 @@ class Grammar:
         self.recent: tuple[bytes, Tree] | None = None
         """The text parsed last with its tree: the next one is mostly the same text."""
         self._brackets: Query | None = None
+        self._queries: dict[str, Query] = {}
 
     def parse(self, source: bytes, old: Tree | None = None) -> Tree | None:
         """Return the tree of ``source`` (UTF-8), None when it is read for the first time and takes `PARSE_BUDGET_S`.
@@ -62,20 +66,45 @@ class Grammar:
         if len(source) < _SHORT:
             return self._parser.parse(source)
         # The processor's time, not the clock's: on a busy machine a text is no worse than elsewhere.
-        until = time.thread_time() + PARSE_BUDGET_S
+        return _parse_until(self._parser, source, time.thread_time() + PARSE_BUDGET_S, _CHUNK)
 
-        def read(offset: int, point: object) -> bytes:  # noqa: ARG001 - the parser passes both.
-            return source[offset : offset + _CHUNK]
+    def parse_whole(self, source: bytes) -> Tree | None:
+        """Return the tree of a file that nobody waits for, None when it takes `OUTLINE_PARSE_S`.
 
-        def late(offset: int, has_error: bool) -> bool:  # noqa: ARG001 - the parser passes both.
-            return time.thread_time() > until
+        Any thread may call it: each call has a parser of its own.
+        """
+        import tree_sitter
 
-        try:
-            return self._parser.parse(read, progress_callback=late)
-        except ValueError:
-            # Without a reset the next parse would go on with this text.
-            self._parser.reset()
-            return None
+        parser = tree_sitter.Parser(self.language)
+        if len(source) < _UNTIMED:
+            return parser.parse(source)
+        return _parse_until(parser, source, time.thread_time() + OUTLINE_PARSE_S, _PIECE)
+
+    def captures(self, query: str, tree: Tree) -> dict[str, list[Node]]:
+        """Return the nodes of ``tree`` by the names that ``query`` gives them; a query is compiled once.
+
+        Any thread may call it.
+        """
+        import tree_sitter
+
+        return tree_sitter.QueryCursor(self._compiled(query)).captures(tree.root_node)
+
+    def matches(self, query: str, tree: Tree) -> list[dict[str, list[Node]]]:
+        """Return what each match of ``query`` in ``tree`` names; a query is compiled once.
+
+        Any thread may call it.
+        """
+        import tree_sitter
+
+        return [found for _, found in tree_sitter.QueryCursor(self._compiled(query)).matches(tree.root_node)]
+
+    def _compiled(self, source: str) -> Query:
+        import tree_sitter
+
+        compiled = self._queries.get(source)
+        if compiled is None:
+            compiled = self._queries[source] = tree_sitter.Query(self.language, source)
+        return compiled
 
     def tokens(self, tree: Tree, *, start: int = 0, end: int | None = None) -> list[Node]:
         """Return the bracket tokens of ``tree`` between two offsets, in order; the parser's own inventions are none."""
@@ -97,6 +126,23 @@ class Grammar:
             (node for node in found if node.start_byte >= start and not node.is_missing),
             key=lambda node: node.start_byte,
         )
+
+
+def _parse_until(parser: Parser, source: bytes, until: float, piece: int) -> Tree | None:
+    """Parse ``source``, read in pieces, and give up at ``until`` of this thread's processor time."""
+
+    def read(offset: int, point: object) -> bytes:  # noqa: ARG001 - the parser passes both.
+        return source[offset : offset + piece]
+
+    def late(offset: int, has_error: bool) -> bool:  # noqa: ARG001 - the parser passes both.
+        return time.thread_time() > until
+
+    try:
+        return parser.parse(read, progress_callback=late)
+    except ValueError:
+        # Without a reset the next parse would go on with this text.
+        parser.reset()
+        return None
 
 
 _lock = threading.Lock()
