@@ -61,7 +61,7 @@ def update_golden(request: pytest.FixtureRequest) -> bool:
 def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep tests away from the user's configuration, data and running engine."""
     base = tmp_path_factory.mktemp("home")
-    for name in ("CONFIG", "DATA", "RUNTIME"):
+    for name in ("CONFIG", "DATA", "RUNTIME", "CACHE"):
         folder = base / name.lower()
         folder.mkdir(mode=0o700)
         monkeypatch.setenv(f"DRAGOMAN_{name}_DIR", str(folder))

@@ -145,3 +145,18 @@ class DiskFullError(WeightsError):
     """There is not enough free space to place the model's file."""
 
     code = "disk_full"
+
+
+# -- context -----------------------------------------------------------------------------------------------------------
+
+
+class WorkspaceIndexError(DragomanError):
+    """The index of a workspace answered a question with an error."""
+
+    code = "index"
+
+
+class IndexUnavailableError(WorkspaceIndexError):
+    """The index's process cannot be started, died before it answered, or did not answer in time."""
+
+    code = "index_unavailable"

@@ -323,3 +323,84 @@ RETRIEVAL_WINDOW_BONUS: Final = 0.3
 
 INDEX_KEPT_DAYS: Final = 30
 """An index that was not used for so long is deleted; making it again costs a minute."""
+
+INDEX_LOCK_POLL_S: Final = 2.0
+"""How often a server looks whether another one's crawl of the same workspace has ended."""
+
+INDEX_CRAWL_CRASHES: Final = 3
+"""So often in a row a crawler may die before the index is left as it is: each time the file it died of is left out."""
+
+IGNORE_FRESH_S: Final = 1.0
+"""How long the ignore files of a folder are believed to be unchanged without looking."""
+
+IGNORE_CACHED_FOLDERS: Final = 20_000
+"""Folders whose rules are remembered at once, a few hundred bytes each."""
+
+IGNORE_FILE_BYTES: Final = 1_000_000
+"""An ignore file is read so far; nobody writes a longer one by hand."""
+
+CRAWL_FILES: Final = 200_000
+"""Files of one workspace in its index; the largest repositories that people open as one folder have half of that."""
+
+CRAWL_FOLDERS: Final = 100_000
+"""Folders looked into, for the same reason."""
+
+CRAWL_DEPTH: Final = 40
+"""Folders in folders; deeper ones are made by programs."""
+
+CRAWL_AHEAD: Final = 20_000
+CRAWL_AHEAD_S: Final = 0.05
+"""The walk runs so many changed files ahead of reading them, in turns of this length: both must get on from the start."""
+
+CRAWL_BATCH_FILES: Final = 16
+CRAWL_BATCH_TERMS: Final = 60_000
+"""Files, and characters of their identifiers, in one transaction: some 15 ms, during which nobody else can write."""
+
+CRAWL_PAUSE_S: Final = 0.002
+"""The pause behind each transaction, in which a save gets its turn."""
+
+CRAWL_REPORT_S: Final = 0.25
+"""Progress is reported this often."""
+
+INDEXED_FILE_BYTES: Final = 1_000_000
+"""A larger file is data, or was written by a program."""
+
+GENERATED_PROBE_CHARS: Final = 800
+"""The head of a file, where generators leave their mark."""
+
+MINIFIED_MEAN_CHARS: Final = 1_000
+"""Lines that are longer than this on the average are minified or data."""
+
+# -- security: redaction -----------------------------------------------------------------------------------------------
+
+RANDOM_CHANGES: Final = 0.30
+RANDOM_WORDS: Final = 0.45
+RANDOM_ENTROPY: Final = 0.70
+"""How a rolled text differs from a name: share of places where capitals, small letters and digits change (chance: 0.62), share
+that words of four letters and more may take, bits a character against the most there can be. Together they find 94 % of rolled
+texts of 20 characters, 99 % of 32, and 26 names in 1.1 million lines of Python."""
+
+BARE_RUN_CHARS: Final = 20
+"""The shortest run of letters and digits that is judged by its randomness alone, whatever stands around it."""
+
+PEM_LINE_CHARS: Final = 40
+"""A line of a key file is 64 characters or more; a shorter one counts where it stands at the block's end."""
+
+REDACTED_LINES: Final = 8_192
+"""Lines whose judgement is remembered: several prompts' worth, some 2 MB, so that a key judges one new line."""
+
+REDACTED_LINE_CHARS: Final = 2_000
+"""Longer lines are judged anew each time: remembering minified files would hold megabytes."""
+
+PLACEHOLDERS: Final = 10_000
+"""Secrets that can be put back; beyond that the one used longest ago is forgotten and stays a placeholder."""
+
+INDEX_RESCAN_S: Final = 300.0
+"""How often a workspace is looked through whose files nobody watches; a look at 10,000 unchanged files takes a second."""
+
+WATCH_DEBOUNCE_MS: Final = 200
+WATCH_STEP_MS: Final = 20
+"""Changes are passed on after so much silence, but no later than the first: a save is several events within a few ms."""
+
+WATCH_TIMEOUT_MS: Final = 1_000
+"""How often the watch looks whether it shall end."""

@@ -31,6 +31,16 @@ def data_folder(environ: Mapping[str, str] | None = None) -> Path:
     return platformdirs.user_data_path("dragoman", appauthor=False)
 
 
+def cache_folder(environ: Mapping[str, str] | None = None) -> Path:
+    """Return the folder for what can be made again: ``DRAGOMAN_CACHE_DIR``, else the platform's; not necessarily there."""
+    given = (os.environ if environ is None else environ).get("DRAGOMAN_CACHE_DIR")
+    if given:
+        return Path(given).expanduser().absolute()
+    import platformdirs
+
+    return platformdirs.user_cache_path("dragoman", appauthor=False)
+
+
 def user_file(environ: Mapping[str, str] | None = None) -> Path:
     """Return the path of the user's settings file, whether or not it exists."""
     return config_folder(environ) / USER_FILE

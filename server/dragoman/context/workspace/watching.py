@@ -1,0 +1,66 @@
+"""Watches the workspace's files where the editor does not."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from dragoman.limits import WATCH_DEBOUNCE_MS, WATCH_STEP_MS, WATCH_TIMEOUT_MS
+
+logger = logging.getLogger(__name__)
+
+
+class Watcher:
+    """A thread that hears of changed files; ``changed`` is called in it with their paths, relative and with slashes."""
+
+    def __init__(self, root: Path, changed: Callable[[list[str]], None]) -> None:
+        self._root = root
+        self._changed = changed
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether changes are heard of."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> bool:
+        """Begin to watch; False when the library for it is not there."""
+        try:
+            import watchfiles
+        except ImportError:
+            logger.info(
+                "the package 'watchfiles' is not there: the workspace is looked through every few minutes instead"
+            )
+            return False
+
+        def watch() -> None:
+            try:
+                for changes in watchfiles.watch(
+                    self._root,
+                    watch_filter=None,
+                    debounce=WATCH_DEBOUNCE_MS,
+                    step=WATCH_STEP_MS,
+                    rust_timeout=WATCH_TIMEOUT_MS,
+                    stop_event=self._stopped,
+                    raise_interrupt=False,
+                    ignore_permission_denied=True,
+                ):
+                    self._changed([relative for _, path in changes if (relative := self._relative(path))])
+            except (OSError, RuntimeError) as error:
+                logger.warning("the workspace cannot be watched and is looked through every few minutes: %s", error)
+
+        self._thread = threading.Thread(target=watch, name="watch", daemon=True)
+        self._thread.start()
+        return True
+
+    def stop(self) -> None:
+        """Stop watching."""
+        self._stopped.set()
+
+    def _relative(self, path: str) -> str:
+        relative = os.path.relpath(path, self._root).replace(os.sep, "/")
+        return "" if relative == "." or relative.startswith("../") else relative
