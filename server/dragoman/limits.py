@@ -371,6 +371,16 @@ GENERATED_PROBE_CHARS: Final = 800
 MINIFIED_MEAN_CHARS: Final = 1_000
 """Lines that are longer than this on the average are minified or data."""
 
+INDEX_RESCAN_S: Final = 300.0
+"""How often a workspace is looked through whose files nobody watches; a look at 10,000 unchanged files takes a second."""
+
+WATCH_DEBOUNCE_MS: Final = 200
+WATCH_STEP_MS: Final = 20
+"""Changes are passed on after so much silence, but no later than the first: a save is several events within a few ms."""
+
+WATCH_TIMEOUT_MS: Final = 1_000
+"""How often the watch looks whether it shall end."""
+
 # -- security: redaction -----------------------------------------------------------------------------------------------
 
 RANDOM_CHANGES: Final = 0.30
@@ -394,13 +404,3 @@ REDACTED_LINE_CHARS: Final = 2_000
 
 PLACEHOLDERS: Final = 10_000
 """Secrets that can be put back; beyond that the one used longest ago is forgotten and stays a placeholder."""
-
-INDEX_RESCAN_S: Final = 300.0
-"""How often a workspace is looked through whose files nobody watches; a look at 10,000 unchanged files takes a second."""
-
-WATCH_DEBOUNCE_MS: Final = 200
-WATCH_STEP_MS: Final = 20
-"""Changes are passed on after so much silence, but no later than the first: a save is several events within a few ms."""
-
-WATCH_TIMEOUT_MS: Final = 1_000
-"""How often the watch looks whether it shall end."""

@@ -24,9 +24,12 @@ VERSION = 1
 
 _TABLES = """
 CREATE TABLE files(
-  id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, stem TEXT NOT NULL, language TEXT NOT NULL,
+  id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, stem TEXT NOT NULL, folder TEXT NOT NULL, folder_name TEXT NOT NULL,
+  language TEXT NOT NULL,
   mtime_ns INTEGER NOT NULL, size INTEGER NOT NULL);
 CREATE INDEX files_by_stem ON files(stem);
+CREATE INDEX files_by_folder ON files(folder);
+CREATE INDEX files_by_folder_name ON files(folder_name);
 CREATE TABLE symbols(
   file INTEGER NOT NULL, position INTEGER NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL, line INTEGER NOT NULL,
   end_line INTEGER NOT NULL, signature TEXT NOT NULL, doc TEXT NOT NULL, parent INTEGER NOT NULL, bases TEXT NOT NULL,
@@ -131,17 +134,18 @@ class IndexStore:
                     run.execute("DELETE FROM files WHERE id = ?", row)
 
     def _put(self, run: sqlite3.Connection, entry: Entry) -> None:
-        stem = entry.path.rpartition("/")[2].partition(".")[0]
+        folder, _, name = entry.path.rpartition("/")
         row = run.execute("SELECT id FROM files WHERE path = ?", (entry.path,)).fetchone()
-        values = (stem, entry.language, entry.mtime_ns, entry.size)
+        values = (entry.language, entry.mtime_ns, entry.size)
         if row is None:
             file = run.execute(
-                "INSERT INTO files(stem, language, mtime_ns, size, path) VALUES (?, ?, ?, ?, ?)", (*values, entry.path)
+                "INSERT INTO files(language, mtime_ns, size, path, stem, folder, folder_name) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (*values, entry.path, name.partition(".")[0], folder, folder.rpartition("/")[2]),
             ).lastrowid
         else:
             (file,) = row
             _forget(run, file)
-            run.execute("UPDATE files SET stem = ?, language = ?, mtime_ns = ?, size = ? WHERE id = ?", (*values, file))
+            run.execute("UPDATE files SET language = ?, mtime_ns = ?, size = ? WHERE id = ?", (*values, file))
         outline = entry.outline
         run.executemany(
             "INSERT INTO symbols VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -185,10 +189,22 @@ class IndexStore:
             for table in ("files", "symbols", "chunks")
         }
 
+    def version(self) -> int:
+        """Return a number that is another one after any process, this one included, has changed the index."""
+        (others,) = self._connection.execute("PRAGMA data_version").fetchone()
+        return int(others) * 1_000_003 + self._connection.total_changes
+
     def file(self, path: str) -> FileRow | None:
         """Return the file at ``path``."""
         row = self._connection.execute("SELECT id, path, language FROM files WHERE path = ?", (path,)).fetchone()
         return FileRow(*row) if row else None
+
+    def has_below(self, folder: str) -> bool:
+        """Tell whether there are files in a folder or below it; ``folder`` is a path without a slash at its end."""
+        row = self._connection.execute(
+            "SELECT 1 FROM files WHERE path >= ? AND path < ? LIMIT 1", (f"{folder}/", f"{folder}0")
+        ).fetchone()
+        return row is not None
 
     def path_of(self, file: int) -> str:
         """Return the path of a file, "" for one that is gone."""
@@ -199,6 +215,20 @@ class IndexStore:
         """Return files called ``stem`` whatever their folder and ending."""
         rows = self._connection.execute("SELECT id, path, language FROM files WHERE stem = ? LIMIT ?", (stem, limit))
         return [FileRow(*row) for row in rows]
+
+    def files_in(self, folder: str, limit: int) -> list[FileRow]:
+        """Return files directly in a folder whose path ends with ``folder``; "" is the workspace's own."""
+        if not folder:
+            rows = self._connection.execute(
+                "SELECT id, path, language FROM files WHERE folder = '' LIMIT ?", (limit,)
+            ).fetchall()
+            return [FileRow(*row) for row in rows]
+        rows = self._connection.execute(
+            "SELECT id, path, language, folder FROM files WHERE folder_name = ? LIMIT ?",
+            (folder.rpartition("/")[2], 20 * limit),
+        ).fetchall()
+        near = [row for row in rows if row[3] == folder or row[3].endswith(f"/{folder}")]
+        return [FileRow(*row[:3]) for row in near[:limit]]
 
     def symbols_of(self, file: int) -> tuple[Symbol, ...]:
         """Return what a file defines, in order; parents are positions in this tuple."""
@@ -238,11 +268,14 @@ class IndexStore:
 
     def chunks_with(self, term: str, limit: int) -> list[int]:
         """Return the newest chunks that hold ``term``, at most ``limit``; some may be gone."""
-        quoted = '"' + term.replace('"', "") + '"'
-        rows = self._connection.execute(
-            "SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid DESC LIMIT ?", (quoted, limit)
-        )
-        return [row[0] for row in rows]
+        if not term.isidentifier():
+            return []
+        query = "SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid DESC LIMIT ?"
+        try:
+            return [row[0] for row in self._connection.execute(query, (f'"{term}"', limit))]
+        except sqlite3.OperationalError:
+            # A name in a script that the full-text table takes for several words.
+            return []
 
     def chunks(self, numbers: Sequence[int]) -> list[ChunkRow]:
         """Return those of the chunks that still are."""

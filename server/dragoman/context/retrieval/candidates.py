@@ -1,0 +1,121 @@
+"""What the sources find: lines that may be shown, and what speaks for each name in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from dragoman.context.retrieval.files import File, Files
+from dragoman.context.retrieval.place import Place
+from dragoman.context.retrieval.resolution import Resolver
+from dragoman.context.retrieval.scope import Scope
+from dragoman.context.workspace.outline import Symbol, identifiers
+from dragoman.limits import RETRIEVAL_ITEMS
+
+SIGNALS: Final = (
+    "receiver",
+    "base_member",
+    "typed_member",
+    "imported_member",
+    "module_member",
+    "star_member",
+    "imported_parameter",
+    "parameter",
+    "own_file",
+    "sibling",
+    "importer",
+    "similar",
+    "similar_window",
+    "similar_count",
+    "focus",
+    "edited",
+    "similar_line",
+    "words",
+    "telling_words",
+    "private",
+    "dunder",
+)
+"""What may speak for a name, each between 0 and 1; `scoring` weighs them."""
+
+Signals = dict[str, float]
+
+
+@dataclass(slots=True)
+class Item:
+    """Lines that may be shown of a file, below ``header`` where they stand in a class.
+
+    ``names`` are what the lines would tell a reader; ``line`` counts from 0, -1 for text of no one place.
+    """
+
+    source: str
+    path: str
+    line: int
+    text: str
+    names: tuple[str, ...]
+    header: str = ""
+    whole: bool = False
+    """Whether it is code as it stands in the file, not a signature."""
+    score: float = 0.0
+    """What it is worth beside its names."""
+
+
+@dataclass(slots=True)
+class Question:
+    """One place with everything that the sources read it with."""
+
+    place: Place
+    scope: Scope
+    own: File | None
+    files: Files
+    resolver: Resolver
+
+
+class Source(Protocol):
+    """One place that context is taken from."""
+
+    @property
+    def name(self) -> str:
+        """The name in ``context.sources`` and in the provenance."""
+        ...
+
+    def collect(self, question: Question, pool: Pool) -> None:
+        """Put what it finds into the pool."""
+        ...
+
+
+@dataclass(slots=True)
+class Pool:
+    """Items and signals, put together from all sources; a line is in it once, under the source that found it first."""
+
+    items: dict[tuple[str, int, str], Item] = field(default_factory=dict)
+    signals: dict[str, Signals] = field(default_factory=dict)
+
+    def speak(self, name: str, signal: str, strength: float = 1.0) -> None:
+        """Note that ``signal`` speaks for ``name``; the strongest one counts."""
+        signals = self.signals.setdefault(name, {})
+        if signals.get(signal, 0.0) < strength:
+            signals[signal] = strength
+
+    def add(self, item: Item) -> None:
+        """Put an item into the pool, as long as there is room."""
+        key = (item.path, item.line, item.text if item.whole else "")
+        if key not in self.items and len(self.items) < RETRIEVAL_ITEMS:
+            self.items[key] = item
+
+    def add_symbol(self, source: str, file: File, symbol: Symbol, signal: str, strength: float = 1.0) -> None:
+        """Put a symbol's signature into the pool and let ``signal`` speak for its name."""
+        self.speak(symbol.name, signal, strength)
+        header = file.symbols[symbol.parent].signature if symbol.parent >= 0 else ""
+        names = identifiers(symbol.signature)
+        for name in names:
+            if name != symbol.name:
+                self.speak(name, "parameter", 0.5 * strength)
+        self.add(Item(source, file.path, symbol.line, symbol.signature, tuple(dict.fromkeys(names)), header))
+
+    def add_symbols(
+        self, source: str, file: File, symbols: Sequence[Symbol], signal: str, strength: float = 1.0
+    ) -> None:
+        """Put several symbols of one file into the pool."""
+        for symbol in symbols:
+            self.add_symbol(source, file, symbol, signal, strength)

@@ -1,0 +1,92 @@
+"""Code that looks like what stands around the cursor: pieces of files that share its rare names."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+
+from dragoman.context.retrieval.files import Files
+from dragoman.context.retrieval.scope import Scope
+from dragoman.context.workspace.outline import identifiers
+from dragoman.context.workspace.store import ChunkRow
+from dragoman.limits import (
+    RETRIEVAL_CHUNKS,
+    RETRIEVAL_POSTINGS,
+    RETRIEVAL_TERMS,
+    RETRIEVAL_WINDOW_AFTER,
+    RETRIEVAL_WINDOW_BEFORE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    """A piece of another file: ``score`` is the share of the question's weight that it holds, 0 to 1."""
+
+    chunk: ChunkRow
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarWindow:
+    """The lines of a piece that are most alike; ``first_line`` counts from 0."""
+
+    path: str
+    first_line: int
+    lines: tuple[str, ...]
+    score: float
+
+
+def find_similar(files: Files, scope: Scope, path: str) -> list[Similar]:
+    """Return the pieces of other files that share most of the rare names near the cursor, the best first.
+
+    Each name costs at most `RETRIEVAL_POSTINGS` rows whatever the size of the index: a name that has more is common, and
+    only its newest pieces count, for little.
+    """
+    terms = sorted(scope.near.items(), key=lambda item: (-item[1], item[0]))[:RETRIEVAL_TERMS]
+    scores: defaultdict[int, float] = defaultdict(float)
+    total = 0.0
+    for term, weight in terms:
+        found = files.store.chunks_with(term, RETRIEVAL_POSTINGS)
+        if not found:
+            continue
+        worth = weight * math.log(1 + RETRIEVAL_POSTINGS / len(found))
+        total += worth
+        for number in found:
+            scores[number] += worth
+    if not scores:
+        return []
+    best = sorted(scores, key=lambda number: (-scores[number], number))[: 3 * RETRIEVAL_CHUNKS]
+    alive = [chunk for chunk in files.store.chunks(best) if chunk.path != path]
+    alive.sort(key=lambda chunk: (-scores[chunk.id], chunk.id))
+    return [Similar(chunk, scores[chunk.id] / total) for chunk in alive[:RETRIEVAL_CHUNKS]]
+
+
+def weigh_lines(scope: Scope, lines: list[str]) -> list[float]:
+    """Return how much of the place's names each line and the few lines before it hold, 0 to 1: what follows a like line counts."""
+    weights = [sum(scope.near.get(name, 0.0) for name in set(identifiers(line))) for line in lines]
+    around = []
+    value = 0.0
+    for weight in weights:
+        around.append(value + 0.5 * weight)
+        value = 0.7 * value + weight
+    most = max(around, default=0.0)
+    return [value / most for value in around] if most else around
+
+
+def window_of(files: Files, similar: Similar, lines: list[str], weights: list[float]) -> SimilarWindow | None:
+    """Cut out the lines of a piece that are most alike, with some before and more after: what follows is what is wanted."""
+    if not lines:
+        return None
+    at = max(range(len(weights)), key=lambda index: sum(weights[max(0, index - 2) : index + 3]))
+    first = max(0, at - RETRIEVAL_WINDOW_BEFORE)
+    last = min(len(lines), at + RETRIEVAL_WINDOW_AFTER)
+    chosen = lines[first:last]
+    while chosen and not chosen[-1].strip():
+        chosen.pop()
+    while chosen and not chosen[0].strip():
+        chosen.pop(0)
+        first += 1
+    if not chosen:
+        return None
+    return SimilarWindow(similar.chunk.path, similar.chunk.first_line + first, tuple(chosen), similar.score)

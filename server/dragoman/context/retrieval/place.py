@@ -1,0 +1,69 @@
+"""What context is asked for and what comes back: plain values, without an editor's types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A cursor in a text.
+
+    ``path`` is relative to the workspace with forward slashes, absolute for a file outside of it.
+    ``before`` and ``after`` are the text around the cursor, as far as it is worth looking at; ``first_line`` is the number
+    (from 0) of the line that ``before`` begins in.
+    ``seen_before`` and ``seen_after`` say how many characters of those the model reads anyway: what stands there needs no
+    context.
+    ``focus`` lists other files that the user looked at, newest first.
+    """
+
+    path: str
+    language: str
+    before: str
+    after: str
+    first_line: int = 0
+    seen_before: int = 6_000
+    seen_after: int = 1_500
+    budget: int = 1_024
+    sources: tuple[str, ...] = ()
+    focus: tuple[str, ...] = ()
+
+    @classmethod
+    def from_wire(cls, params: Mapping[str, Any]) -> Place:
+        """Read what `to_wire` wrote."""
+        known = {name: params[name] for name in cls.__slots__ if name in params}
+        for name in ("focus", "sources"):
+            if name in known:
+                known[name] = tuple(known[name])
+        return cls(**known)
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return JSON-able parameters."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """A piece of context: ``text`` stands in ``path`` (or says what does), at about ``tokens``, found by ``source``.
+
+    ``score`` is what it is expected to be worth: names that the next lines need, each times its chance.
+    ``line`` counts from 1, 0 when the text is of no one place.
+    """
+
+    source: str
+    path: str
+    text: str
+    tokens: int
+    score: float
+    line: int = 0
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return it as JSON-able values."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def from_wire(cls, value: Mapping[str, Any]) -> Snippet:
+        """Read what `to_wire` wrote."""
+        return cls(**{name: value[name] for name in cls.__slots__})

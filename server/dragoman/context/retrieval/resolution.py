@@ -1,0 +1,210 @@
+"""Where an import leads: the files of a module and the definition behind a name, without running anything."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+
+from dragoman.context.retrieval.files import File, Files
+from dragoman.context.workspace.outline import Import, Symbol
+
+_ENDINGS = {
+    "python": (".py", "/__init__.py", ".pyi", "/__init__.pyi"),
+    "javascript": (".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", "/index.js", "/index.ts", ""),
+    "typescript": (".ts", ".tsx", ".d.ts", ".js", ".jsx", "/index.ts", "/index.tsx", "/index.js", ""),
+    "rust": (".rs", "/mod.rs"),
+    "c": ("",),
+    "ruby": (".rb", ""),
+    "lua": (".lua", "/init.lua"),
+    "php": (".php", ""),
+    "shellscript": ("", ".sh"),
+    "css": ("", ".css"),
+}
+_LIKE = {
+    "javascriptreact": "javascript",
+    "typescriptreact": "typescript",
+    "cpp": "c",
+}
+_FOLLOWED = 3
+"""So often a name may be imported from a file that itself imports it."""
+_DIRECTORY_FILES = 30
+"""Files of one folder that are looked at where a folder is the unit of import (Go, Java's packages)."""
+
+Definition = tuple[File, int]
+"""A file and the position of a symbol in it."""
+
+
+class Resolver:
+    """Follows imports and names through the index."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+
+    # -- modules -------------------------------------------------------------------------------------------------------
+
+    def module(self, path: str, one: Import, language: str) -> list[File]:
+        """Return the files that an import of the file at ``path`` names: one, or those of a folder; none if it is not here."""
+        language = _LIKE.get(language, language)
+        for candidate in _candidates(path, one, language):
+            if (file := self._files.get(candidate)) is not None and file.path != path:
+                return [file]
+        if language in {"go", "java", "kotlin", "scala", "csharp", "rust", "php"}:
+            return self._by_stem(path, one, language)
+        return []
+
+    def _by_stem(self, path: str, one: Import, language: str) -> list[File]:
+        """Find a module by the names at its end: a class's file, or the files of a folder."""
+        parts = [part for part in one.module.replace("::", "/").replace("\\", "/").replace(".", "/").split("/") if part]
+        if one.name and one.name != "*":
+            parts.append(one.name)
+        found: list[File] = []
+        for last in range(len(parts) - 1, max(-1, len(parts) - 3), -1):
+            rows = self._files.store.files_with_stem(parts[last])
+            tail = "/".join(parts[max(0, last - 1) : last + 1])
+            near = [row for row in rows if posixpath.splitext(row.path)[0].endswith(tail) and row.path != path]
+            found = [file for row in near[:3] if (file := self._files.get(row.path)) is not None]
+            if found:
+                return found
+        if language == "go" and parts:
+            rows = self._files.store.files_in("/".join(parts[-2:]), _DIRECTORY_FILES)
+            if not rows:
+                rows = self._files.store.files_in(parts[-1], _DIRECTORY_FILES)
+            found = [file for row in rows if (file := self._files.get(row.path)) is not None and row.path != path]
+        return found
+
+    # -- names ---------------------------------------------------------------------------------------------------------
+
+    def imported(self, path: str, one: Import, language: str) -> list[Definition]:
+        """Return the definition that an import binds; none for a whole module or what is not in the workspace."""
+        if not one.name or one.name == "*":
+            return []
+        for file in self.module(path, one, language):
+            if (found := self.definition(file, one.name)) is not None:
+                return [found]
+        return []
+
+    def submodule(self, path: str, one: Import, language: str) -> File | None:
+        """Return the module that ``from package import module`` names."""
+        if not one.name or one.name == "*":
+            return None
+        module = f"{one.module}.{one.name}" if one.module else one.name
+        inner = Import(module, "", one.bound, one.line, one.level)
+        return next(iter(self.module(path, inner, language)), None)
+
+    def definition(self, file: File, name: str, depth: int = _FOLLOWED) -> Definition | None:
+        """Return where ``name`` of a module is defined, through the imports that pass it on."""
+        at = file.find(name)
+        if at >= 0:
+            return file, at
+        if depth <= 0:
+            return None
+        for one in file.imports:
+            if one.bound != name and one.name != "*":
+                continue
+            wanted = name if one.name == "*" else one.name
+            if not wanted:
+                continue
+            for module in self.module(file.path, one, file.language):
+                if (found := self.definition(module, wanted, depth - 1)) is not None:
+                    return found
+        return None
+
+    def lookup(self, file: File, name: str) -> Definition | None:
+        """Return the definition of a name as ``file`` sees it: its own, an imported one, or the only one that there is."""
+        simple = name.rpartition(".")[2]
+        at = file.find(simple)
+        if at >= 0:
+            return file, at
+        for one in file.imports:
+            if one.bound == simple or (one.name == "*" and simple == name):
+                wanted = simple if one.name == "*" else one.name
+                for module in self.module(file.path, one, file.language) if wanted else ():
+                    if (found := self.definition(module, wanted)) is not None:
+                        return found
+            elif "." in name and one.bound == name.partition(".")[0]:
+                modules = self.module(file.path, one, file.language)
+                inner = self.submodule(file.path, one, file.language)
+                for module in [*modules, *([inner] if inner else [])]:
+                    if (found := self.definition(module, simple)) is not None:
+                        return found
+        return self.only(simple, file.language)
+
+    def only(self, name: str, language: str) -> Definition | None:
+        """Return the definition of a name that is defined once at the top of a file of this language, None else."""
+        found: Definition | None = None
+        for number, symbol in self._files.store.symbols_named(name, 6):
+            if symbol.parent >= 0 or symbol.kind in {"attribute", "variable", "module"}:
+                continue
+            file = self._files.numbered(number)
+            if file is None or _LIKE.get(file.language, file.language) != _LIKE.get(language, language):
+                continue
+            at = file.find(name)
+            if at < 0:
+                continue
+            if found is not None:
+                return None
+            found = file, at
+        return found
+
+    def members(self, definition: Definition, depth: int = 2) -> Iterator[tuple[File, Symbol, int]]:
+        """Yield what a class has, its own members first, then those of its bases: (file, symbol, distance)."""
+        seen: set[tuple[str, int]] = set()
+        queue = [(definition, 0)]
+        while queue:
+            (file, at), distance = queue.pop(0)
+            if (file.path, at) in seen:
+                continue
+            seen.add((file.path, at))
+            for member in file.members(at):
+                yield file, member, distance
+            if distance < depth:
+                for base in file.symbols[at].bases:
+                    if (found := self.lookup(file, base)) is not None:
+                        queue.append((found, distance + 1))
+
+
+def _candidates(path: str, one: Import, language: str) -> Iterator[str]:
+    """Yield the paths where a module may lie, the likeliest first."""
+    endings = _ENDINGS.get(language)
+    if endings is None:
+        return
+    folder = posixpath.dirname(path)
+    if language == "python":
+        inner = one.module.replace(".", "/")
+        if one.level:
+            base = folder
+            for _ in range(one.level - 1):
+                base = posixpath.dirname(base)
+            roots = [base]
+        else:
+            roots = list(_upward(folder))
+        yield from (_join(root, inner, ending) for root in roots for ending in endings)
+    elif language in {"rust"}:
+        inner = one.module.replace("::", "/").removeprefix("crate/").removeprefix("self/").removeprefix("super/")
+        yield from (_join(root, inner, ending) for root in _upward(folder) for ending in endings)
+        upper = posixpath.dirname(inner)
+        if upper:
+            yield from (_join(root, upper, ending) for root in _upward(folder) for ending in endings)
+    elif language in {"javascript", "typescript"} and not one.level and not one.module.startswith("."):
+        # A path from a configured root, such as ``src/…`` or ``@/…``.
+        inner = one.module.removeprefix("@/").removeprefix("~/")
+        yield from (_join(root, inner, ending) for root in _upward(folder) if inner for ending in endings)
+    else:
+        inner = one.module.replace(".", "/") if language == "lua" else one.module
+        if language in {"javascript", "typescript"} and inner.endswith(".js"):
+            yield _join(folder, inner.removesuffix(".js"), ".ts")
+        roots = [folder] if one.level or inner.startswith(".") else list(_upward(folder))
+        yield from (_join(root, inner, ending) for root in roots for ending in endings)
+
+
+def _upward(folder: str) -> Iterator[str]:
+    """Yield a folder, those above it, and the usual roots of source trees."""
+    while folder:
+        yield folder
+        folder = posixpath.dirname(folder)
+    yield ""
+    yield from ("src", "lib", "include", "app")
+
+
+def _join(root: str, inner: str, ending: str) -> str:
+    return posixpath.normpath(posixpath.join(root, inner + ending if inner else ending.lstrip("/")))

@@ -1,0 +1,56 @@
+"""Answers what a model should read at a cursor: asks every source, weighs what they found, and fills the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dragoman.context.retrieval.candidates import Pool, Question, Source
+from dragoman.context.retrieval.files import Files, Overlays
+from dragoman.context.retrieval.fusion import choose
+from dragoman.context.retrieval.place import Place, Snippet
+from dragoman.context.retrieval.rendering import render
+from dragoman.context.retrieval.resolution import Resolver
+from dragoman.context.retrieval.scope import read_scope
+from dragoman.context.retrieval.scoring import chances
+from dragoman.context.retrieval.sources.imports import Imports
+from dragoman.context.retrieval.sources.neighbours import Neighbours, Opened
+from dragoman.context.retrieval.sources.receiver import Receiver
+from dragoman.context.retrieval.sources.similar import SimilarCode
+from dragoman.context.workspace.store import IndexStore
+
+SOURCES: tuple[Source, ...] = (Receiver(), Imports(), SimilarCode(), Opened(), Neighbours())
+"""In the order in which they are asked: a line that two find belongs to the first."""
+
+
+class Retriever:
+    """Reads one workspace's index; not thread-safe, one question at a time."""
+
+    def __init__(self, store: IndexStore, root: Path, overlays: Overlays, sources: Sequence[Source] = SOURCES) -> None:
+        self.files = Files(store, root, overlays)
+        self._resolver = Resolver(self.files)
+        self._sources = tuple(sources)
+
+    def call(self, method: str, params: Mapping[str, Any]) -> Any:
+        """Answer a request of another process; raises KeyError for an unknown method."""
+        return {"gather": self._gather}[method](params)
+
+    def _gather(self, params: Mapping[str, Any]) -> Any:
+        return {"snippets": [one.to_wire() for one in self.gather(Place.from_wire(params))]}
+
+    def gather(self, place: Place) -> list[Snippet]:
+        """Return what a model should read besides the text around the cursor, the most valuable last."""
+        question, pool = self.collect(place)
+        return render(choose(pool.items.values(), chances(question, pool), place.budget))
+
+    def collect(self, place: Place) -> tuple[Question, Pool]:
+        """Ask the sources and return all that they found."""
+        self.files.begin()
+        own = self.files.get(place.path)
+        question = Question(place, read_scope(place, own), own, self.files, self._resolver)
+        pool = Pool()
+        for source in self._sources:
+            if not place.sources or source.name in place.sources:
+                source.collect(question, pool)
+        return question, pool

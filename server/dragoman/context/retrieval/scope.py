@@ -1,0 +1,141 @@
+"""What is in scope at a cursor: the class and function around it, names with their types, the words near by.
+
+Read from the text with indentation and a few patterns that most languages share: the text at a cursor is broken more
+often than not, and this must take less than a millisecond.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from dragoman.context.retrieval.files import File
+from dragoman.context.retrieval.place import Place
+from dragoman.context.workspace.outline import Symbol, identifiers
+from dragoman.limits import RETRIEVAL_AROUND_LINES, RETRIEVAL_TYPED_LINES
+
+_ANNOTATED = re.compile(r"\b(\w+)\s*:\s*[&*]*(?:mut\s+)?[\"']?((?:[\w.]+\[)?[A-Za-z_][\w.]*)")
+_MADE = re.compile(r"\b(\w+)\s*(?:: \w+ )?(?::=|=)\s*(?:await\s+|new\s+|&)*([A-Za-z_][\w.]*)\s*[({]")
+_WITH = re.compile(r"\bwith\s+(?:await\s+)?([A-Za-z_][\w.]*)\(.*?\)\s+as\s+(\w+)")
+_TYPED_FIRST = re.compile(r"\b([A-Z]\w*)(?:<[^<>]*>)?[&*\s]+(\w+)\s*[=;,)]")
+_RECEIVER = re.compile(r"([A-Za-z_]\w*(?:(?:\.|->|::)[A-Za-z_]\w*)*)(?:\.|->|::)(\w*)\Z")
+_AROUND = 0.6
+"""What the name of the function or class around the cursor counts, however far up it stands."""
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_KEYWORDS = frozenset(
+    "and assert async await break case class const continue def default del elif else except export extends false final "
+    "finally for from func function global goto if implements import in interface instanceof is lambda let new None not "
+    "null or package pass private protected public raise return self static struct super switch this throw throws true "
+    "True False try type typeof undefined use using var void while with yield int str bool float list dict set tuple "
+    "bytes object string number any print len isinstance".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What the text says about the cursor's place.
+
+    ``around`` are the symbols that the cursor stands in, the outermost first, as the outline knows them.
+    ``types`` maps names in scope to the type that the text gives them.
+    ``receiver`` is the expression before the dot that is being completed, "" where there is none.
+    ``near`` weighs the names close to the cursor; ``words`` holds their parts, lower case.
+    ``seen`` holds every name that the model reads anyway.
+    """
+
+    around: tuple[Symbol, ...]
+    types: dict[str, str]
+    receiver: str
+    near: Counter[str]
+    words: frozenset[str]
+    seen: frozenset[str]
+
+    @property
+    def enclosing_class(self) -> Symbol | None:
+        """The innermost class around the cursor."""
+        return next((one for one in reversed(self.around) if one.kind == "class"), None)
+
+
+def read_scope(place: Place, file: File | None) -> Scope:
+    """Read the scope of a place; ``file`` is what the index or the open document says of its file, if anything."""
+    before, after = place.before, place.after
+    lines = before.split("\n")
+    seen = frozenset(identifiers(before[-place.seen_before :])) | frozenset(identifiers(after[: place.seen_after]))
+    near = _near(lines, after.split("\n"))
+    receiver = _RECEIVER.search(lines[-1])
+    head = lines[-RETRIEVAL_TYPED_LINES:]
+    around = _around(lines, file)
+    for symbol in around:
+        for name in (symbol.name, *identifiers(" ".join(symbol.bases))):
+            near[name] = max(near[name], _AROUND)  # type: ignore[assignment]
+    words = {word for name in near for word in split_words(name)}
+    for symbol in around:
+        words |= set(split_words(symbol.name))
+    return Scope(around, _types(head), receiver[1] if receiver else "", near, frozenset(words), seen)
+
+
+def split_words(name: str) -> list[str]:
+    """Return the words of a name in lower case: ``readFile_v2`` has read, file and v2."""
+    return [word.lower() for word in _WORDS.findall(name) if len(word) > 2]
+
+
+def _near(before: list[str], after: list[str]) -> Counter[str]:
+    """Weigh the names around the cursor: one on its own line counts 1, ten lines off a third."""
+    near: Counter[str] = Counter()
+    for distance, line in enumerate(reversed(before[-RETRIEVAL_AROUND_LINES:])):
+        weight = 1 / (1 + distance / 5)
+        for name in identifiers(line):
+            if name not in _KEYWORDS:
+                near[name] = max(near[name], weight)  # type: ignore[assignment]
+    for distance, line in enumerate(after[: RETRIEVAL_AROUND_LINES // 2]):
+        weight = 0.8 / (1 + distance / 5)
+        for name in identifiers(line):
+            if name not in _KEYWORDS:
+                near[name] = max(near[name], weight)  # type: ignore[assignment]
+    return near
+
+
+def _around(lines: list[str], file: File | None) -> tuple[Symbol, ...]:
+    """Find what the cursor stands in: going up, each line that is indented less and names a symbol of this file."""
+    if file is None:
+        return ()
+    named: dict[str, Symbol] = {}
+    for symbol in file.symbols:
+        if symbol.kind in {"class", "function", "method", "type"}:
+            named.setdefault(symbol.name, symbol)
+    current = lines[-1]
+    indent = len(current) - len(current.lstrip()) if current.strip() else len(current)
+    found: list[Symbol] = []
+    for line in reversed(lines[:-1]):
+        text = line.lstrip()
+        if not text or text[0] in ")]}#":
+            continue
+        own = len(line) - len(text)
+        if own >= indent and not (own == 0 and indent == 0 and not found):
+            continue
+        for name in identifiers(text[:200]):
+            if name in named:
+                found.append(named[name])
+                break
+        indent = own
+        if indent == 0:
+            break
+    return tuple(reversed(found))
+
+
+def _types(lines: list[str]) -> dict[str, str]:
+    types: dict[str, str] = {}
+    for line in lines:
+        if "=" in line:
+            for name, made in _MADE.findall(line):
+                types[name] = made
+        if ":" in line:
+            for name, annotation in _ANNOTATED.findall(line):
+                if annotation not in _KEYWORDS:
+                    types[name] = annotation.partition("[")[2] or annotation
+        if " as " in line:
+            for made, name in _WITH.findall(line):
+                types[name] = made
+        for kind, name in _TYPED_FIRST.findall(line):
+            types.setdefault(name, kind)
+    return types
