@@ -89,14 +89,14 @@ class Grammar:
 
         return tree_sitter.QueryCursor(self._compiled(query)).captures(tree.root_node)
 
-    def matches(self, query: str, tree: Tree) -> list[dict[str, list[Node]]]:
-        """Return what each match of ``query`` in ``tree`` names; a query is compiled once.
+    def matches(self, query: str, tree: Tree) -> list[tuple[int, dict[str, list[Node]]]]:
+        """Return each match of ``query`` in ``tree``: the number of its pattern, and what it names.
 
-        Any thread may call it.
+        A query is compiled once; any thread may call it.
         """
         import tree_sitter
 
-        return [found for _, found in tree_sitter.QueryCursor(self._compiled(query)).matches(tree.root_node)]
+        return tree_sitter.QueryCursor(self._compiled(query)).matches(tree.root_node)
 
     def _compiled(self, source: str) -> Query:
         import tree_sitter

@@ -85,6 +85,14 @@ class Draft:
         """Let what stands before the offset ``end`` be inside of ``symbol``; -1 hides what is there from the rest."""
         self._open.append((end, symbol))
 
+    def close(self) -> None:
+        """Close all open symbols: what follows is entered from the top of the text again."""
+        self._open.clear()
+
+    def mark(self, place: Place) -> None:
+        """Let chunks begin and end around something that is no symbol of its own."""
+        self.borders += [(min(place.lead, place.line), 0), (place.end_line + 1, 0)]
+
     def add(
         self,
         name: str,
@@ -118,3 +126,9 @@ class Draft:
     def amend(self, symbol: int, **changes: str) -> None:
         """Change fields of a symbol that was added already."""
         self.symbols[symbol] = replace(self.symbols[symbol], **changes)  # type: ignore[arg-type]
+
+    def extend(self, symbol: int, base: str) -> None:
+        """Add a base to a class that was added already."""
+        known = self.symbols[symbol]
+        if base not in known.bases:
+            self.symbols[symbol] = replace(known, bases=(*known.bases, base))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dragoman.context.workspace.chunking import chunks_of
 from dragoman.context.workspace.draft import Draft, Source
+from dragoman.context.workspace.languages.definitions import read_definitions
+from dragoman.context.workspace.languages.known import RULES
 from dragoman.context.workspace.languages.python import QUERY, read_python
 from dragoman.context.workspace.outline import Outline
 from dragoman.limits import MINIFIED_LINE_CHARS, MINIFIED_MEAN_CHARS
@@ -28,13 +30,19 @@ def read_outline(language: str, text: str) -> Outline:
 
 
 def _read_symbols(draft: Draft, language: str) -> None:
-    if language != "python":
-        return
     grammar = load(language)
-    tree = None if grammar is None else grammar.parse_whole(draft.source.data)
-    if grammar is None or tree is None:
+    if grammar is None:
         return
-    read_python(draft, grammar.captures(QUERY, tree))
+    rules = RULES.get(grammar.name)
+    if rules is None and grammar.name != "python":
+        return
+    tree = grammar.parse_whole(draft.source.data)
+    if tree is None:
+        return
+    if rules is None:
+        read_python(draft, grammar.captures(QUERY, tree))
+    else:
+        read_definitions(draft, rules, grammar.matches(rules.query, tree))
 
 
 def _is_minified(source: Source) -> bool:

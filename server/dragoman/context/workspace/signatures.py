@@ -30,7 +30,7 @@ def one_line(text: str) -> str:
 
 
 def value_line(target: str, value: str) -> str:
-    """Return ``target = value`` on one line, with a long value cut to its beginning."""
+    """Return ``target``, which ends with what assigns (``total =``), and a value on one line, cut to its beginning."""
     value = one_line(value)
     if len(value) > 2 * OUTLINE_DEFAULT_CHARS:
         closer = {"(": ")", "[": "]", "{": "}"}.get(value[-1:], "")
@@ -41,7 +41,7 @@ def value_line(target: str, value: str) -> str:
             if opener and len(head) <= OUTLINE_DEFAULT_CHARS
             else (value[:OUTLINE_DEFAULT_CHARS] + "…" + closer)
         )
-    return one_line(f"{target} = {value}")
+    return one_line(f"{target.rstrip()} {value}")
 
 
 def first_line(text: str) -> str:

@@ -147,6 +147,8 @@ class _Reader:
         end = (returns or parameters or name_node).end_byte
         signature = _decorated(decorators, self._head(node.start_byte, end, parameters))
         type_name = "" if returns is None else annotated_type(self.source.of(returns))
+        if in_class and type_name in ("Self", "typing.Self", "typing_extensions.Self"):
+            type_name = draft.symbols[parent].name
         place, doc = place_of(node, lead), self._doc(node)
         key = (parent, name)
         if (first := self._overloads.get(key)) is not None:
@@ -321,7 +323,7 @@ class _Reader:
         return one_line(text)
 
     def _assignment(self, node: Node, value: Node) -> str:
-        left = self.source.text(node.start_byte, value.start_byte).rstrip().removesuffix("=")
+        left = self.source.text(node.start_byte, value.start_byte)
         return value_line(
             one_line(left), self.source.text(value.start_byte, min(value.end_byte, value.start_byte + 4_000))
         )
