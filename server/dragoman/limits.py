@@ -393,6 +393,9 @@ texts of 20 characters, 99 % of 32, and 26 names in 1.1 million lines of Python.
 BARE_RUN_CHARS: Final = 20
 """The shortest run of letters and digits that is judged by its randomness alone, whatever stands around it."""
 
+SOLID_RUN_CHARS: Final = 12
+"""Such a run has a part of this length without `_`, `-`, `+` or `/`: names have joints (X509_STORE_get1_crls), keys seldom two."""
+
 PEM_LINE_CHARS: Final = 40
 """A line of a key file is 64 characters or more; a shorter one counts where it stands at the block's end."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 import time
@@ -219,7 +220,7 @@ def _read(file: Path, folder: str = "", *, prefix: str = "") -> _IgnoreFile:
     if stamp is not None:
         try:
             with file.open("rb") as opened:
-                text = opened.read(IGNORE_FILE_BYTES).decode("utf-8-sig", "replace")
+                text = opened.read(IGNORE_FILE_BYTES).removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
             lines = text.split("\n")
         except OSError:
             pass  # As git does: what cannot be read ignores nothing.

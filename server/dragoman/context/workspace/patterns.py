@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+_SPECIAL = frozenset("*?[\\")
+
 _CLASSES = {
     "alnum": "a-zA-Z0-9",
     "alpha": "a-zA-Z",
@@ -56,6 +58,8 @@ class PatternList:
 
         ``name`` is the path's last part.
         """
+        if not path.isascii():
+            path, name = _as_bytes(path), _as_bytes(name)
         if not (
             (self._any_name is not None and self._any_name.fullmatch(name))
             or (self._any_path is not None and self._any_path.fullmatch(path))
@@ -71,7 +75,7 @@ class PatternList:
 
 def read_pattern(line: str) -> Pattern | None:
     """Read one line of an ignore file; None for one that says nothing: blank, a comment, or malformed."""
-    line = _strip(line.rstrip("\r\n"))
+    line = _strip(_as_bytes(line.rstrip("\r\n")))
     if not line or line.startswith("#"):
         return None
     negated = line.startswith("!")
@@ -101,6 +105,11 @@ def _alternatives(patterns: Iterable[Pattern]) -> re.Pattern[str] | None:
     return re.compile(expressions, re.DOTALL) if expressions else None
 
 
+def _as_bytes(text: str) -> str:
+    """Return the text with a character for each of its bytes: to git, ``?`` is one byte, whatever the name's alphabet."""
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
 def _strip(line: str) -> str:
     """Remove trailing spaces but for one behind a backslash."""
     stripped = line.rstrip(" ")
@@ -113,16 +122,20 @@ def _translate(pattern: str) -> str:
     out = []
     at = 0
     while at < len(pattern):
-        if pattern.startswith("**/", at) and (at == 0 or pattern[at - 1] == "/"):
-            out.append("(?:.*/)?")
-            at += 3
-        elif pattern[at:] == "**" and (at == 0 or pattern[at - 1] == "/"):
-            out.append(".+")
-            at += 2
-        elif pattern[at] == "*":
-            while at < len(pattern) and pattern[at] == "*":
-                at += 1
-            out.append("[^/]*")
+        if pattern[at] == "*":
+            end = at
+            while pattern.startswith("*", end):
+                end += 1
+            # Two stars and more cross folders where they stand alone between slashes; git cuts plain text off the beginning
+            # first, so that they also do behind that.
+            begins = not _SPECIAL.intersection(pattern[:at]) or pattern[at - 1] == "/"
+            alone = end - at > 1 and begins and pattern[end : end + 1] in {"", "/"}
+            if alone and end < len(pattern):
+                out.append("(?:.*/)?")
+                end += 1
+            else:
+                out.append(".*" if alone else "[^/]*")
+            at = end
         elif pattern[at] == "?":
             out.append("[^/]")
             at += 1
