@@ -407,3 +407,30 @@ REDACTED_LINE_CHARS: Final = 2_000
 
 PLACEHOLDERS: Final = 10_000
 """Secrets that can be put back; beyond that the one used longest ago is forgotten and stays a placeholder."""
+
+# -- security: redaction -----------------------------------------------------------------------------------------------
+
+RANDOM_CHANGES: Final = 0.30
+RANDOM_WORDS: Final = 0.45
+RANDOM_ENTROPY: Final = 0.70
+"""How a rolled text differs from a name: share of places where capitals, small letters and digits change (chance: 0.62), share
+that words of four letters and more may take, bits a character against the most there can be. Together they find 94 % of rolled
+texts of 20 characters, 99 % of 32, and 26 names in 1.1 million lines of Python."""
+
+BARE_RUN_CHARS: Final = 20
+"""The shortest run of letters and digits that is judged by its randomness alone, whatever stands around it."""
+
+SOLID_RUN_CHARS: Final = 12
+"""Such a run has a part of this length without `_`, `-`, `+` or `/`: names have joints (X509_STORE_get1_crls), keys seldom two."""
+
+PEM_LINE_CHARS: Final = 40
+"""A line of a key file is 64 characters or more; a shorter one counts where it stands at the block's end."""
+
+REDACTED_LINES: Final = 8_192
+"""Lines whose judgement is remembered: several prompts' worth, some 2 MB, so that a key judges one new line."""
+
+REDACTED_LINE_CHARS: Final = 2_000
+"""Longer lines are judged anew each time: remembering minified files would hold megabytes."""
+
+PLACEHOLDERS: Final = 10_000
+"""Secrets that can be put back; beyond that the one used longest ago is forgotten and stays a placeholder."""
