@@ -30,7 +30,12 @@ class App:
     def __init__(self, loaded: LoadedSettings, acceptance: AcceptanceTracker | None = None) -> None:
         settings = loaded.settings
         self.loaded = loaded
-        self.models = ModelManager(find_sources(settings), read_wishes(settings))
+        self.models = ModelManager(
+            find_sources(settings),
+            read_wishes(settings),
+            redact=settings.security.redact,
+            redact_extra=settings.security.redact_extra,
+        )
         self.completion = CompletionEngine(
             ModelTargets(self.models), completion_policy(settings), acceptance=acceptance
         )

@@ -408,29 +408,41 @@ REDACTED_LINE_CHARS: Final = 2_000
 PLACEHOLDERS: Final = 10_000
 """Secrets that can be put back; beyond that the one used longest ago is forgotten and stays a placeholder."""
 
-# -- security: redaction -----------------------------------------------------------------------------------------------
+# -- context: the assembler --------------------------------------------------------------------------------------------
 
-RANDOM_CHANGES: Final = 0.30
-RANDOM_WORDS: Final = 0.45
-RANDOM_ENTROPY: Final = 0.70
-"""How a rolled text differs from a name: share of places where capitals, small letters and digits change (chance: 0.62), share
-that words of four letters and more may take, bits a character against the most there can be. Together they find 94 % of rolled
-texts of 20 characters, 99 % of 32, and 26 names in 1.1 million lines of Python."""
+CONTEXT_WAIT_S: Final = 0.006
+"""How long a key waits for the index: what it does not say by then is left to the next key."""
 
-BARE_RUN_CHARS: Final = 20
-"""The shortest run of letters and digits that is judged by its randomness alone, whatever stands around it."""
+CONTEXT_WAIT_INVOKED_S: Final = 0.25
+"""The same where the user asked by key and looks at the screen anyway."""
 
-SOLID_RUN_CHARS: Final = 12
-"""Such a run has a part of this length without `_`, `-`, `+` or `/`: names have joints (X509_STORE_get1_crls), keys seldom two."""
+CONTEXT_ASK_S: Final = 5.0
+"""After this long an answer of the index is for a place that the user has left."""
 
-PEM_LINE_CHARS: Final = 40
-"""A line of a key file is 64 characters or more; a shorter one counts where it stands at the block's end."""
+CONTEXT_PLACES: Final = 50
+"""Documents whose context is kept."""
 
-REDACTED_LINES: Final = 8_192
-"""Lines whose judgement is remembered: several prompts' worth, some 2 MB, so that a key judges one new line."""
+CONTEXT_FOCUS: Final = 6
+"""Files looked at lately that a question names."""
 
-REDACTED_LINE_CHARS: Final = 2_000
-"""Longer lines are judged anew each time: remembering minified files would hold megabytes."""
+CONTEXT_CHARS_BEFORE: Final = 12_000
+CONTEXT_CHARS_AFTER: Final = 3_000
+"""Text around the cursor that retrieval reads; twice what a model reads, for what is defined a little further off."""
 
-PLACEHOLDERS: Final = 10_000
-"""Secrets that can be put back; beyond that the one used longest ago is forgotten and stays a placeholder."""
+CONTEXT_OVERLAY_S: Final = 1.0
+"""An unsaved document goes to its index this long after its first change: reading it takes some milliseconds there."""
+
+CONTEXT_OVERLAY_CHARS: Final = 1_000_000
+"""So much of a document; larger files are not in the index either."""
+
+CONTEXT_EDITS: Final = 8
+"""Edits remembered over all documents."""
+
+CONTEXT_EDIT_LINES: Final = 12
+"""Lines of one edit: a larger one is cut to its end."""
+
+CONTEXT_EDIT_PAUSE_S: Final = 20.0
+"""Keys at one place within this time are one edit."""
+
+CONTEXT_TOKENS_SMALL: Final = 128
+"""Context for a model on this machine's processor, where 100 tokens take up to a second: a dozen signatures."""

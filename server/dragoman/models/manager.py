@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import difflib
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from dragoman.cancellation import TaskSet
 from dragoman.clock import Clock, monotonic
@@ -13,6 +15,9 @@ from dragoman.errors import ModelError, ModelNotFoundError, NoModelError, Provid
 from dragoman.limits import CATALOGUE_RETRY_SECONDS, CATALOGUE_SECONDS
 from dragoman.models.base import Model, ModelInfo, Provider, Role
 from dragoman.models.selection import Candidate, Choice, Offer, Source, Wishes, choose
+
+if TYPE_CHECKING:
+    from dragoman.security.redaction import Redactor
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +29,15 @@ class ModelManager:
     the very first caller ever waits for it.
     """
 
-    def __init__(self, sources: Sequence[Source], wishes: Mapping[Role, Wishes], clock: Clock = monotonic) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        wishes: Mapping[Role, Wishes],
+        clock: Clock = monotonic,
+        *,
+        redact: bool = True,
+        redact_extra: Sequence[str] = (),
+    ) -> None:
         self._sources = tuple(sources)
         self._wishes = dict(wishes)
         self._clock = clock
@@ -33,6 +46,9 @@ class ModelManager:
         self._reading: asyncio.Task[None] | None = None
         self._tasks = TaskSet()
         self._models: dict[tuple[str, ModelInfo], Model] = {}
+        self._redact = redact
+        self._redact_extra = tuple(redact_extra)
+        self._redactor: Redactor | None = None
         self.on_change: Callable[[], None] = lambda: None
         """Called after each reading of the catalogue."""
 
@@ -99,11 +115,24 @@ class ModelManager:
         return self.model(source, info)
 
     def model(self, source: Source, info: ModelInfo) -> Model:
-        """Return the model to call; the same object for as long as the model is the same, for it learns its server's quirks."""
+        """Return the model to call; the same object for as long as the model is the same, for it learns its server's quirks.
+
+        A model that is not on this machine comes in a wrapper that lets no secret through: nobody else may ask its provider.
+        """
         key = (source.provider.name, info)
         if key not in self._models:
-            self._models[key] = source.provider.model(info)
+            model = source.provider.model(info)
+            self._models[key] = model if source.provider.is_local or not self._redact else self._protect(model)
         return self._models[key]
+
+    def _protect(self, model: Model) -> Model:
+        # Here and not above: its tables take time and memory, and most have their model on this machine.
+        from dragoman.models.redacted import RedactedModel
+        from dragoman.security.redaction import Redactor
+
+        if self._redactor is None:
+            self._redactor = Redactor([re.compile(pattern) for pattern in self._redact_extra])
+        return RedactedModel(model, self._redactor)
 
     async def source_for(self, role: Role) -> tuple[Source, ModelInfo]:
         """Return where the model for ``role`` is and what it is; raises as `for_role`."""

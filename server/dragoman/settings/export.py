@@ -8,7 +8,7 @@ from typing import Any
 
 from dragoman.settings import known
 from dragoman.settings.schema import Settings
-from dragoman.settings.untrusted import HARMLESS
+from dragoman.settings.untrusted import HARMLESS, IN_OWN_FILE_ONLY
 
 
 def json_schema() -> dict[str, Any]:
@@ -24,11 +24,13 @@ def json_schema() -> dict[str, Any]:
 def vscode_configuration() -> dict[str, Any]:
     """Return VS Code's ``contributes.configuration.properties``: ``dragoman.*`` keys with type, default, scope and order.
 
+    What only the user's own file may set is left out.
     What runs something, sends text somewhere or holds a key has the scope ``machine``: a workspace cannot set it.
     """
     defaults = Settings().model_dump(mode="json")
     properties: dict[str, Any] = {}
-    for order, path in enumerate(known.leaves()):
+    offered = (path for path in known.leaves() if path not in IN_OWN_FILE_ONLY)
+    for order, path in enumerate(offered):
         node = known.schema()
         default: Any = defaults
         for part in path:

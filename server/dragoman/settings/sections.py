@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Strategy = Literal["adaptive", "least_busy", "round_robin", "weighted", "priority"]
 ContextSource = Literal["open_files", "recent_edits", "imports", "symbols", "similar", "diagnostics", "git_diff"]
@@ -173,6 +174,29 @@ class GatewaySettings(Section):
 
 class SecuritySettings(Section):
     """Protection of keys and files."""
+
+    redact: bool = Field(
+        default=True,
+        description="Replace keys, tokens and passwords before anything is sent to a provider that is not on this machine; "
+        "only your own settings file can switch it off.",
+    )
+    redact_extra: tuple[str, ...] = Field(
+        default=(),
+        description="Regular expressions of what else is secret, each looked for line by line; "
+        "what its first group matches is replaced, where it has one.",
+    )
+
+    @field_validator("redact_extra")
+    @classmethod
+    def _check_patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            try:
+                matches_nothing = re.compile(pattern).match("") is not None
+            except re.error as error:
+                raise ValueError(f"must be regular expressions, but {pattern!r} is none: {error}") from None
+            if matches_nothing:
+                raise ValueError(f"must not match an empty text, as {pattern!r} does")
+        return patterns
 
 
 class MonitoringSettings(Section):

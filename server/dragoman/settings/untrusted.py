@@ -13,6 +13,9 @@ from dragoman.settings.toml_lines import find_line
 HARMLESS = frozenset({"models", "completion", "context", "review"})
 """Tables that change how Dragoman works, but not what it runs, where it sends text, or what it opens to others."""
 
+IN_OWN_FILE_ONLY = frozenset({("security", "redact")})
+"""Keys that no editor is offered: whatever it sends may have come from a workspace."""
+
 TRUST_HINT = "Run `dragoman trust` in the project's folder if you know who wrote it."
 
 
@@ -51,6 +54,23 @@ def narrow(layer: Layer, data: dict[str, Any], below: Mapping[str, Any]) -> None
     added = theirs.get("languages", {}).get("exclude")
     if excluded and added is not None:
         theirs["languages"]["exclude"] = [*excluded, *(language for language in added if language not in excluded)]
+
+
+def refuse_exposure(layer: Layer) -> None:
+    """Keep every layer but the user's own file from switching redaction off: an editor reads a workspace's settings too."""
+    security = layer.data.get("security")
+    if not isinstance(security, dict) or security.get("redact", True) is True:
+        return
+    del security["redact"]
+    layer.problems.append(
+        Problem(
+            layer.label_of(("security", "redact")),
+            "security.redact",
+            "'security.redact' can be switched off only in the user's own settings file.",
+            "`dragoman config path` shows where that is.",
+            find_line(layer.text, ("security", "redact")),
+        )
+    )
 
 
 def refuse_literal_keys(layer: Layer) -> None:

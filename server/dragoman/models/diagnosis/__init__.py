@@ -69,7 +69,7 @@ async def diagnose(
     for finding in check_completion_settings(loaded):
         yield finding
     if generate and choice.source is not None and choice.info is not None:
-        for finding in await check_fim(choice.source.provider.model(choice.info), limit=limit, on_wait=on_wait):
+        for finding in await check_fim(manager.model(choice.source, choice.info), limit=limit, on_wait=on_wait):
             yield finding
 
 
