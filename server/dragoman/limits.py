@@ -368,8 +368,14 @@ INDEXED_FILE_BYTES: Final = 1_000_000
 GENERATED_PROBE_CHARS: Final = 800
 """The head of a file, where generators leave their mark."""
 
-MINIFIED_MEAN_CHARS: Final = 1_000
+GENERATED_MEAN_CHARS: Final = 1_000
 """Lines that are longer than this on the average are minified or data."""
+
+INDEX_REBUILDS: Final = 3
+"""So often in one session a damaged index is made anew; a disk that damages it again is no place for it."""
+
+INDEX_COUNT_S: Final = 5.0
+"""Counting a large index takes a tenth of a second, so its numbers may be so old; a count below 5 ms is always made."""
 
 INDEX_RESCAN_S: Final = 300.0
 """How often a workspace is looked through whose files nobody watches; a look at 10,000 unchanged files takes a second."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from dragoman.limits import GENERATED_PROBE_CHARS, INDEXED_FILE_BYTES, MINIFIED_MEAN_CHARS
+from dragoman.limits import GENERATED_MEAN_CHARS, GENERATED_PROBE_CHARS, INDEXED_FILE_BYTES
 
 BINARY_PROBE_BYTES: Final = 8_192
 """As git looks for NUL bytes."""
@@ -140,4 +140,4 @@ def is_generated(text: str) -> bool:
     head = text[:GENERATED_PROBE_CHARS]
     if _MARK.search(head):
         return True
-    return len(text) > MINIFIED_MEAN_CHARS and len(text) / (text.count("\n") + 1) > MINIFIED_MEAN_CHARS
+    return len(text) > GENERATED_MEAN_CHARS and len(text) / (text.count("\n") + 1) > GENERATED_MEAN_CHARS

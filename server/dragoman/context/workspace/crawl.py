@@ -32,6 +32,8 @@ class Walk:
     rules: IgnoreRules
     near: Sequence[str] = ()
     """Folders that come first, with what is below them, such as those of open documents."""
+    only_near: bool = False
+    """Whether the rest of the workspace is left out."""
     limit: int = CRAWL_FILES
     unreadable: list[str] = field(default_factory=list)
     """Folders that could not be read: what is in them may well still be there."""
@@ -44,7 +46,7 @@ class Walk:
         Links are not followed: what they lead to is found where it is, or is not the workspace's.
         """
         os.scandir(self.root).close()
-        folders = deque(dict.fromkeys([*self._wanted_near(), ""]))
+        folders = deque(dict.fromkeys([*self._wanted_near(), *([] if self.only_near else [""])]))
         seen = set(folders)
         count = 0
         while folders:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dragoman.context.workspace.crawl import Walk
 from dragoman.context.workspace.ignore import IgnoreRules
+from dragoman.context.workspace.opening import is_damage
 from dragoman.context.workspace.process import die_with_parent, enter, step_back
 from dragoman.context.workspace.protocol import Channel, Message
 from dragoman.context.workspace.store import IndexStore
@@ -33,11 +34,11 @@ def main() -> int:
 
 
 def crawl(plan: Message, channel: Channel) -> Message:
-    """Carry the plan out; returns files, written, removed and the problem, "" for none."""
+    """Carry the plan out; returns files, written, removed, the problem ("" for none), and whether the index is damaged."""
     try:
         store = IndexStore.open(Path(plan["index"]), write=True)
     except (OSError, sqlite3.Error) as error:
-        return _outcome(Update(0, 0, 0), explain(error))
+        return _failure(error)
     root = Path(plan["root"])
     walk = Walk(root, IgnoreRules(root, plan["excludes"]), plan["near"])
 
@@ -52,7 +53,7 @@ def crawl(plan: Message, channel: Channel) -> Message:
         update = updater.run() if plan["paths"] is None else updater.run_on(plan["paths"])
         return _outcome(update, "The workspace is too large; a part of it is indexed." if update.cut_short else "")
     except (OSError, sqlite3.Error) as error:
-        return _outcome(Update(0, 0, 0), explain(error))
+        return _failure(error)
     finally:
         store.close()
 
@@ -64,11 +65,14 @@ def explain(error: Exception) -> str:
         return "The index is not complete: the disk with the cache folder is full."
     if isinstance(error, sqlite3.Error):
         return f"The index is not complete: it cannot be written ({reason})."
-    return (
-        f"The index is not complete: {error.filename!r} cannot be read or written ({reason})."
-        if isinstance(error, OSError) and error.filename
-        else f"The index is not complete: {reason}."
-    )
+    about = f"{error.filename!r} cannot be read or written ({reason})" if isinstance(error, OSError) else reason
+    return f"The index is not complete: {about}."
+
+
+def _failure(error: Exception) -> Message:
+    problem = explain(error)
+    logger.warning("%s", problem)
+    return {**_outcome(Update(0, 0, 0), problem), "damaged": is_damage(error)}
 
 
 def _outcome(update: Update, problem: str) -> Message:

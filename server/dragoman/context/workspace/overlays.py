@@ -72,6 +72,8 @@ class Overlays:
 
     def shade(self, path: str, text: str | None) -> None:
         """Keep a saved file's text, or forget it for None; the oldest goes when there are too many."""
+        if text is None and path not in self._shadows:
+            return
         self._version += 1
         self._shadows.pop(path, None)
         if text is not None:

@@ -28,9 +28,8 @@ class Scanning:
     ``post`` is called from another thread with each message of the crawler, and takes it to `take` in that one thread.
     """
 
-    def __init__(self, root: Path, index: Path, post: Callable[[Message], None]) -> None:
+    def __init__(self, root: Path, post: Callable[[Message], None]) -> None:
         self._root = root
-        self._index = index
         self._post = post
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None
@@ -41,6 +40,8 @@ class Scanning:
         self._suspect = ""
         self._skipped: list[str] = []
         self._running_all = False
+        self.index: Path | None = None
+        """The file to bring up to date; without one nothing is crawled."""
         self.excludes: Sequence[str] = ()
         self.near: Sequence[str] = ()
         self.files = 0
@@ -66,6 +67,8 @@ class Scanning:
 
     def request(self, paths: Iterable[str] | None = None) -> None:
         """Ask for a crawl of these files, or of the whole workspace for None."""
+        if self.index is None:
+            return
         if paths is None:
             self._wants_all = True
         else:
@@ -76,14 +79,14 @@ class Scanning:
 
     def tick(self) -> float | None:
         """Start what is due; returns in how many seconds to call this again, None for no need to."""
-        if self._process is not None or not (self._wants_all or self._wanted):
+        if self.index is None or self._process is not None or not (self._wants_all or self._wanted):
             return None
         if (wait := self._retry_at - time.monotonic()) > 0:
             return wait
-        if self._wants_all and not self._take_lock():
+        if self._wants_all and not self._take_lock(self.index):
             self._retry_at = time.monotonic() + INDEX_LOCK_POLL_S
             return INDEX_LOCK_POLL_S
-        self._begin()
+        self._begin(self.index)
         return None
 
     def take(self, message: Message) -> bool:
@@ -93,11 +96,10 @@ class Scanning:
             self.files, self.total = message["files"], message["total"]
         elif event == "reading":
             self._suspect = message["path"]
-        elif event == "problem":
-            self.problem = message["problem"]
         elif event == "finished":
             self._crashes = 0
-            self.problem = message["problem"]
+            if self._running_all or message["problem"]:
+                self.problem = message["problem"]
             if self._running_all:
                 self.files = self.total = message["files"]
         elif event == "ended":
@@ -113,11 +115,11 @@ class Scanning:
             process.wait()
         self._let_go()
 
-    def _begin(self) -> None:
+    def _begin(self, index: Path) -> None:
         self._running_all = self._wants_all
         plan: Message = {
             "root": str(self._root),
-            "index": str(self._index),
+            "index": str(index),
             "excludes": list(self.excludes),
             "near": list(self.near),
             "paths": None if self._wants_all else list(self._wanted),
@@ -180,12 +182,12 @@ class Scanning:
 
     # -- the lock ------------------------------------------------------------------------------------------------------
 
-    def _take_lock(self) -> bool:
+    def _take_lock(self, index: Path) -> bool:
         """Become the one who crawls for this index; ends with this process however it dies."""
         if self._lock is not None:
             return True
         try:
-            descriptor = os.open(lock_file(self._index), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(lock_file(index), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError:
             return True  # No lock can be had; crawling twice is slow, not wrong.
         if not try_lock(descriptor):

@@ -11,8 +11,6 @@ import logging
 import os
 import queue
 import sqlite3
-import stat
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -20,22 +18,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dragoman.context.workspace import place
-from dragoman.context.workspace.contents import read_contents
-from dragoman.context.workspace.crawler import explain
-from dragoman.context.workspace.ignore import IGNORE_FILES, IgnoreRules
+from dragoman.context.workspace.changes import Changes
+from dragoman.context.workspace.ignore import IgnoreRules
+from dragoman.context.workspace.opening import OpenIndex, is_damage
 from dragoman.context.workspace.overlays import Overlays
 from dragoman.context.workspace.protocol import Channel, Message
 from dragoman.context.workspace.scanning import Scanning
 from dragoman.context.workspace.store import IndexStore
-from dragoman.context.workspace.update import read_entry
 from dragoman.context.workspace.watching import Watcher
-from dragoman.limits import (
-    INDEX_CHANGES_INLINE,
-    INDEX_CHANGES_QUEUED,
-    INDEX_CLOSE_S,
-    INDEX_INLINE_BYTES,
-    INDEX_RESCAN_S,
-)
+from dragoman.limits import INDEX_CLOSE_S, INDEX_COUNT_S, INDEX_REBUILDS, INDEX_RESCAN_S
 
 logger = logging.getLogger(__name__)
 
@@ -59,17 +50,19 @@ class Worker:
         self._channel = channel
         self._make_answers = make_answers
         self._answers: Answers | None = None
+        self._answered_by: IndexStore | None = None
         self._inbox: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-        self._problem = ""
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
-        self._index, self._store = self._open(index)
-        self._rules = IgnoreRules(self._root)
-        self._scanning = Scanning(self._root, self._index, lambda message: self._inbox.put(("crawler", message)))
+        self._index = OpenIndex(index)
+        self._scanning = Scanning(self._root, lambda message: self._inbox.put(("crawler", message)))
+        self._scanning.index = None if self._index.in_memory else self._index.path
         self._overlays = Overlays()
-        self._changed: dict[str, None] = {}
-        self._changed_while_scanning: dict[str, None] = {}
+        self._changes = Changes(self._root, self._index, self._scanning, self._overlays)
         self._waiting: list[int] = []
         self._cancelled: set[int] = set()
+        self._cancels: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._rebuilt = 0
+        self._counts = Counts()
+        self._last_words: Message = {}
         self._watcher: Watcher | None = None
         self._rescan_at: float | None = None
 
@@ -83,9 +76,11 @@ class Worker:
                     self._handle(message)
                 elif source == "crawler":
                     self._follow(message)
+                elif source == "files":
+                    self._changes.take(message)
                 else:
-                    self._take_changes(message)
-                self._work()
+                    self._rescan_at = time.monotonic() + INDEX_RESCAN_S
+                self._changes.work()
         finally:
             self._close()
 
@@ -97,21 +92,12 @@ class Worker:
             with contextlib.suppress(queue.Empty):
                 source, message = self._inbox.get_nowait()
                 return None if source == "end" else (source, message)
-            if self._work() or self._overlays.settle_one():
+            if self._changes.work() or self._overlays.settle_one():
                 continue
             self._answer_waiting()
             with contextlib.suppress(queue.Empty):
                 source, message = self._inbox.get(timeout=self._tick())
                 return None if source == "end" else (source, message)
-
-    def _work(self) -> bool:
-        """Read one changed file; False when there is none."""
-        if not self._changed:
-            return False
-        path = next(iter(self._changed))
-        del self._changed[path]
-        self._refresh(path)
-        return True
 
     def _tick(self) -> float | None:
         """Start what is due; returns in how many seconds something else will be."""
@@ -132,7 +118,7 @@ class Worker:
             while (message := self._channel.receive()) is not None:
                 if message.get("method") == "cancel":
                     # Heard here, or it would come behind what it cancels.
-                    self._cancelled.add(message["params"]["id"])
+                    self._cancels.put(message["params"]["id"])
                 else:
                     self._inbox.put(("server", message))
         except ValueError as error:
@@ -147,8 +133,7 @@ class Worker:
 
     def _handle(self, message: Message) -> None:
         identity = message.get("id")
-        if identity is not None and identity in self._cancelled:
-            self._cancelled.discard(identity)
+        if identity is not None and self._is_cancelled(identity):
             return
         method, params = message["method"], message.get("params") or {}
         if method == "wait" and identity is not None:
@@ -166,22 +151,58 @@ class Worker:
             answer = {"result": result}
         if identity is not None:
             self._channel.send({"id": identity, **answer})
-            # Requests come in order: no cancel for an older one can be of use.
-            self._cancelled = {one for one in self._cancelled if one > identity}
+
+    def _is_cancelled(self, identity: int) -> bool:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._cancelled.add(self._cancels.get_nowait())
+        # Requests come in order: a cancel for an older one came too late.
+        self._cancelled = {one for one in self._cancelled if one >= identity}
+        return identity in self._cancelled
 
     def _ask(self, method: str, params: Message) -> Any:
+        self._look_at_file()
         if self._answers is None:
-            self._answers = self._make_answers(self._store, self._root, self._overlays)
-        return self._answers.call(method, params)
+            self._answers = self._make_answers(self._index.store, self._root, self._overlays)
+        try:
+            return self._answers.call(method, params)
+        except sqlite3.DatabaseError as error:
+            if is_damage(error):
+                self._begin_anew(damaged=True)
+            raise
+
+    def _look_at_file(self) -> None:
+        """Notice that another server has made the index anew, or that somebody has deleted it."""
+        if self._answered_by is not self._index.store:
+            self._answers, self._answered_by = None, self._index.store
+        if self._index.is_replaced:
+            self._begin_anew()
+
+    def _begin_anew(self, *, damaged: bool = False) -> None:
+        self._rebuilt += damaged
+        if self._rebuilt > INDEX_REBUILDS:
+            return  # The disk is at fault, and reading everything again would never end.
+        self._index.reopen(damaged=damaged)
+        self._scanning.index = None if self._index.in_memory else self._index.path
+        self._answers, self._answered_by = None, self._index.store
+        self._scanning.request()
 
     def _on_start(self, params: Message) -> None:
         self._scanning.near = params.get("near", ())
         self._set_excludes(params.get("excludes", ()))
         if params.get("watch"):
-            self._watcher = Watcher(self._root, lambda paths: self._inbox.put(("files", paths)))
-            if not self._watcher.start():
-                self._rescan_at = time.monotonic() + INDEX_RESCAN_S
+            self._watcher = Watcher(
+                self._root,
+                self._is_wanted,
+                changed=lambda paths: self._inbox.put(("files", paths)),
+                failed=lambda: self._inbox.put(("unwatched", None)),
+            )
+            self._watcher.start()
         self._scanning.request()
+
+    def _is_wanted(self, path: str) -> bool:
+        """Whether a change there matters; called in the watcher's thread."""
+        return not self._changes.rules.ignores(path)
 
     def _on_excludes(self, params: Message) -> None:
         self._set_excludes(params.get("patterns", ()))
@@ -189,29 +210,27 @@ class Worker:
 
     def _set_excludes(self, patterns: Iterable[str]) -> None:
         self._scanning.excludes = [*patterns]
-        self._rules = IgnoreRules(self._root, self._scanning.excludes)
+        self._changes.rules = IgnoreRules(self._root, self._scanning.excludes)
 
     def _on_changed(self, params: Message) -> None:
-        self._take_changes(params.get("paths", ()))
+        self._changes.take(params.get("paths", ()))
 
     def _on_overlay(self, params: Message) -> None:
         path, text = params["path"], params.get("text")
         if text is None:
             self._overlays.close(path)
-        elif not self._rules.ignores(path):
+        elif not self._changes.rules.ignores(path):
             self._overlays.open(path, text)
 
     def _on_near(self, params: Message) -> None:
         self._scanning.near = params.get("folders", ())
 
     def _on_rescan(self, _params: Message) -> None:
-        self._rules.forget()
+        self._changes.rules.forget()
         self._scanning.request()
 
     def _on_status(self, _params: Message) -> Message:
-        counts = {"files": 0, "symbols": 0}
-        with contextlib.suppress(sqlite3.Error):
-            counts = self._store.counts()
+        counts = self._counts.of(self._index.store)
         scanning = self._scanning
         return {
             "state": scanning.state,
@@ -219,9 +238,9 @@ class Worker:
             "symbols": counts["symbols"],
             "done": scanning.files,
             "total": max(scanning.total, counts["files"]) if scanning.state == "scanning" else counts["files"],
-            "bytes": _bytes_of(self._index),
+            "bytes": self._index.size,
             "root": str(self._root),
-            "problem": self._problem or scanning.problem,
+            "problem": self._index.problem or self._changes.problem or scanning.problem,
             "watching": self._watcher is not None and self._watcher.is_running,
             "crawler": scanning.pid,
         }
@@ -236,66 +255,13 @@ class Worker:
         "status": _on_status,
     }
 
-    # -- changed files -------------------------------------------------------------------------------------------------
-
-    def _take_changes(self, paths: Iterable[str]) -> None:
-        """Read what has changed: a few files at once, more between questions, many in the crawler."""
-        for path in paths:
-            if path.rpartition("/")[2] in IGNORE_FILES:
-                self._rules.forget()
-                self._scanning.request()
-            self._changed[path] = None
-        if len(self._changed) > INDEX_CHANGES_QUEUED:
-            self._scanning.request(self._changed)
-            self._changed = {}
-        for _ in range(INDEX_CHANGES_INLINE):
-            if not self._work():
-                break
-
-    def _refresh(self, path: str) -> None:
-        """Bring the index up to date with one path, whatever is there now."""
-        if self._scanning.is_running:
-            self._changed_while_scanning[path] = None
-        try:
-            state = os.lstat(self._root / path)
-        except (OSError, ValueError):
-            state = None
-        if state is None and self._store.file(path) is None:
-            # A folder may have gone, with everything in it.
-            self._forget_below(path)
-        elif state is not None and stat.S_ISDIR(state.st_mode):
-            if not self._rules.ignores(path, is_dir=True):
-                self._scanning.request()
-        elif state is not None and state.st_size > INDEX_INLINE_BYTES:
-            self._scanning.request([path])
-        else:
-            self._write(path)
-
-    def _write(self, path: str) -> None:
-        try:
-            entry = read_entry(self._root, self._rules, path)
-            if entry is None:
-                self._store.remove([path])
-            else:
-                self._store.put([entry])
-        except sqlite3.Error as error:
-            self._report(explain(error))
-            contents = None if self._rules.ignores(path) else read_contents(self._root, path)
-            self._overlays.shade(path, contents.text if contents is not None else None)
-        else:
-            if self._overlays.get(path) is not None:
-                self._overlays.shade(path, None)
-
-    def _forget_below(self, folder: str) -> None:
-        with contextlib.suppress(sqlite3.Error):
-            if self._store.has_below(folder):
-                self._scanning.request()
-
     # -- the crawler's messages ----------------------------------------------------------------------------------------
 
     def _follow(self, message: Message) -> None:
         if message.get("event") == "log":
-            self._channel.send(message)
+            if message != self._last_words:  # Each crawl of a workspace that is too large says so.
+                self._channel.send(message)
+            self._last_words = message
             return
         was = self._scanning.state
         ended = self._scanning.take(message)
@@ -310,13 +276,12 @@ class Worker:
                     "problem": status.problem,
                 }
             )
-        if message.get("event") == "finished" and message["problem"]:
-            logger.warning("%s", message["problem"])
+        if message.get("damaged"):
+            self._begin_anew(damaged=True)
         if ended:
-            # The crawler may have read these before they were saved and written them after we did.
-            self._changed.update(self._changed_while_scanning)
-            self._changed_while_scanning = {}
-            place.prune(self._index.parent)
+            self._look_at_file()
+            self._changes.recheck()
+            place.prune(self._index.path.parent)
 
     def _answer_waiting(self) -> None:
         """Answer those who wait for the crawl, when it is complete."""
@@ -327,43 +292,29 @@ class Worker:
 
     # -- beginning and end ---------------------------------------------------------------------------------------------
 
-    def _open(self, index: Path) -> tuple[Path, IndexStore]:
-        """Open the index, or where that cannot be, one that lives as long as this process: in a temporary file, in memory."""
-        try:
-            place.claim(index)
-            return index, IndexStore.open(index, write=True)
-        except (OSError, sqlite3.Error) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-        try:
-            self._temporary = tempfile.TemporaryDirectory(prefix="dragoman-index-", ignore_cleanup_errors=True)
-            index = Path(self._temporary.name) / index.name
-            store = IndexStore.open(index, write=True)
-        except (OSError, sqlite3.Error):
-            self._report(f"Nothing is indexed but what is saved now: there is no room for an index ({reason}).")
-            return Path(os.devnull) / "index", IndexStore.open(None, write=True)
-        self._report(f"The index is kept for this session only: its folder cannot be written ({reason}).")
-        return index, store
-
-    def _report(self, problem: str) -> None:
-        """Remember what is wrong, and say so once."""
-        if problem != self._problem:
-            self._problem = problem
-            logger.warning("%s", problem)
-
     def _close(self) -> None:
         self._scanning.close()
         if self._watcher is not None:
             self._watcher.stop()
+        self._index.close()
+
+
+class Counts:
+    """How much there is in an index, counted anew no more often than that pays."""
+
+    def __init__(self) -> None:
+        self._counts = {"files": 0, "symbols": 0}
+        self._version: object = None
+        self._next = 0.0
+
+    def of(self, store: IndexStore) -> dict[str, int]:
+        """Return the numbers; in a large index they may be `INDEX_COUNT_S` old."""
+        began = time.monotonic()
         with contextlib.suppress(sqlite3.Error):
-            self._store.close()
-        if self._temporary is not None:
-            self._temporary.cleanup()
-
-
-def _bytes_of(index: Path) -> int:
-    """Return how much the index takes on the disk."""
-    total = 0
-    for end in ("", "-wal", "-shm"):
-        with contextlib.suppress(OSError):
-            total += os.stat(f"{index}{end}").st_size  # noqa: PTH116
-    return total
+            version = (store, store.version())
+            if version != self._version and began >= self._next:
+                self._counts = store.counts()
+                self._version = version
+                took = time.monotonic() - began
+                self._next = began + (INDEX_COUNT_S if took > INDEX_COUNT_S / 1_000 else 0.0)
+        return self._counts

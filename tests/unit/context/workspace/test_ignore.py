@@ -17,8 +17,12 @@ NAMES = ["a", "b", "ab", "a.py", "b.log", "c d", "[x]", "é", "-", "a^"]
 """Names of folders and files below; those with an ending are files."""
 
 names = st.sampled_from(NAMES)
-pieces = st.sampled_from(["a", "b", "ab", "*", "**", "?", "*.py", "[ab]", "[!a]", "[^b]", "a*", "*b", "[a-c]*", "c d", "é", r"\a"])
-odd = st.sampled_from(["[", "[]", "[a", "\\", "***", "a**", "**b", "[[:alpha:]]", "[]x]", "[a-]", "[^]x]", r"[\]x]", "#", r"\#", "!"])
+pieces = st.sampled_from(
+    ["a", "b", "ab", "*", "**", "?", "*.py", "[ab]", "[!a]", "[^b]", "a*", "*b", "[a-c]*", "c d", "é", r"\a"]
+)
+odd = st.sampled_from(
+    ["[", "[]", "[a", "\\", "***", "a**", "**b", "[[:alpha:]]", "[]x]", "[a-]", "[^]x]", r"[\]x]", "#", r"\#", "!"]
+)
 
 
 @st.composite
