@@ -36,6 +36,7 @@ BENCHES = (
     "next_edit",
     "acceptance",
     "silence",
+    "context_recall",
 )
 """In the README's order; `make bench` runs them in this order too."""
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"

@@ -1,0 +1,92 @@
+"""Our retriever, as the index's process asks it, over an index made of the pool alone."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from dragoman.context.retrieval.place import Place
+from dragoman.context.retrieval.retriever import Retriever
+from dragoman.context.workspace.outline import identifiers
+from dragoman.context.workspace.overlays import Overlays
+from dragoman.context.workspace.reading import read_outline
+from dragoman.context.workspace.store import Entry, IndexStore
+from dragoman.syntax.file_types import language_of
+from tests.bench.context_workspace import Question
+
+
+class DragomanContext:
+    """The product's retrieval; what it puts last, nearest to the cursor, comes first here.
+
+    The index is made anew whenever the workspace changes: an index keeps words of what was deleted until it is compacted,
+    and so would have seen the hidden line.
+    """
+
+    name = "dragoman"
+
+    def __init__(self) -> None:
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._entries: dict[str, Entry] = {}
+        self._store: IndexStore | None = None
+        self._number = 0
+
+    def open(self, root: Path, texts: Mapping[str, str]) -> None:
+        self.close()
+        self._folder = tempfile.TemporaryDirectory(prefix="dragoman-bench-index-")
+        self._root = root
+        self._entries = {path: _entry(path, text) for path, text in texts.items()}
+        self._build()
+
+    def change(self, paths: list[str]) -> None:
+        for path in paths:
+            file = self._root / path
+            if file.exists():
+                self._entries[path] = _entry(path, file.read_text(encoding="utf-8"))
+            else:
+                self._entries.pop(path, None)
+        self._build()
+
+    def gather(self, question: Question, budget: int) -> str:
+        place = Place(
+            question.path,
+            "python",
+            question.prefix,
+            question.suffix,
+            seen_before=len(question.prefix),
+            seen_after=len(question.suffix),
+            budget=budget,
+        )
+        return "\n".join(snippet.text for snippet in reversed(self._retriever.gather(place)))
+
+    def size(self) -> int:
+        return sum(path.stat().st_size for path in Path(self._folder.name).iterdir()) if self._folder else 0
+
+    def close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    def _build(self) -> None:
+        assert self._folder is not None
+        if self._store is not None:
+            self._store.close()
+        for old in Path(self._folder.name).iterdir():
+            old.unlink()
+        self._number += 1
+        self._store = IndexStore.open(Path(self._folder.name) / f"{self._number}.db")
+        self._store.put(list(self._entries.values()))
+        self._retriever = Retriever(self._store, self._root, Overlays())
+
+
+def _entry(path: str, text: str) -> Entry:
+    language = language_of(path)
+    outline = read_outline(language, text)
+    lines = text.split("\n")
+    terms = tuple(
+        " ".join(identifiers("\n".join(lines[chunk.first_line : chunk.last_line + 1]))) for chunk in outline.chunks
+    )
+    return Entry(path, language, 0, len(text), outline, terms)
