@@ -25,7 +25,7 @@ from dragoman.completion.generation import Generation
 from dragoman.completion.identifiers import complete_identifier
 from dragoman.completion.inflight import Inflight
 from dragoman.completion.overlay import behind_selected
-from dragoman.completion.policy import CompletionPolicy, Target, Targets
+from dragoman.completion.policy import CompletionPolicy, ContextSource, NoContext, Target, Targets
 from dragoman.completion.prefetch import look_ahead
 from dragoman.completion.prompt import build_request, reach, window_for
 from dragoman.completion.query import CompletionQuery, Outcome, Reason, SelectedItem, Suggestion, TextView
@@ -33,6 +33,7 @@ from dragoman.completion.scoring import is_worth_showing, measure
 from dragoman.completion.shape import Shape, shape_at
 from dragoman.completion.stopping import StopRules
 from dragoman.completion.surroundings import Surroundings, surroundings
+from dragoman.context.snippets import Context
 from dragoman.errors import ModelError, NoModelError, RateLimitedError
 from dragoman.limits import CONVINCING_CHARS, LINE_TOKENS, RETRY_TEMPERATURE
 from dragoman.models.base import CompletionRequest
@@ -51,8 +52,12 @@ class CompletionEngine:
         policy: CompletionPolicy,
         clock: Clock = monotonic,
         acceptance: AcceptanceTracker | None = None,
+        context: ContextSource | None = None,
     ) -> None:
         self._targets = targets
+        self._context = context or NoContext()
+        self._context_tokens: int | None = None
+        """What the last model had room for; the context is asked for before the next one is known."""
         self._acceptance = acceptance or AcceptanceTracker(lambda _event: None, clock)
         self._clock = clock
         self._tasks = TaskSet()
@@ -71,6 +76,8 @@ class CompletionEngine:
         self.last: Outcome = Outcome()
         """What the newest query came to, for the status bar and ``dragoman doctor``."""
         self.on_outcome: Callable[[Outcome], None] = lambda _outcome: None
+        self.is_ignored: Callable[[str], bool] = lambda _uri: False
+        """Tells whether the project keeps a file, by its URI, out of what goes to another machine."""
         self.next_edit: Callable[[CompletionQuery], Suggestion | None] = lambda _query: None
         """Says what is due at the cursor after the user's last edits, where that is known without a model."""
 
@@ -130,6 +137,7 @@ class CompletionEngine:
                 return outcome
             if known[0].failed:
                 self._debouncer.wasted()
+        self._context.prepare(query, tokens=self._context_tokens)
         delay = self._debouncer.delay(self._acceptance.rate(query.language), contradicted=contradicted)
         if query.trigger == "automatic" and delay > 0:
             await asyncio.sleep(delay)
@@ -154,15 +162,19 @@ class CompletionEngine:
             return self._from_identifiers(query, "no_model", error)
         except ModelError as error:
             return self._from_identifiers(query, "model_error", error)
-        if (refusal := guards.refuse_for_target(query, remote=not target.is_local)) is not None:
+        if (
+            refusal := guards.refuse_for_target(query, remote=not target.is_local, is_ignored=self.is_ignored)
+        ) is not None:
             return refusal
+        self._context_tokens = target.context_tokens
+        context = await self._context.gather(query, tokens=target.context_tokens, patient=query.trigger == "invoked")
         async with self._inflight.room(query.uri, target):
             if self._inflight.closed or self._newest.get(query.uri) != ticket:
                 # A newer question came meanwhile, or the settings changed and another engine answers the next key.
                 return Outcome(reason="superseded")
             shape = shape_at(query, self._policy.multiline)
             generation = self._generation(query, _rules(query, shape, target), target)
-            request = self._request(query, shape, target)
+            request = self._request(query, shape, target, context)
             self._inflight.start(
                 generation, target, replace(request, temperature=RETRY_TEMPERATURE) if again else request
             )
@@ -182,13 +194,15 @@ class CompletionEngine:
             else replace(failure, suggestions=outcome.suggestions, source="stream", model=generation.model)
         )
 
-    def _request(self, query: CompletionQuery, shape: Shape, target: Target) -> CompletionRequest:
+    def _request(self, query: CompletionQuery, shape: Shape, target: Target, context: Context) -> CompletionRequest:
         return build_request(
             target.info,
             window_for(query, small=target.small),
             max_tokens=self._policy.max_tokens if shape.multiline else min(self._policy.max_tokens, LINE_TOKENS),
             multiline=shape.multiline,
             logprobs=self._policy.show_threshold > 0,
+            context=context,
+            language=query.language,
         )
 
     def _generation(
@@ -298,13 +312,15 @@ class CompletionEngine:
             self._refuse_paused(target)
         except ModelError:
             return
-        refused = guards.refuse_for_target(query, remote=not target.is_local)
+        refused = guards.refuse_for_target(query, remote=not target.is_local, is_ignored=self.is_ignored)
         if refused is None and not self._inflight.busy(target.provider) and not self._inflight.closed:
             wide = shape_at(ahead.question, "auto")
             rules = _rules(ahead.question, wide, target)
             generation = self._generation(ahead.place, rules, target, behind=shown, lead=ahead.lead)
             generation.answered = True  # Nobody waits for it, so nobody's leaving ends it.
-            self._inflight.start(generation, target, self._request(ahead.question, wide, target))
+            self._inflight.start(
+                generation, target, self._request(ahead.question, wide, target, self._context.current(query.uri))
+            )
 
     def _failed(self, generation: Generation, query: CompletionQuery) -> Outcome:
         self._inflight.index.discard(generation)

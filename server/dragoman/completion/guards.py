@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from dragoman.completion.policy import CompletionPolicy
 from dragoman.completion.query import CompletionQuery, Outcome
 from dragoman.limits import BINARY_PROBE_LINES, LONG_LINE_CHARS
-from dragoman.security.paths import is_secret_file
+from dragoman.security.paths import is_secret_path, resolved
 
 
 def refuse(query: CompletionQuery, policy: CompletionPolicy) -> Outcome | None:
@@ -31,12 +32,29 @@ def refuse(query: CompletionQuery, policy: CompletionPolicy) -> Outcome | None:
     return None
 
 
-def refuse_for_target(query: CompletionQuery, *, remote: bool) -> Outcome | None:
-    """Return why this document must not go to the chosen model, None when it may."""
-    name = PurePosixPath(unquote(urlsplit(query.uri).path)).name
-    if remote and is_secret_file(name):
+def refuse_for_target(
+    query: CompletionQuery, *, remote: bool, is_ignored: Callable[[str], bool] = lambda _uri: False
+) -> Outcome | None:
+    """Return why this document must not go to the chosen model, None when it may.
+
+    ``is_ignored`` tells whether the project keeps a file, by its URI, out of what Dragoman reads.
+    A link is judged by its own name and by the file that it leads to.
+    """
+    if not remote:
+        return None
+    parts = urlsplit(query.uri)
+    path = Path(unquote(parts.path))
+    if is_secret_path(path):
         return Outcome(
-            reason="ignored_file", detail=f"{name!r} looks like a file of keys: it is never sent to another machine."
+            reason="ignored_file",
+            detail=f"{path.name!r} looks like a file of keys: it is never sent to another machine.",
+        )
+    # Only a file can be a link; an untitled document has nothing but its name.
+    target = resolved(path) if parts.scheme == "file" else path
+    if is_ignored(query.uri) or (target != path and is_ignored(target.as_uri())):
+        return Outcome(
+            reason="ignored_file",
+            detail=f"{path.name!r} is ignored in this project: it is never sent to another machine.",
         )
     return None
 
