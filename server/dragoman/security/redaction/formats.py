@@ -16,7 +16,6 @@ FORMATS: dict[str, str] = {
     "aws": r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}",
     "google": r"AIza[\w-]{35}|GOCSPX-[\w-]{20,}|ya29\.[\w-]{20,}|1//0[\w-]{30,}",
     "azure": rf"[{_LETTERS}_~.-]{{3}}[78]Q~[{_LETTERS}_~.-]{{31,34}}|[{_LETTERS}]{{20,}}JQQJ9[{_LETTERS}]{{10,}}",
-    "azure_storage": r"[A-Za-z0-9+/]{86}==",
     "digitalocean": r"do[opr]_v1_[0-9a-f]{64}",
     "heroku": r"HRKU-[\w-]{20,}",
     "fly": r"fo1_[\w-]{40,}|fm[12][ar]?_[\w+/=]{40,}",
@@ -76,6 +75,7 @@ _FORMAT = re.compile(
 _LONG = re.compile(r"[\w.=~+/$,:-]{17,}", re.ASCII)
 """No format is shorter or has other characters: the many alternatives are tried in such runs only."""
 
+_BREAK = re.compile(r"\\+[nrt]|\s+")
 _PEM = re.compile(
     r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----((?:\\+[nrt]|[A-Za-z0-9+/= ])+)"
     r"|((?:\\+[nrt]|[A-Za-z0-9+/= ]){16,})-----END [A-Z0-9 ]*PRIVATE KEY"
@@ -90,5 +90,5 @@ def find_formats(line: str) -> Iterator[tuple[int, int, str]]:
     if "-----" in line:
         for match in _PEM.finditer(line):
             start, end = match.span(match.lastindex or 0)
-            if any(character.isalnum() for character in line[start:end]):
+            if len(_BREAK.sub("", line[start:end])) >= 4:
                 yield start, end, "private_key"

@@ -47,6 +47,7 @@ _SUSPICIOUS = re.compile(
 _BARE = re.compile(rf"(?<!{_RUN}){_RUN}{{{BARE_RUN_CHARS},}}={{0,2}}")
 _KNOWN_HASH = re.compile(r"(?i)(?:sha-?\d{1,3}[-:=_]|base64,|integrity[\"'=: ]+)$")
 _COMMIT = re.compile(r"(?<![^/])[0-9a-f]{7,64}(?![^/])")
+_WORDS = re.compile(r"(?:[a-z]{2,}/)+")
 _JOINT = re.compile(r"[_/+-]")
 _MARKER = re.compile(r"-----(BEGIN|END) ([A-Z0-9 ]{0,40})-----")
 _HEADER = re.compile(r"^[\s\"'#*>]*(?:Proc-Type|DEK-Info|Version|Comment|Hash|Charset|MessageID):")
@@ -65,7 +66,9 @@ def judge_line(line: str, extra: Sequence[re.Pattern[str]] = ()) -> Line:
     for find in (find_formats, find_assignments, find_phrases):
         found += [Span(*one) for one in find(line)]
     if shape != "body":
-        found += [Span(*match.span(), "random") for match in _BARE.finditer(line) if _is_rolled(line, match)]
+        found += [
+            Span(_start(match), match.end(), "random") for match in _BARE.finditer(line) if _is_rolled(line, match)
+        ]
     return Line(_merged(line, found), shape, block)
 
 
@@ -106,6 +109,12 @@ def _is_rolled(line: str, match: re.Match[str]) -> bool:
         return False
     # Names have joints; chance seldom makes two of them close together.
     return any(len(part) >= SOLID_RUN_CHARS and looks_random(part) for part in _JOINT.split(run))
+
+
+def _start(match: re.Match[str]) -> int:
+    """Return where a run begins behind the words of an address: ``com/services/T0…``."""
+    words = _WORDS.match(match[0])
+    return match.start() + (words.end() if words else 0)
 
 
 def _merged(line: str, found: Sequence[Span]) -> tuple[Span, ...]:

@@ -7,7 +7,7 @@ import re
 from dragoman.security.redaction.randomness import entropy, is_hex, looks_random
 
 _TEMPLATE = re.compile(
-    r"\$[A-Za-z_({]|\{[A-Za-z_][\w.:!\[\]'\"]*\}|\{\}|\{\{|^<.*>$|^%[\w(]|%\(\w+\)|^[*xX.•_-]+$|\.\.\.|…"
+    r"^\$\w+$|\$[({]|\{[A-Za-z_][\w.:!\[\]'\"]*\}|\{\}|\{\{|^<.*>$|^%[\w(]|%\(\w+\)|^[*xX.•_-]+$|\.\.\.|…"
     r"|^(?:your|my|the|some|example|sample|dummy|fake|placeholder|change|insert|enter|replace|todo)(?:[-_ ]|me$|this$|it$)",
     re.IGNORECASE,
 )
