@@ -26,7 +26,7 @@ class Source:
         self.data = encode(text)
         self.lines = text.removesuffix("\n").split("\n") if text else []
 
-    def text(self, start: int, end: int) -> str:
+    def text(self, start: int = 0, end: int | None = None) -> str:
         """Return the text between two offsets in bytes."""
         return self.data[start:end].decode("utf-8", "replace")
 
@@ -56,6 +56,13 @@ def place_of(node: Node, lead: Node | None = None) -> Place:
 def first_named(node: Node) -> Node | None:
     """Return the first child of ``node`` that is neither punctuation nor a comment."""
     return next((child for child in node.named_children if "comment" not in child.type), None)
+
+
+def printable(text: str) -> str:
+    """Return ``text`` on one line, without characters that only move a cursor."""
+    if text.isprintable():
+        return text.strip()
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 class Draft:
@@ -89,9 +96,9 @@ class Draft:
         """Close all open symbols: what follows is entered from the top of the text again."""
         self._open.clear()
 
-    def mark(self, place: Place) -> None:
-        """Let chunks begin and end around something that is no symbol of its own."""
-        self.borders += [(min(place.lead, place.line), 0), (place.end_line + 1, 0)]
+    def mark(self, place: Place, depth: int = 0) -> None:
+        """Let chunks begin and end around something that stands in ``depth`` symbols."""
+        self.borders += [(min(place.lead, place.line), depth), (place.end_line + 1, depth)]
 
     def add(
         self,
@@ -107,28 +114,55 @@ class Draft:
         border: bool = True,
     ) -> int:
         """Append a symbol and return its position, -1 when it has no name or there is no room for it."""
+        name = printable(name)
         if not name or len(name) > OUTLINE_NAME_CHARS or len(self.symbols) >= OUTLINE_SYMBOLS:
             return -1
         line, end = min(place.line, self._last), min(place.end_line, self._last)
-        self.symbols.append(Symbol(name, kind, line, end, signature or name, doc, parent, bases, type))
+        self.symbols.append(
+            Symbol(
+                name,
+                kind,
+                line,
+                end,
+                printable(signature) or name,
+                printable(doc),
+                parent,
+                tuple(each for base in bases if (each := printable(base))),
+                printable(type),
+            )
+        )
         depth = self._depths[parent] + 1 if parent >= 0 else 0
         self._depths.append(depth)
         if border:
-            self.borders.append((min(place.lead, line), depth))
-            self.borders.append((end + 1, depth))
+            self.mark(place, depth)
         return len(self.symbols) - 1
 
     def take(self, module: str, name: str, bound: str, line: int, level: int = 0) -> None:
         """Append an import, while there is room."""
-        if len(self.imports) < OUTLINE_IMPORTS:
-            self.imports.append(Import(module, name, bound, line, level))
+        module, name, bound = printable(module), printable(name), printable(bound)
+        if (
+            bound
+            and len(self.imports) < OUTLINE_IMPORTS
+            and max(len(module), len(name), len(bound)) <= OUTLINE_NAME_CHARS
+        ):
+            self.imports.append(Import(module, name, bound, min(line, self._last), level))
+
+    def redefine(self, symbol: int, place: Place, signature: str, *, doc: str, type: str) -> None:  # noqa: A002
+        """Let a symbol that was added already stand elsewhere and say more."""
+        line, end = min(place.line, self._last), min(place.end_line, self._last)
+        known = self.symbols[symbol]
+        self.symbols[symbol] = replace(
+            known, line=line, end_line=end, signature=printable(signature), doc=printable(doc), type=type or known.type
+        )
+        self.mark(place, self._depths[symbol])
 
     def amend(self, symbol: int, **changes: str) -> None:
         """Change fields of a symbol that was added already."""
+        changes = {field: printable(text) for field, text in changes.items()}
         self.symbols[symbol] = replace(self.symbols[symbol], **changes)  # type: ignore[arg-type]
 
     def extend(self, symbol: int, base: str) -> None:
         """Add a base to a class that was added already."""
-        known = self.symbols[symbol]
-        if base not in known.bases:
+        known, base = self.symbols[symbol], printable(base)
+        if base and base not in known.bases:
             self.symbols[symbol] = replace(known, bases=(*known.bases, base))

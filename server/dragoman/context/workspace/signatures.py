@@ -18,7 +18,7 @@ _LONG = 160
 def one_line(text: str) -> str:
     """Return a head on one line, without the space that line breaks left, at most `OUTLINE_SIGNATURE_CHARS` long."""
     # What is much too long is cut first, so that a megabyte costs no more than a line.
-    text = text[: 20 * OUTLINE_SIGNATURE_CHARS]
+    text = text[: 8 * OUTLINE_SIGNATURE_CHARS]
     if "\n" in text or "\t" in text or "  " in text:
         text = _SPACE.sub(" ", text)
         text = _CLOSED.sub(r"\1", _OPENED.sub(r"\1", text))

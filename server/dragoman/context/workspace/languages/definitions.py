@@ -254,6 +254,7 @@ class _Reader:
         if node is not None:
             text = one_line(self.source.text(node.start_byte, min(node.end_byte, node.start_byte + 300)))
             text = text.removeprefix(":").removeprefix("->").lstrip("*& ?").removeprefix("mut ")
+            text = text.removesuffix("| undefined").removesuffix("| null").strip()
             return self.draft.symbols[parent].name if text in ("Self", "this", "static") and parent >= 0 else text
         if value is None:
             return ""

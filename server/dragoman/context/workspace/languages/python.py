@@ -11,6 +11,7 @@ from dragoman.context.workspace.languages.python_imports import read_import
 from dragoman.context.workspace.languages.python_types import annotated_type, value_type
 from dragoman.context.workspace.outline import SymbolKind
 from dragoman.context.workspace.signatures import first_line, one_line, value_line
+from dragoman.limits import OUTLINE_NAME_CHARS
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -80,6 +81,7 @@ class _Reader:
         self._parameters: dict[int, dict[str, str]] = {}
         self._members: dict[tuple[int, str], int] = {}
         self._overloads: dict[tuple[int, str], int] = {}
+        self._calls: list[tuple[int, tuple[int, str]]] = []
 
     def read(self, captured: dict[str, list[Node]]) -> None:
         handlers: dict[str, Callable[[Node], None]] = {
@@ -99,6 +101,30 @@ class _Reader:
         for key in sorted(found):
             handler, node = found[key]
             handler(node)
+        self._resolve_calls()
+
+    def _resolve_calls(self) -> None:
+        """Give what is set to a call the type that the function of this file returns."""
+        symbols = self.draft.symbols
+        returned = {
+            (each.parent, each.name): each.type
+            for each in symbols
+            if each.type and each.kind in ("function", "method") and not each.signature.startswith("async")
+        }
+        for symbol, key in self._calls:
+            if not symbols[symbol].type and key in returned:
+                self.draft.amend(symbol, type=returned[key])
+
+    def _note_call(self, symbol: int, value: Node | None, owner: int) -> None:
+        """Remember that ``symbol`` is what a function of this file, or a method of its class, returns."""
+        function = None if value is None or value.type != "call" else value.child_by_field_name("function")
+        if function is None or symbol < 0 or function.end_byte - function.start_byte > OUTLINE_NAME_CHARS:
+            return
+        name = self.source.of(function)
+        if name.startswith("self."):
+            self._calls.append((symbol, (owner, name[5:])))
+        else:
+            self._calls.append((symbol, (-1, name)))
 
     def _class(self, node: Node) -> None:
         name = node.child_by_field_name("name")
@@ -140,7 +166,8 @@ class _Reader:
         decorators, lead = self._decorators(node)
         in_class = self._is_class(parent)
         if in_class and any(each.endswith((".setter", ".deleter", ".getter")) for each in decorators):
-            draft.open(self._members.get((parent, name), parent), node.end_byte)
+            symbol = self._members.get((parent, name), parent)
+            self._within(symbol, node)
             return
         parameters = node.child_by_field_name("parameters")
         returns = node.child_by_field_name("return_type")
@@ -155,14 +182,17 @@ class _Reader:
             # The first signature stays for all: what implements them is the least exact.
             if not draft.symbols[first].doc:
                 draft.amend(first, doc=doc)
-            draft.open(first, node.end_byte)
-            self._functions[first] = node
-            self._parameters.pop(first, None)
+            self._within(first, node)
             return
         kind: SymbolKind = "method" if in_class else "function"
         if in_class and not _PROPERTIES.isdisjoint(decorators):
             kind = "attribute"
-        symbol = draft.add(name, kind, place, signature, parent=parent, doc=doc, type=type_name)
+        if kind == "attribute" and (known := self._members.get(key)) is not None:
+            # It was set in `__init__`, by its setter.
+            draft.redefine(known, place, signature, doc=doc, type=type_name)
+            symbol = known
+        else:
+            symbol = draft.add(name, kind, place, signature, parent=parent, doc=doc, type=type_name)
         if symbol >= 0:
             self._functions[symbol] = node
             if kind == "attribute":
@@ -170,6 +200,13 @@ class _Reader:
             if not _OVERLOADS.isdisjoint(decorators):
                 self._overloads[key] = symbol
         draft.open(symbol, node.end_byte)
+
+    def _within(self, symbol: int, node: Node) -> None:
+        """Let what is in ``node`` be inside of a symbol that was added for another definition of its name."""
+        self.draft.open(symbol, node.end_byte)
+        if not self._is_class(symbol):
+            self._functions[symbol] = node
+            self._parameters.pop(symbol, None)
 
     def _alias(self, node: Node) -> None:
         parent = self.draft.around(node.start_byte)
@@ -216,6 +253,7 @@ class _Reader:
         symbol = self.draft.add(name, kind, place_of(node), signature, parent=parent, type=type_name)
         if symbol >= 0:
             self._members[key] = symbol
+            self._note_call(symbol, value, parent)
 
     def _made(self, annotation: Node | None, right: Node | None) -> SymbolKind | None:
         """Return the kind of what an assignment at the top makes, None for a plain variable."""
@@ -271,6 +309,7 @@ class _Reader:
         )
         if symbol >= 0:
             self._members[owner, name] = symbol
+            self._note_call(symbol, value, owner)
 
     def _types(self, method: int) -> dict[str, str]:
         """Return the types of the parameters of a function, by their names."""
