@@ -159,6 +159,7 @@ class IndexClient:
             # Reached by a cancel too, and then nothing may be left of it.
             self._process = None
             await _end(process)
+            await asyncio.wait([last_words], timeout=INDEX_CLOSE_S)
             await cancel_and_wait(last_words)
 
     async def _spawn(self) -> asyncio.subprocess.Process:

@@ -29,7 +29,12 @@ def main() -> int:
     if plan is None:
         return 0
     threading.Thread(target=_end_with_parent, args=(channel,), daemon=True).start()
-    channel.send({"event": "finished", **crawl(plan, channel)})
+    try:
+        outcome = crawl(plan, channel)
+    except Exception:
+        logger.exception("the workspace cannot be crawled")
+        return 1
+    channel.send({"event": "finished", **outcome})
     return 0
 
 

@@ -133,6 +133,8 @@ class Scanning:
                 [sys.executable, "-P", "-m", "dragoman.context", "--name", "dragoman-index-crawler", "--crawl"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                # Not ours: what holds that pipe open would outlive us in the server's eyes.
+                stderr=subprocess.DEVNULL,
             )
         except OSError as error:
             self._failed(f"The workspace cannot be crawled: {error.strerror or error}.")
