@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from dragoman.completion.query import CompletionQuery
+from dragoman.context.snippets import NOTHING, Context
 from dragoman.errors import ModelError
 from dragoman.models.base import Model, ModelInfo
 
@@ -37,11 +39,44 @@ class Target:
     small: bool
     """Whether it runs on this machine's processor, where every token of the prompt counts."""
     max_concurrency: int
+    context_tokens: int | None = None
+    """The most context that is worth its time there; None leaves it to the settings."""
 
     @property
     def info(self) -> ModelInfo:
         """What the model is and can do."""
         return self.model.info
+
+
+class ContextSource(Protocol):
+    """Who knows what else in the workspace a model should read; never raises."""
+
+    def prepare(self, asked: CompletionQuery, *, tokens: int | None = None) -> None:
+        """Begin to look, so that it is there when the model is called; returns at once."""
+        ...
+
+    async def gather(self, asked: CompletionQuery, *, tokens: int | None = None, patient: bool = False) -> Context:
+        """Return what is there within some milliseconds, at most ``tokens`` of it (None: as the settings say)."""
+        ...
+
+    def current(self, uri: str) -> Context:
+        """Return what the last question of a document had."""
+        ...
+
+
+class NoContext:
+    """Knows nothing."""
+
+    def prepare(self, asked: CompletionQuery, *, tokens: int | None = None) -> None:
+        """Do nothing."""
+
+    async def gather(self, asked: CompletionQuery, *, tokens: int | None = None, patient: bool = False) -> Context:  # noqa: ARG002
+        """Return nothing."""
+        return NOTHING
+
+    def current(self, uri: str) -> Context:  # noqa: ARG002
+        """Return nothing."""
+        return NOTHING
 
 
 class Targets(Protocol):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dragoman.completion.query import CompletionQuery, TextView
+from dragoman.context.snippets import NOTHING, Context
 from dragoman.limits import PREFIX_CHARS, PREFIX_CHARS_SMALL, SUFFIX_CHARS, SUFFIX_CHARS_SMALL, WINDOW_STEP_LINES
 from dragoman.models.base import CompletionRequest, ModelInfo
-from dragoman.models.profiles import format_fim, special_tokens
+from dragoman.models.profiles import format_files, format_fim, special_tokens
+from dragoman.syntax.comments import line_comment
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +83,43 @@ def _with_newlines(text: str) -> str:
 
 
 def build_request(
-    info: ModelInfo, window: Window, *, max_tokens: int, multiline: bool, logprobs: bool = False
+    info: ModelInfo,
+    window: Window,
+    *,
+    max_tokens: int,
+    multiline: bool,
+    logprobs: bool = False,
+    context: Context = NOTHING,
+    language: str = "",
 ) -> CompletionRequest:
-    """Return the request for ``info``'s family; a model without fill-in-the-middle gets the prefix alone."""
+    """Return the request for ``info``'s family; a model without fill-in-the-middle gets the prefix alone.
+
+    The context stands before all else, so a server's cache holds it for as long as it stays the same.
+    """
     stop = tuple(sorted(special_tokens(info.fim_family))) if info.fim_family else ()
     if not multiline:
         stop = ("\n", *stop)
     # vLLM refuses more than four stop strings; the stream parser knows the others.
     stop = stop[:4]
+    files = [(snippet.path, snippet.text) for snippet in context.snippets]
+    framed = (
+        format_files(info.fim_family, context.workspace, files, context.path) if files and info.fim_family else None
+    )
+    prefix = window.prefix if framed is not None else _as_comments(files, language) + window.prefix
     if info.fim_family is not None:
-        prompt, suffix = format_fim(info.fim_family, window.prefix, window.suffix), None
+        prompt, suffix = (framed or "") + format_fim(info.fim_family, prefix, window.suffix), None
     else:
-        prompt, suffix = window.prefix, window.suffix if "fim" in info.capabilities else None
+        prompt, suffix = prefix, window.suffix if "fim" in info.capabilities else None
     return CompletionRequest(prompt, suffix, max_tokens, stop, logprobs=logprobs)
+
+
+def _as_comments(files: Iterable[tuple[str, str]], language: str) -> str:
+    """Write other files as comments above the text, for models without tokens that frame them."""
+    mark = line_comment(language)
+    if mark is None:
+        return ""
+    lines = [line for path, text in files for line in (f"Path: {path}", *text.split("\n"))]
+    return "".join(f"{mark} {line}".rstrip() + "\n" for line in lines)
 
 
 def reach(*, small: bool) -> tuple[int, int]:

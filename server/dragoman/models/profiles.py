@@ -8,6 +8,7 @@ CodeGemma and Granite Code).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -179,6 +180,19 @@ def format_fim(family: str, prefix: str, suffix: str) -> str:
     before = shape.before_prefix + neutralise(family, prefix)
     after = shape.before_suffix + neutralise(family, suffix)
     return (before + after if shape.order == "psm" else after + before) + shape.before_middle
+
+
+def format_files(family: str, repository: str, files: Iterable[tuple[str, str]], path: str) -> str | None:
+    """Frame other files of the repository, as (path, text), to stand before the template of the file at ``path``.
+
+    None for a family without tokens for that.
+    """
+    shape = FAMILIES[family]
+    if shape.file_separator is None:
+        return None
+    head = f"{shape.repo_name}{neutralise(family, repository)}\n" if shape.repo_name else ""
+    parts = [f"{shape.file_separator}{neutralise(family, name)}\n{neutralise(family, text)}\n" for name, text in files]
+    return head + "".join(parts) + f"{shape.file_separator}{neutralise(family, path)}\n"
 
 
 def neutralise(family: str, text: str) -> str:

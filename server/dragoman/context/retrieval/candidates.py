@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Protocol
 
-from dragoman.context.retrieval.files import File, Files
+from dragoman.context.retrieval.files import Card, File, Files
 from dragoman.context.retrieval.place import Place
 from dragoman.context.retrieval.resolution import Resolver
 from dragoman.context.retrieval.scope import Scope
-from dragoman.context.workspace.outline import Symbol, identifiers
+from dragoman.context.workspace.outline import identifiers
 from dragoman.limits import RETRIEVAL_ITEMS
 
 SIGNALS: Final = (
@@ -21,7 +22,6 @@ SIGNALS: Final = (
     "module_member",
     "star_member",
     "imported_parameter",
-    "parameter",
     "own_file",
     "sibling",
     "importer",
@@ -103,19 +103,21 @@ class Pool:
         if key not in self.items and len(self.items) < RETRIEVAL_ITEMS:
             self.items[key] = item
 
-    def add_symbol(self, source: str, file: File, symbol: Symbol, signal: str, strength: float = 1.0) -> None:
+    def add_symbol(self, source: str, file: File, symbol: Card, signal: str, strength: float = 1.0) -> None:
         """Put a symbol's signature into the pool and let ``signal`` speak for its name."""
         self.speak(symbol.name, signal, strength)
+        if (file.path, symbol.line, "") in self.items:
+            return
         header = file.symbols[symbol.parent].signature if symbol.parent >= 0 else ""
-        names = identifiers(symbol.signature)
-        for name in names:
-            if name != symbol.name:
-                self.speak(name, "parameter", 0.5 * strength)
-        self.add(Item(source, file.path, symbol.line, symbol.signature, tuple(dict.fromkeys(names)), header))
+        self.add(Item(source, file.path, symbol.line, symbol.signature, names_of(symbol.signature), header))
 
-    def add_symbols(
-        self, source: str, file: File, symbols: Sequence[Symbol], signal: str, strength: float = 1.0
-    ) -> None:
+    def add_symbols(self, source: str, file: File, symbols: Sequence[Card], signal: str, strength: float = 1.0) -> None:
         """Put several symbols of one file into the pool."""
         for symbol in symbols:
             self.add_symbol(source, file, symbol, signal, strength)
+
+
+@lru_cache(maxsize=20_000)
+def names_of(text: str) -> tuple[str, ...]:
+    """Return the names in a signature, each once."""
+    return tuple(dict.fromkeys(identifiers(text)))

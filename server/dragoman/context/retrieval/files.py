@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from dragoman.context.workspace.outline import Import, Outline, Symbol
-from dragoman.context.workspace.store import ChunkRow, FileRow, IndexStore
+from dragoman.context.workspace.outline import Import, Outline
+from dragoman.context.workspace.store import ChunkRow, IndexStore
 from dragoman.limits import RETRIEVAL_CACHED_FILES, RETRIEVAL_READ_BYTES
-
-_LINE_BREAK = re.compile(r"\r\n|\n|\r")
 
 
 class Overlay(Protocol):
@@ -32,29 +28,58 @@ class Overlay(Protocol):
 class Overlays(Protocol):
     """The open documents by path."""
 
+    @property
+    def version(self) -> int:
+        """A number that is another one after any change."""
+        ...
+
     def get(self, path: str) -> Overlay | None:
         """Return the document at ``path``, None when it is not open."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
+class Card(NamedTuple):
+    """A `dragoman.context.workspace.outline.Symbol` as retrieval reads it: made by the hundred for each question."""
+
+    name: str
+    kind: str
+    line: int
+    end_line: int
+    signature: str
+    doc: str
+    parent: int
+    bases: Sequence[str]
+    type: str
+
+
 class File:
     """A file with what it defines and imports; ``id`` is its number in the index, -1 where it has none."""
 
-    id: int
-    path: str
-    language: str
-    symbols: tuple[Symbol, ...]
-    imports: tuple[Import, ...]
+    __slots__ = ("_places", "id", "imports", "language", "path", "symbols")
+
+    def __init__(
+        self, number: int, path: str, language: str, symbols: tuple[Card, ...], imports: tuple[Import, ...]
+    ) -> None:
+        self.id = number
+        self.path = path
+        self.language = language
+        self.symbols = symbols
+        self.imports = imports
+        self._places: dict[tuple[str, int], int] | None = None
 
     def find(self, name: str, parent: int = -1) -> int:
         """Return the position of the symbol ``name`` in ``parent``, -1 when there is none."""
-        for at, symbol in enumerate(self.symbols):
-            if symbol.name == name and symbol.parent == parent:
-                return at
-        return -1
+        if self._places is None:
+            self._places = {}
+            for at, symbol in enumerate(self.symbols):
+                self._places.setdefault((symbol.name, symbol.parent), at)
+        return self._places.get((name, parent), -1)
 
-    def members(self, parent: int) -> list[Symbol]:
+    def top(self, limit: int) -> list[Card]:
+        """Return what is defined at the top of the file."""
+        return [symbol for symbol in self.symbols if symbol.parent < 0][:limit]
+
+    def members(self, parent: int) -> list[Card]:
         """Return what is defined directly in the symbol at ``parent``."""
         return [symbol for symbol in self.symbols[parent + 1 :] if symbol.parent == parent]
 
@@ -68,45 +93,54 @@ class Files:
         self.overlays = overlays
         self._files: dict[str, File | None] = {}
         self._lines: dict[str, list[str]] = {}
-        self._version = -1
+        self._version = (-1, -1)
 
-    def begin(self) -> None:
-        """Start a question: forget what the index says differently by now."""
-        version = self.store.version()
-        if version != self._version or len(self._files) > RETRIEVAL_CACHED_FILES:
-            self._files.clear()
-            self._version = version
+    def begin(self) -> bool:
+        """Start a question: forget what the index, or an open document, says differently by now; tells whether that is so."""
+        version = (self.store.version(), self.overlays.version)
         self._lines.clear()
-
-    def forget(self, path: str) -> None:
-        """Forget a file that was changed."""
-        self._files.pop(path, None)
+        if version == self._version and len(self._files) <= RETRIEVAL_CACHED_FILES:
+            return False
+        self._files.clear()
+        self._version = version
+        return True
 
     def get(self, path: str) -> File | None:
         """Return the file at ``path``, None when neither the index nor an open document has it."""
+        if path not in self._files:
+            self._files[path] = self._read(path)
+        return self._files[path]
+
+    def _read(self, path: str) -> File | None:
+        found = self.store.outline(path)
         overlay = self.overlays.get(path)
         if overlay is not None:
-            row = self.store.file(path)
             outline = overlay.outline
-            return File(row.id if row else -1, path, outline.language, outline.symbols, outline.imports)
-        if path not in self._files:
-            row = self.store.file(path)
-            self._files[path] = None if row is None else self._read(row)
-        return self._files[path]
+            symbols = tuple(
+                Card(
+                    one.name, one.kind, one.line, one.end_line, one.signature, one.doc, one.parent, one.bases, one.type
+                )
+                for one in outline.symbols
+            )
+            return File(found[0].id if found else -1, path, outline.language, symbols, outline.imports)
+        if found is None:
+            return None
+        row, cards, imports = found
+        return File(row.id, path, row.language, tuple(map(Card._make, cards)), tuple(Import(*one) for one in imports))
 
     def numbered(self, number: int) -> File | None:
         """Return the file with this number in the index."""
         path = self.store.path_of(number)
         return self.get(path) if path else None
 
-    def _read(self, row: FileRow) -> File:
-        return File(row.id, row.path, row.language, self.store.symbols_of(row.id), self.store.imports_of(row.id))
-
     def lines(self, path: str) -> list[str]:
         """Return a file's lines without their ends; none for one that cannot be read now."""
         if path not in self._lines:
             overlay = self.overlays.get(path)
-            self._lines[path] = _LINE_BREAK.split(overlay.text if overlay is not None else self._text(path))
+            text = overlay.text if overlay is not None else self._text(path)
+            if "\r" in text:
+                text = text.replace("\r\n", "\n").replace("\r", "\n")
+            self._lines[path] = text.split("\n")
         return self._lines[path]
 
     def _text(self, path: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dragoman.context.retrieval.candidates import Item
-from dragoman.limits import CONTEXT_CHARS_PER_TOKEN, RETRIEVAL_HEADER_TOKENS, RETRIEVAL_WINDOW_BONUS
+from dragoman.limits import CONTEXT_CHARS_PER_TOKEN, RETRIEVAL_FAINT, RETRIEVAL_HEADER_TOKENS, RETRIEVAL_WINDOW_BONUS
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +30,21 @@ def tokens_of(text: str) -> int:
 
 def choose(items: Iterable[Item], chances: Mapping[str, float], budget: int) -> list[Chosen]:
     """Return items worth at most ``budget`` tokens, in the order they were chosen."""
-    costs: list[int] = []
-    pool = list(items)
+    pool = [item for item in items if any(chances.get(name, 0.0) > RETRIEVAL_FAINT for name in item.names)]
+    worth = [
+        [(name, chance) for name in item.names if (chance := chances.get(name, 0.0)) > RETRIEVAL_FAINT] for item in pool
+    ]
+    costs = [tokens_of(item.text) for item in pool]
     heap: list[tuple[float, int]] = []
     covered: set[str] = set()
     opened: set[tuple[str, str]] = set()
 
-    def gain(item: Item) -> float:
-        total = sum(chances.get(name, 0.0) for name in item.names if name not in covered)
-        return total + (RETRIEVAL_WINDOW_BONUS * item.score if item.whole else item.score)
+    def gain(at: int) -> float:
+        total = pool[at].score * (RETRIEVAL_WINDOW_BONUS if pool[at].whole else 1)
+        for name, chance in worth[at]:
+            if name not in covered:
+                total += chance
+        return total
 
     def cost(at: int) -> int:
         item = pool[at]
@@ -49,9 +55,8 @@ def choose(items: Iterable[Item], chances: Mapping[str, float], budget: int) -> 
             extra += tokens_of(item.header)
         return costs[at] + extra
 
-    for at, item in enumerate(pool):
-        costs.append(tokens_of(item.text))
-        value = gain(item)
+    for at in range(len(pool)):
+        value = gain(at)
         if value > 0:
             heap.append((-value / cost(at), at))
     heapq.heapify(heap)
@@ -60,7 +65,7 @@ def choose(items: Iterable[Item], chances: Mapping[str, float], budget: int) -> 
     while heap and left > RETRIEVAL_HEADER_TOKENS:
         _, at = heapq.heappop(heap)
         item = pool[at]
-        value, price = gain(item), cost(at)
+        value, price = gain(at), cost(at)
         if value <= 0 or price > left:
             continue
         ratio = -value / price

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from dragoman.context.retrieval.files import Files
 from dragoman.context.retrieval.scope import Scope
-from dragoman.context.workspace.outline import identifiers
 from dragoman.context.workspace.store import ChunkRow
 from dragoman.limits import (
     RETRIEVAL_CHUNKS,
@@ -62,9 +61,13 @@ def find_similar(files: Files, scope: Scope, path: str) -> list[Similar]:
     return [Similar(chunk, scores[chunk.id] / total) for chunk in alive[:RETRIEVAL_CHUNKS]]
 
 
-def weigh_lines(scope: Scope, lines: list[str]) -> list[float]:
-    """Return how much of the place's names each line and the few lines before it hold, 0 to 1: what follows a like line counts."""
-    weights = [sum(scope.near.get(name, 0.0) for name in set(identifiers(line))) for line in lines]
+def weigh_lines(scope: Scope, named: list[list[str]]) -> list[float]:
+    """Return how much of the place's names each line and the few lines before it hold, 0 to 1: what follows a like line counts.
+
+    ``named`` has the names on each line.
+    """
+    near = scope.near
+    weights = [sum(near[name] for name in {*names} if name in near) for names in named]
     around = []
     value = 0.0
     for weight in weights:
@@ -74,7 +77,7 @@ def weigh_lines(scope: Scope, lines: list[str]) -> list[float]:
     return [value / most for value in around] if most else around
 
 
-def window_of(files: Files, similar: Similar, lines: list[str], weights: list[float]) -> SimilarWindow | None:
+def window_of(similar: Similar, lines: list[str], weights: list[float]) -> SimilarWindow | None:
     """Cut out the lines of a piece that are most alike, with some before and more after: what follows is what is wanted."""
     if not lines:
         return None

@@ -16,7 +16,8 @@ class Place:
     (from 0) of the line that ``before`` begins in.
     ``seen_before`` and ``seen_after`` say how many characters of those the model reads anyway: what stands there needs no
     context.
-    ``focus`` lists other files that the user looked at, newest first.
+    ``focus`` lists other files that the user looked at, newest first; ``edits`` the lines changed lately in other files, as
+    (path, first line from 0, text).
     """
 
     path: str
@@ -29,11 +30,14 @@ class Place:
     budget: int = 1_024
     sources: tuple[str, ...] = ()
     focus: tuple[str, ...] = ()
+    edits: tuple[tuple[str, int, str], ...] = ()
 
     @classmethod
     def from_wire(cls, params: Mapping[str, Any]) -> Place:
         """Read what `to_wire` wrote."""
         known = {name: params[name] for name in cls.__slots__ if name in params}
+        if "edits" in known:
+            known["edits"] = tuple((path, line, text) for path, line, text in known["edits"])
         for name in ("focus", "sources"):
             if name in known:
                 known[name] = tuple(known[name])
@@ -42,28 +46,3 @@ class Place:
     def to_wire(self) -> dict[str, Any]:
         """Return JSON-able parameters."""
         return {name: getattr(self, name) for name in self.__slots__}
-
-
-@dataclass(frozen=True, slots=True)
-class Snippet:
-    """A piece of context: ``text`` stands in ``path`` (or says what does), at about ``tokens``, found by ``source``.
-
-    ``score`` is what it is expected to be worth: names that the next lines need, each times its chance.
-    ``line`` counts from 1, 0 when the text is of no one place.
-    """
-
-    source: str
-    path: str
-    text: str
-    tokens: int
-    score: float
-    line: int = 0
-
-    def to_wire(self) -> dict[str, Any]:
-        """Return it as JSON-able values."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
-    @classmethod
-    def from_wire(cls, value: Mapping[str, Any]) -> Snippet:
-        """Read what `to_wire` wrote."""
-        return cls(**{name: value[name] for name in cls.__slots__})

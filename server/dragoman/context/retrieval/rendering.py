@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dragoman.context.retrieval.fusion import Chosen, tokens_of
-from dragoman.context.retrieval.place import Snippet
+from dragoman.context.snippets import Snippet
 
 
 def render(chosen: Sequence[Chosen]) -> list[Snippet]:
@@ -41,7 +41,6 @@ def _signatures(parts: Sequence[Chosen]) -> str:
         header = item.header
         if item.text in classes and not item.header:
             # Its members follow, with this line above them.
-            if any(other.item.header == item.text for other in ordered):
-                continue
+            continue
         lines.append(f"    {item.text}" if item.header else item.text)
     return "\n".join(lines)

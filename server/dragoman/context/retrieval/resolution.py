@@ -5,8 +5,9 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
-from dragoman.context.retrieval.files import File, Files
-from dragoman.context.workspace.outline import Import, Symbol
+from dragoman.context.retrieval.files import Card, File, Files
+from dragoman.context.workspace.outline import Import
+from dragoman.limits import RETRIEVAL_MODULES
 
 _ENDINGS = {
     "python": (".py", "/__init__.py", ".pyi", "/__init__.pyi"),
@@ -25,6 +26,8 @@ _LIKE = {
     "typescriptreact": "typescript",
     "cpp": "c",
 }
+_BY_MODULE = frozenset({"python", "javascript", "typescript", "javascriptreact", "typescriptreact", "c", "cpp", "lua"})
+"""Languages whose imports name a file whatever is taken from it."""
 _FOLLOWED = 3
 """So often a name may be imported from a file that itself imports it."""
 _DIRECTORY_FILES = 30
@@ -39,18 +42,54 @@ class Resolver:
 
     def __init__(self, files: Files) -> None:
         self._files = files
+        self._modules: dict[tuple[str, str, int, str], list[File]] = {}
+        self._leaves: dict[str, frozenset[str]] = {}
+
+    def begin(self) -> None:
+        """Forget what was found: the index has changed."""
+        self._modules.clear()
+        self._leaves.clear()
 
     # -- modules -------------------------------------------------------------------------------------------------------
 
     def module(self, path: str, one: Import, language: str) -> list[File]:
         """Return the files that an import of the file at ``path`` names: one, or those of a folder; none if it is not here."""
-        language = _LIKE.get(language, language)
-        for candidate in _candidates(path, one, language):
-            if (file := self._files.get(candidate)) is not None and file.path != path:
-                return [file]
+        key = (path, one.module, one.level, "" if language in _BY_MODULE else one.name)
+        if key not in self._modules:
+            self._modules[key] = self._find_module(path, one, _LIKE.get(language, language))
+        return self._modules[key]
+
+    def _find_module(self, path: str, one: Import, language: str) -> list[File]:
+        known = self._named(one)
+        if known:
+            for candidate in _candidates(path, one, language):
+                if candidate in known and candidate != path and (file := self._files.get(candidate)) is not None:
+                    return [file]
         if language in {"go", "java", "kotlin", "scala", "csharp", "rust", "php"}:
             return self._by_stem(path, one, language)
         return []
+
+    def _named(self, one: Import) -> frozenset[str]:
+        """Return the paths that an import could mean by its last names: one look-up, where trying every place takes dozens."""
+        parts = one.module.replace("::", "/").replace("\\", "/").rstrip("/").split("/")
+        last = parts[-1]
+        found = self._leaf(last)
+        if "." in last:
+            pieces = [piece for piece in last.split(".") if piece]
+            for piece in {*pieces[-1:], *pieces[:1]}:
+                found |= self._leaf(piece)
+        if not last.strip(".") or len(parts) > 1:
+            found |= (
+                self._leaf("__init__")
+                if one.level and not one.module
+                else self._leaf(parts[-2] if len(parts) > 1 else last)
+            )
+        return found
+
+    def _leaf(self, name: str) -> frozenset[str]:
+        if name not in self._leaves:
+            self._leaves[name] = frozenset(self._files.store.modules(name, RETRIEVAL_MODULES)) if name else frozenset()
+        return self._leaves[name]
 
     def _by_stem(self, path: str, one: Import, language: str) -> list[File]:
         """Find a module by the names at its end: a class's file, or the files of a folder."""
@@ -132,21 +171,19 @@ class Resolver:
     def only(self, name: str, language: str) -> Definition | None:
         """Return the definition of a name that is defined once at the top of a file of this language, None else."""
         found: Definition | None = None
-        for number, symbol in self._files.store.symbols_named(name, 6):
-            if symbol.parent >= 0 or symbol.kind in {"attribute", "variable", "module"}:
-                continue
+        for number, _ in self._files.store.symbols_named(name, 6):
             file = self._files.numbered(number)
             if file is None or _LIKE.get(file.language, file.language) != _LIKE.get(language, language):
                 continue
             at = file.find(name)
-            if at < 0:
+            if at < 0 or file.symbols[at].kind in {"attribute", "variable", "module"}:
                 continue
             if found is not None:
                 return None
             found = file, at
         return found
 
-    def members(self, definition: Definition, depth: int = 2) -> Iterator[tuple[File, Symbol, int]]:
+    def members(self, definition: Definition, depth: int = 2) -> Iterator[tuple[File, Card, int]]:
         """Yield what a class has, its own members first, then those of its bases: (file, symbol, distance)."""
         seen: set[tuple[str, int]] = set()
         queue = [(definition, 0)]
@@ -158,9 +195,8 @@ class Resolver:
             for member in file.members(at):
                 yield file, member, distance
             if distance < depth:
-                for base in file.symbols[at].bases:
-                    if (found := self.lookup(file, base)) is not None:
-                        queue.append((found, distance + 1))
+                bases = (self.lookup(file, base) for base in file.symbols[at].bases)
+                queue.extend((found, distance + 1) for found in bases if found is not None)
 
 
 def _candidates(path: str, one: Import, language: str) -> Iterator[str]:
@@ -179,7 +215,7 @@ def _candidates(path: str, one: Import, language: str) -> Iterator[str]:
         else:
             roots = list(_upward(folder))
         yield from (_join(root, inner, ending) for root in roots for ending in endings)
-    elif language in {"rust"}:
+    elif language == "rust":
         inner = one.module.replace("::", "/").removeprefix("crate/").removeprefix("self/").removeprefix("super/")
         yield from (_join(root, inner, ending) for root in _upward(folder) for ending in endings)
         upper = posixpath.dirname(inner)
@@ -207,4 +243,6 @@ def _upward(folder: str) -> Iterator[str]:
 
 
 def _join(root: str, inner: str, ending: str) -> str:
-    return posixpath.normpath(posixpath.join(root, inner + ending if inner else ending.lstrip("/")))
+    path = f"{root}/{inner}{ending}" if root and inner else f"{inner}{ending}" if inner else root + ending
+    path = path.removeprefix("/")
+    return posixpath.normpath(path) if "./" in path or "//" in path else path

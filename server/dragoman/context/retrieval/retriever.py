@@ -9,7 +9,7 @@ from typing import Any
 from dragoman.context.retrieval.candidates import Pool, Question, Source
 from dragoman.context.retrieval.files import Files, Overlays
 from dragoman.context.retrieval.fusion import choose
-from dragoman.context.retrieval.place import Place, Snippet
+from dragoman.context.retrieval.place import Place
 from dragoman.context.retrieval.rendering import render
 from dragoman.context.retrieval.resolution import Resolver
 from dragoman.context.retrieval.scope import read_scope
@@ -18,6 +18,7 @@ from dragoman.context.retrieval.sources.imports import Imports
 from dragoman.context.retrieval.sources.neighbours import Neighbours, Opened
 from dragoman.context.retrieval.sources.receiver import Receiver
 from dragoman.context.retrieval.sources.similar import SimilarCode
+from dragoman.context.snippets import Snippet
 from dragoman.context.workspace.store import IndexStore
 
 SOURCES: tuple[Source, ...] = (Receiver(), Imports(), SimilarCode(), Opened(), Neighbours())
@@ -46,7 +47,8 @@ class Retriever:
 
     def collect(self, place: Place) -> tuple[Question, Pool]:
         """Ask the sources and return all that they found."""
-        self.files.begin()
+        if self.files.begin():
+            self._resolver.begin()
         own = self.files.get(place.path)
         question = Question(place, read_scope(place, own), own, self.files, self._resolver)
         pool = Pool()

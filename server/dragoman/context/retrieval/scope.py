@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 
-from dragoman.context.retrieval.files import File
+from dragoman.context.retrieval.files import Card, File
 from dragoman.context.retrieval.place import Place
-from dragoman.context.workspace.outline import Symbol, identifiers
+from dragoman.context.workspace.outline import identifiers
 from dragoman.limits import RETRIEVAL_AROUND_LINES, RETRIEVAL_TYPED_LINES
 
 _ANNOTATED = re.compile(r"\b(\w+)\s*:\s*[&*]*(?:mut\s+)?[\"']?((?:[\w.]+\[)?[A-Za-z_][\w.]*)")
@@ -24,11 +25,15 @@ _AROUND = 0.6
 """What the name of the function or class around the cursor counts, however far up it stands."""
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _KEYWORDS = frozenset(
-    "and assert async await break case class const continue def default del elif else except export extends false final "
-    "finally for from func function global goto if implements import in interface instanceof is lambda let new None not "
-    "null or package pass private protected public raise return self static struct super switch this throw throws true "
-    "True False try type typeof undefined use using var void while with yield int str bool float list dict set tuple "
-    "bytes object string number any print len isinstance".split()
+    word
+    for line in (
+        "and assert async await bool break bytes case class const continue def default del dict elif else except export",
+        "extends false False final finally float for from func function global goto if implements import in instanceof int",
+        "interface is isinstance lambda len let list new None not null number object or package pass print private protected",
+        "public raise return self set static str string struct super switch this throw throws true True try tuple type typeof",
+        "undefined use using var void while with yield any",
+    )
+    for word in line.split()
 )
 
 
@@ -43,7 +48,7 @@ class Scope:
     ``seen`` holds every name that the model reads anyway.
     """
 
-    around: tuple[Symbol, ...]
+    around: tuple[Card, ...]
     types: dict[str, str]
     receiver: str
     near: Counter[str]
@@ -51,7 +56,7 @@ class Scope:
     seen: frozenset[str]
 
     @property
-    def enclosing_class(self) -> Symbol | None:
+    def enclosing_class(self) -> Card | None:
         """The innermost class around the cursor."""
         return next((one for one in reversed(self.around) if one.kind == "class"), None)
 
@@ -74,9 +79,10 @@ def read_scope(place: Place, file: File | None) -> Scope:
     return Scope(around, _types(head), receiver[1] if receiver else "", near, frozenset(words), seen)
 
 
-def split_words(name: str) -> list[str]:
-    """Return the words of a name in lower case: ``readFile_v2`` has read, file and v2."""
-    return [word.lower() for word in _WORDS.findall(name) if len(word) > 2]
+@lru_cache(maxsize=50_000)
+def split_words(name: str) -> tuple[str, ...]:
+    """Return the words of a name in lower case: ``readFile_v2`` has read and file."""
+    return tuple(word.lower() for word in _WORDS.findall(name) if len(word) > 2)
 
 
 def _near(before: list[str], after: list[str]) -> Counter[str]:
@@ -95,17 +101,17 @@ def _near(before: list[str], after: list[str]) -> Counter[str]:
     return near
 
 
-def _around(lines: list[str], file: File | None) -> tuple[Symbol, ...]:
+def _around(lines: list[str], file: File | None) -> tuple[Card, ...]:
     """Find what the cursor stands in: going up, each line that is indented less and names a symbol of this file."""
     if file is None:
         return ()
-    named: dict[str, Symbol] = {}
+    named: dict[str, Card] = {}
     for symbol in file.symbols:
         if symbol.kind in {"class", "function", "method", "type"}:
             named.setdefault(symbol.name, symbol)
     current = lines[-1]
     indent = len(current) - len(current.lstrip()) if current.strip() else len(current)
-    found: list[Symbol] = []
+    found: list[Card] = []
     for line in reversed(lines[:-1]):
         text = line.lstrip()
         if not text or text[0] in ")]}#":
@@ -127,15 +133,12 @@ def _types(lines: list[str]) -> dict[str, str]:
     types: dict[str, str] = {}
     for line in lines:
         if "=" in line:
-            for name, made in _MADE.findall(line):
-                types[name] = made
+            types.update(_MADE.findall(line))
         if ":" in line:
-            for name, annotation in _ANNOTATED.findall(line):
-                if annotation not in _KEYWORDS:
-                    types[name] = annotation.partition("[")[2] or annotation
+            found = ((name, kind) for name, kind in _ANNOTATED.findall(line) if kind not in _KEYWORDS)
+            types.update((name, kind.partition("[")[2] or kind) for name, kind in found)
         if " as " in line:
-            for made, name in _WITH.findall(line):
-                types[name] = made
+            types.update((name, made) for made, name in _WITH.findall(line))
         for kind, name in _TYPED_FIRST.findall(line):
             types.setdefault(name, kind)
     return types

@@ -33,7 +33,7 @@ def word_rarity(pool: Pool) -> dict[str, float]:
     """Return how much each word tells that is in the pool's names: one that many names share tells little."""
     counted: Counter[str] = Counter()
     for name in pool.signals:
-        counted.update(set(split_words(name)))
+        counted.update(split_words(name))
     total = len(pool.signals) + 1
     return {word: math.log(total / count) for word, count in counted.items()}
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dragoman.context.retrieval.candidates import Pool, Question
+from dragoman.context.retrieval.candidates import Pool, Question, names_of
 from dragoman.context.retrieval.files import File
-from dragoman.context.workspace.outline import Import, identifiers
+from dragoman.context.workspace.outline import Import
 from dragoman.limits import RETRIEVAL_IMPORTS, RETRIEVAL_MEMBERS
 
 
@@ -29,12 +29,12 @@ class Imports:
         for file, at in found:
             symbol = file.symbols[at]
             pool.add_symbol(self.name, file, symbol, "imported_member", strength)
-            for name in identifiers(symbol.signature):
+            for name in names_of(symbol.signature):
                 pool.speak(name, "imported_parameter", strength)
             if symbol.kind in {"class", "type"}:
                 for holder, member, distance in resolver.members((file, at)):
                     pool.add_symbol(self.name, holder, member, "imported_member", strength * 0.8**distance)
-                    for name in identifiers(member.signature) if member.name == "__init__" else ():
+                    for name in names_of(member.signature) if member.name == "__init__" else ():
                         pool.speak(name, "imported_parameter", strength)
         if found and one.name:
             self._module(found[0][0], "module_member", 0.5 * strength, pool)
@@ -46,5 +46,4 @@ class Imports:
             self._module(file, signal, strength, pool)
 
     def _module(self, file: File, signal: str, strength: float, pool: Pool) -> None:
-        top = [symbol for symbol in file.symbols if symbol.parent < 0][:RETRIEVAL_MEMBERS]
-        pool.add_symbols(self.name, file, top, signal, strength)
+        pool.add_symbols(self.name, file, file.top(RETRIEVAL_MEMBERS), signal, strength)

@@ -31,8 +31,7 @@ class Neighbours:
                 pool.add_symbol("symbols", own, symbol, "own_file")
 
     def _top(self, file: File, signal: str, strength: float, pool: Pool) -> None:
-        top = [symbol for symbol in file.symbols if symbol.parent < 0][:RETRIEVAL_MEMBERS]
-        pool.add_symbols(self.name, file, top, signal, strength)
+        pool.add_symbols(self.name, file, file.top(RETRIEVAL_MEMBERS), signal, strength)
 
 
 class Opened:

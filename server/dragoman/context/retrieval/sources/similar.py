@@ -20,23 +20,24 @@ class SimilarCode:
         counted: Counter[str] = Counter()
         for similar in find_similar(question.files, question.scope, question.place.path):
             lines = question.files.chunk_lines(similar.chunk)
-            weights = weigh_lines(question.scope, lines)
+            named = [identifiers(line) for line in lines]
+            weights = weigh_lines(question.scope, named)
             best: dict[str, float] = {}
-            for line, weight in zip(lines, weights, strict=True):
-                for name in identifiers(line):
+            for names, weight in zip(named, weights, strict=True):
+                for name in names:
                     if best.get(name, -1.0) < weight:
                         best[name] = weight
             for name, weight in best.items():
                 pool.speak(name, "similar", similar.score)
                 pool.speak(name, "similar_line", weight * similar.score)
             counted.update(best)
-            window = window_of(question.files, similar, lines, weights)
+            window = window_of(similar, lines, weights)
             if window is None:
                 continue
             text = "\n".join(window.lines)
-            names = tuple(dict.fromkeys(identifiers(text)))
-            for name in names:
+            shown = tuple(dict.fromkeys(identifiers(text)))
+            for name in shown:
                 pool.speak(name, "similar_window", similar.score)
-            pool.add(Item(self.name, window.path, window.first_line, text, names, whole=True, score=similar.score))
+            pool.add(Item(self.name, window.path, window.first_line, text, shown, whole=True, score=similar.score))
         for name, count in counted.items():
             pool.speak(name, "similar_count", min(1.0, count / RETRIEVAL_CHUNKS))

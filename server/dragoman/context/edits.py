@@ -1,0 +1,60 @@
+"""What the user changed lately, in any file: the lines as they are now, newest first."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dragoman.clock import Clock
+from dragoman.context.texts import TextView
+from dragoman.limits import CONTEXT_EDIT_LINES, CONTEXT_EDIT_PAUSE_S, CONTEXT_EDITS
+
+
+@dataclass(slots=True)
+class _Edit:
+    uri: str
+    first: int
+    last: int
+    at: float
+    text: TextView
+
+
+class RecentEdits:
+    """The last changes of all documents; keys typed in one go at one place are one edit."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._edits: deque[_Edit] = deque(maxlen=CONTEXT_EDITS)
+
+    def changed(self, uri: str, before: TextView, text: TextView, first_line: int, last_line: int) -> None:
+        """Take in that ``first_line..last_line`` of ``text`` are new."""
+        if last_line - first_line > CONTEXT_EDIT_LINES:
+            return  # A paste, a formatter or another branch says nothing of what the user is about.
+        now = self._clock()
+        grown = text.line_count - before.line_count
+        newest = self._edits[-1] if self._edits else None
+        if (
+            newest is not None
+            and newest.uri == uri
+            and now - newest.at < CONTEXT_EDIT_PAUSE_S
+            and newest.first - 2 <= first_line <= newest.last + 2
+        ):
+            newest.first = min(newest.first, first_line)
+            newest.last = max(newest.last + max(0, grown), last_line)
+            newest.first = max(newest.first, newest.last - CONTEXT_EDIT_LINES)
+            newest.at, newest.text = now, text
+        else:
+            self._edits.append(_Edit(uri, first_line, last_line, now, text))
+
+    def elsewhere(self, uri: str, path_of: Callable[[str], str]) -> tuple[tuple[str, int, str], ...]:
+        """Return path, first line (from 0) and lines of the edits outside of ``uri``, the newest first."""
+        found = []
+        for edit in reversed(self._edits):
+            if edit.uri == uri or not (path := path_of(edit.uri)):
+                continue
+            last = min(edit.last, edit.text.line_count - 1)
+            lines = [edit.text.line(number).rstrip("\r\n") for number in range(edit.first, last + 1)]
+            if any(line.strip() for line in lines):
+                found.append((path, edit.first, "\n".join(lines)))
+        return tuple(found)
