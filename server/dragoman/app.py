@@ -11,23 +11,30 @@ from typing import TYPE_CHECKING
 from dragoman.completion.engine import CompletionEngine
 from dragoman.completion.policy import CompletionPolicy, Target
 from dragoman.errors import ModelError
+from dragoman.limits import CONTEXT_TOKENS_SMALL
 from dragoman.models.discovery import find_sources, read_wishes
 from dragoman.models.manager import ModelManager
 from dragoman.security.trust import TrustStore
 from dragoman.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from dragoman.completion.acceptance import AcceptanceTracker
+    from dragoman.context.assembler import ContextAssembler, ContextPolicy
     from dragoman.settings import LoadedSettings, Settings
 
 
 class App:
     """One running Dragoman: settings, models, completion."""
 
-    def __init__(self, loaded: LoadedSettings, acceptance: AcceptanceTracker | None = None) -> None:
+    def __init__(
+        self,
+        loaded: LoadedSettings,
+        acceptance: AcceptanceTracker | None = None,
+        context: ContextAssembler | None = None,
+    ) -> None:
         settings = loaded.settings
         self.loaded = loaded
         self.models = ModelManager(
@@ -37,7 +44,10 @@ class App:
             redact_extra=settings.security.redact_extra,
         )
         self.completion = CompletionEngine(
-            ModelTargets(self.models), completion_policy(settings), acceptance=acceptance
+            ModelTargets(self.models, context_tokens_small(settings)),
+            completion_policy(settings),
+            acceptance=acceptance,
+            context=context,
         )
 
     @property
@@ -59,18 +69,20 @@ def build(
     trusted: bool | None = None,
     previous: LoadedSettings | None = None,
     acceptance: AcceptanceTracker | None = None,
+    context: ContextAssembler | None = None,
 ) -> App:
     """Read the settings and build the app; raises `dragoman.errors.SettingsError` only for a key that is missing.
 
     ``trusted`` is the editor's own word on the workspace; None asks our list of trusted folders.
-    ``acceptance`` follows what becomes of suggestions; it outlives the app, its owner closes it.
+    ``acceptance`` follows what becomes of suggestions, ``context`` knows the workspace; both outlive the app, their owner
+    closes them.
     """
     if trusted is None:
         trusted = workspace is not None and TrustStore.default().is_trusted(workspace)
     loaded = load_settings(
         workspace=workspace, config_file=config_file, editor=editor, trusted=trusted, previous=previous
     )
-    return App(loaded, acceptance)
+    return App(loaded, acceptance, context)
 
 
 def completion_policy(settings: Settings) -> CompletionPolicy:
@@ -89,11 +101,42 @@ def completion_policy(settings: Settings) -> CompletionPolicy:
     )
 
 
-class ModelTargets:
-    """The model manager as the completion engine sees it."""
+def build_context(
+    folders: Sequence[Path], settings: Settings, *, excludes: Sequence[str] = (), watch: bool = True
+) -> ContextAssembler:
+    """Build what knows the workspace; its indexes start when they are first needed. The caller closes it.
 
-    def __init__(self, models: ModelManager) -> None:
+    ``excludes`` are the editor's own patterns; ``watch`` says that the editor does not report changed files.
+    """
+    from dragoman.context.assembler import ContextAssembler
+    from dragoman.context.workspaces import Workspaces, is_indexable
+
+    workspaces = Workspaces([folder for folder in folders if is_indexable(folder)], excludes=excludes, watch=watch)
+    return ContextAssembler(workspaces, context_policy(settings))
+
+
+def context_policy(settings: Settings) -> ContextPolicy:
+    """Translate ``[context]`` for suggestions."""
+    from dragoman.context.assembler import ContextPolicy
+
+    section = settings.context
+    return ContextPolicy(section.completion_tokens, tuple(section.sources))
+
+
+def context_tokens_small(settings: Settings) -> int | None:
+    """Return how much context a model on this machine's processor gets: little, unless the user wrote how much."""
+    return None if "completion_tokens" in settings.context.model_fields_set else CONTEXT_TOKENS_SMALL
+
+
+class ModelTargets:
+    """The model manager as the completion engine sees it.
+
+    ``context_tokens_small`` is the most context for a model on this machine's processor.
+    """
+
+    def __init__(self, models: ModelManager, context_tokens_small: int | None = None) -> None:
         self._models = models
+        self._context_tokens_small = context_tokens_small
 
     async def completion_target(self) -> Target:
         """Return the model for the next suggestion."""
@@ -105,6 +148,7 @@ class ModelTargets:
             is_local=provider.is_local,
             small=provider.kind == "embedded",
             max_concurrency=provider.max_concurrency,
+            context_tokens=self._context_tokens_small if provider.kind == "embedded" else None,
         )
 
     def report_failure(self, provider: str, error: ModelError) -> None:
