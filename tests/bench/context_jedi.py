@@ -41,10 +41,10 @@ def resolve(packages: Sequence[tuple[Package, list[Sample]]], memory: Path) -> d
     keys: dict[str, str] = {}
     tasks: list[tuple[str, str, list[tuple[str, Question]]]] = []
     for package, samples in packages:
-        digest = _digest(package)
+        key_of_package = digest(package)
         questions = []
         for sample in samples:
-            keys[sample.name] = key = f"{digest}:{sample.path}:{sample.line}"
+            keys[sample.name] = key = f"{key_of_package}:{sample.path}:{sample.line}"
             if key not in known:
                 asked = [(name.text, sample.line + 1, name.column) for name in sample.names]
                 questions.append((key, (sample.path, package.files[sample.path], asked)))
@@ -115,13 +115,14 @@ def _too_slow(_number: int, _frame: FrameType | None) -> None:
     raise TooSlowError
 
 
-def _digest(package: Package) -> str:
+def digest(package: Package) -> str:
+    """Return what changes when any file of the package, or jedi, does."""
     import jedi
 
-    digest = hashlib.sha256(jedi.__version__.encode())
+    made = hashlib.sha256(jedi.__version__.encode())
     for path, text in sorted(package.files.items()):
-        digest.update(f"{path}\0{text}\0".encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()[:24]
+        made.update(f"{path}\0{text}\0".encode("utf-8", "surrogatepass"))
+    return made.hexdigest()[:24]
 
 
 def _remembered(memory: Path) -> dict[str, dict[str, str]]:

@@ -14,6 +14,8 @@ DIR holds unpacked packages; without it the pinned ones are fetched, once. What 
 
 from __future__ import annotations
 
+import hashlib
+import pickle
 import sys
 import tempfile
 import time
@@ -24,7 +26,7 @@ from pathlib import Path
 
 from dragoman.context.workspace.outline import identifiers
 from dragoman.models import tokenizers
-from tests.bench import context_jedi, context_packages, context_samples
+from tests.bench import context_definitions, context_jedi, context_oracles, context_packages, context_samples
 from tests.bench.context_numbers import RESAMPLES, Bootstrap, mean, percentile
 from tests.bench.context_oracles import ORACLES, Need, Oracles
 from tests.bench.context_ours import DragomanContext
@@ -105,14 +107,24 @@ def cut(text: str, budget: int) -> tuple[str, int]:
 
 
 def needs_of(packages: Sequence[Package], per_package: int, memory: Path) -> dict[str, list[Need]]:
-    """Return the samples of each package, each with the names that it needs."""
-    drawn = [(package, context_samples.draw(package, per_package)) for package in packages]
-    resolved = context_jedi.resolve(drawn, memory)
-    found = {}
+    """Return the samples of each package, each with the names that it needs; ``memory`` is a folder that keeps them."""
+    folder = memory / _digest_of_rules()
+    kept = {package.name: folder / f"{context_jedi.digest(package)}-{per_package}.pickle" for package in packages}
+    missing = [package for package in packages if not kept[package.name].exists()]
+    drawn = [(package, context_samples.draw(package, per_package)) for package in missing]
+    resolved = context_jedi.resolve(drawn, memory / "resolved.jsonl")
+    folder.mkdir(parents=True, exist_ok=True)
     for package, samples in drawn:
         oracles = Oracles(package)
-        found[package.name] = [oracles.need(sample, resolved[sample.name]) for sample in samples]
-    return found
+        needs = [oracles.need(sample, resolved[sample.name]) for sample in samples]
+        kept[package.name].write_bytes(pickle.dumps(needs))
+    return {name: pickle.loads(path.read_bytes()) for name, path in kept.items()}
+
+
+def _digest_of_rules() -> str:
+    """Return what changes when the code that draws and judges does."""
+    rules = (context_definitions, context_jedi, context_oracles, context_packages, context_samples)
+    return hashlib.sha256(b"".join(Path(one.__file__ or "").read_bytes() for one in rules)).hexdigest()[:16]
 
 
 def gather(
@@ -226,7 +238,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = []
     for name, packages in sets.items():
         packages = packages[:2] if arguments.quick else packages
-        needs = needs_of(packages, 3 if arguments.quick else arguments.per_package, RESULTS / "context-resolved.jsonl")
+        needs = needs_of(packages, 3 if arguments.quick else arguments.per_package, RESULTS / "context")
         answers: list[Answer] = []
         openings: list[Opening] = []
         for package in packages:

@@ -94,7 +94,6 @@ class Window:
     first: int
     text: str
     counts: Counter[str]
-    length: int
 
 
 class Windows(Peer):
@@ -104,15 +103,15 @@ class Windows(Peer):
         super().open(root, texts)
         self._windows: list[Window] = []
         self._of_file: dict[str, range] = {}
-        self._holding: dict[str, list[int]] = defaultdict(list)
+        self._holding: dict[str, list[tuple[int, int]]] = defaultdict(list)
         for path, text in texts.items():
             first = len(self._windows)
             for window in _windows(path, text):
-                for term in window.counts:
-                    self._holding[term].append(len(self._windows))
+                for term, times in window.counts.items():
+                    self._holding[term].append((len(self._windows), times))
                 self._windows.append(window)
             self._of_file[path] = range(first, len(self._windows))
-        self._total = sum(window.length for window in self._windows)
+        self._lengths = [window.counts.total() for window in self._windows]
 
     def gather(self, question: Question, budget: int) -> str:
         return pile(self.pieces(question), budget)
@@ -123,16 +122,20 @@ class Windows(Peer):
         # What the pool does not have must not count as common either.
         gone = [path for path in self._of_file if path == question.path or path not in question.texts]
         out = {number for path in gone for number in self._of_file[path]}
-        holding = {term: [one for one in self._holding.get(term, ()) if one not in out] for term in sorted(set(asked))}
+        holding = {
+            term: [one for one in self._holding.get(term, ()) if one[0] not in out] for term in sorted(set(asked))
+        }
         scores = self.rank(asked, holding, out)
         taken: dict[str, list[int]] = defaultdict(list)
-        for number in sorted(scores, key=lambda one: (-scores[one], one)):
+        for _, number in sorted((-score, number) for number, score in scores.items()):
             window = self._windows[number]
             if all(abs(window.first - other) >= WINDOW for other in taken[window.path]):
                 taken[window.path].append(window.first)
                 yield window.text
 
-    def rank(self, asked: Sequence[str], holding: Mapping[str, list[int]], out: set[int]) -> dict[int, float]:
+    def rank(
+        self, asked: Sequence[str], holding: Mapping[str, list[tuple[int, int]]], out: set[int]
+    ) -> dict[int, float]:
         """Return a score for each window that holds any of the names; ``out`` are those that are not in the pool."""
         raise NotImplementedError
 
@@ -142,8 +145,10 @@ class Jaccard(Windows):
 
     name = "jaccard"
 
-    def rank(self, asked: Sequence[str], holding: Mapping[str, list[int]], out: set[int]) -> dict[int, float]:
-        common = Counter(number for numbers in holding.values() for number in numbers)
+    def rank(
+        self, asked: Sequence[str], holding: Mapping[str, list[tuple[int, int]]], out: set[int]
+    ) -> dict[int, float]:
+        common = Counter(number for numbers in holding.values() for number, _ in numbers)
         size = len(set(asked))
         return {number: both / (size + len(self._windows[number].counts) - both) for number, both in common.items()}
 
@@ -153,18 +158,19 @@ class Bm25(Windows):
 
     name = "bm25"
 
-    def rank(self, asked: Sequence[str], holding: Mapping[str, list[int]], out: set[int]) -> dict[int, float]:
+    def rank(
+        self, asked: Sequence[str], holding: Mapping[str, list[tuple[int, int]]], out: set[int]
+    ) -> dict[int, float]:
         pool = len(self._windows) - len(out)
-        mean = (self._total - sum(self._windows[number].length for number in out)) / max(1, pool)
+        mean = (sum(self._lengths) - sum(self._lengths[number] for number in out)) / max(1, pool)
+        lengths = [_K1 * (1 - _B + _B * length / mean) for length in self._lengths]
         scores: dict[int, float] = defaultdict(float)
         for term, times in Counter(asked).items():
             numbers = holding[term]
             rarity = math.log(1 + (pool - len(numbers) + 0.5) / (len(numbers) + 0.5))
-            for number in numbers:
-                window = self._windows[number]
-                often = window.counts[term]
-                weight = often * (_K1 + 1) / (often + _K1 * (1 - _B + _B * window.length / mean))
-                scores[number] += times * rarity * weight
+            worth = times * rarity * (_K1 + 1)
+            for number, often in numbers:
+                scores[number] += worth * often / (often + lengths[number])
         return scores
 
 
@@ -216,4 +222,4 @@ def _windows(path: str, text: str) -> Iterator[Window]:
         piece = "\n".join(lines[first : first + WINDOW])
         counts = Counter(identifiers(piece))
         if counts:
-            yield Window(path, first, piece, counts, counts.total())
+            yield Window(path, first, piece, counts)
