@@ -37,6 +37,7 @@ BENCHES = (
     "acceptance",
     "silence",
     "context_recall",
+    "redaction",
 )
 """In the README's order; `make bench` runs them in this order too."""
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"

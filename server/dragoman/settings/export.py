@@ -8,7 +8,7 @@ from typing import Any
 
 from dragoman.settings import known
 from dragoman.settings.schema import Settings
-from dragoman.settings.untrusted import HARMLESS, IN_OWN_FILE_ONLY
+from dragoman.settings.untrusted import IN_OWN_FILE_ONLY, IN_WORKSPACES
 
 
 def json_schema() -> dict[str, Any]:
@@ -40,7 +40,7 @@ def vscode_configuration() -> dict[str, Any]:
         properties[".".join(("dragoman", *path))] = {
             **entry,
             "markdownDescription": entry["description"],
-            "scope": "resource" if path[0] in HARMLESS else "machine",
+            "scope": "resource" if path[0] in IN_WORKSPACES else "machine",
             "order": order,
         }
     return properties

@@ -10,8 +10,14 @@ from dragoman.settings.layers import Layer
 from dragoman.settings.problems import Problem
 from dragoman.settings.toml_lines import find_line
 
-HARMLESS = frozenset({"models", "completion", "context", "review"})
-"""Tables that change how Dragoman works, but not what it runs, where it sends text, or what it opens to others."""
+HARMLESS = frozenset({"completion", "context", "review"})
+"""Tables that change how Dragoman works, but not what it runs, where it sends text, or what it opens to others.
+
+``models`` is none of them: who may choose among the user's providers sends text from one machine to another.
+"""
+
+IN_WORKSPACES = HARMLESS | {"models"}
+"""What a workspace that the editor trusts may set: it can choose among providers, and name none."""
 
 IN_OWN_FILE_ONLY = frozenset({("security", "redact")})
 """Keys that no editor is offered: whatever it sends may have come from a workspace."""
@@ -37,23 +43,40 @@ def restrict(layer: Layer) -> None:
 
 
 def narrow(layer: Layer, data: dict[str, Any], below: Mapping[str, Any]) -> None:
-    """Keep an untrusted project from opening what its user closed: excluded languages and switched-off completion."""
+    """Keep an untrusted project from opening what its user closed.
+
+    Completion that is off or asked for by key only, languages that are excluded, reviews that nobody asks for, and sources of
+    context that were left out stay so.
+    """
     ours, theirs = below.get("completion", {}), data.get("completion", {})
     if ours.get("enabled") is False and theirs.pop("enabled", None):
-        layer.problems.append(
-            Problem(
-                layer.label,
-                "completion.enabled",
-                "'completion.enabled' stays false: a project that is not trusted cannot switch it on.",
-                TRUST_HINT,
-                find_line(layer.text, ("completion", "enabled")),
-                severity="warning",
-            )
-        )
+        _keep(layer, ("completion", "enabled"), "false", "switch it on")
+    if ours.get("trigger") == "invoked" and theirs.pop("trigger", "invoked") != "invoked":
+        _keep(layer, ("completion", "trigger"), "'invoked'", "widen it")
+    if not below.get("review", {}).get("on_save") and data.get("review", {}).pop("on_save", False):
+        _keep(layer, ("review", "on_save"), "false", "switch it on")
+    allowed, wanted = below.get("context", {}).get("sources"), data.get("context", {}).get("sources")
+    if allowed is not None and wanted is not None and not set(wanted) <= set(allowed):
+        data["context"]["sources"] = [source for source in wanted if source in allowed]
+        _keep(layer, ("context", "sources"), "within yours", "add to it")
     excluded = ours.get("languages", {}).get("exclude", [])
     added = theirs.get("languages", {}).get("exclude")
     if excluded and added is not None:
         theirs["languages"]["exclude"] = [*excluded, *(language for language in added if language not in excluded)]
+
+
+def _keep(layer: Layer, path: tuple[str, str], value: str, deed: str) -> None:
+    key = ".".join(path)
+    layer.problems.append(
+        Problem(
+            layer.label,
+            key,
+            f"{key!r} stays {value}: a project that is not trusted cannot {deed}.",
+            TRUST_HINT,
+            find_line(layer.text, path),
+            severity="warning",
+        )
+    )
 
 
 def refuse_exposure(layer: Layer) -> None:

@@ -12,6 +12,8 @@ from dragoman.settings import ProviderSettings, Settings, load_settings, resolve
 from dragoman.settings.untrusted import HARMLESS
 
 PROJECT = """
+[models.roles]
+completion = ["far-*"]
 [completion]
 max_tokens = 64
 [[providers]]
@@ -60,6 +62,47 @@ def test_an_untrusted_project_cannot_open_what_the_user_closed(tmp_path: Path) -
     trusted = load_settings(config_file=user, workspace=tmp_path, environ={}, trusted=True)
     assert trusted.settings.completion.enabled is True
     assert trusted.settings.completion.languages.exclude == ("sql",)
+
+
+def test_an_untrusted_project_cannot_choose_who_of_the_users_providers_gets_the_text(tmp_path: Path) -> None:
+    user = tmp_path / "config.toml"
+    user.write_text("[models.roles]\ncompletion = ['near']\n")
+    (tmp_path / "dragoman.toml").write_text("[models.roles]\ncompletion = ['far']\n")
+    loaded = load_settings(config_file=user, workspace=tmp_path, environ={})
+    assert loaded.settings.models.roles.completion == ("near",)
+    assert [problem.key for problem in loaded.problems] == ["models"]
+    trusted = load_settings(config_file=user, workspace=tmp_path, environ={}, trusted=True)
+    assert trusted.settings.models.roles.completion == ("far",)
+
+
+def test_an_untrusted_project_cannot_send_more_than_the_user_lets_go(tmp_path: Path) -> None:
+    user = tmp_path / "config.toml"
+    user.write_text("[completion]\ntrigger = 'invoked'\n[context]\nsources = ['imports', 'symbols']\n")
+    (tmp_path / "dragoman.toml").write_text(
+        "[completion]\ntrigger = 'automatic'\n[review]\non_save = true\n[context]\nsources = ['git_diff', 'imports']\n"
+    )
+    loaded = load_settings(config_file=user, workspace=tmp_path, environ={})
+    assert loaded.settings.completion.trigger == "invoked"
+    assert loaded.settings.review.on_save is False
+    assert loaded.settings.context.sources == ("imports",)
+    assert {problem.key: problem.line for problem in loaded.problems} == {
+        "completion.trigger": 2,
+        "review.on_save": 4,
+        "context.sources": 6,
+    }
+    trusted = load_settings(config_file=user, workspace=tmp_path, environ={}, trusted=True)
+    assert trusted.problems == ()
+    assert trusted.settings.review.on_save is True
+
+
+def test_an_untrusted_project_may_send_less(tmp_path: Path) -> None:
+    (tmp_path / "dragoman.toml").write_text(
+        "[completion]\ntrigger = 'invoked'\n[review]\non_save = false\n[context]\nsources = ['imports']\n"
+    )
+    loaded = load_settings(workspace=tmp_path, environ={"DRAGOMAN_CONFIG_DIR": "/nowhere"})
+    assert loaded.problems == ()
+    assert loaded.settings.completion.trigger == "invoked"
+    assert loaded.settings.context.sources == ("imports",)
 
 
 def test_an_untrusted_typo_is_still_a_typo(tmp_path: Path) -> None:

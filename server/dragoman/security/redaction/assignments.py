@@ -12,8 +12,24 @@ _WEAK = (
     r"secret|token|(?:api|access|private|auth|encryption|signing|master|account|license|shared)[-_. ]?key|key|credential"
     r"|auth|bearer|signature|salt|cookie|session|webhook|connection[-_. ]?string|dsn"
 )
-KEYWORDS = rf"{_STRONG}|{_WEAK}"
-"""What a line must hold for `find_assignments` to be asked."""
+NAMES = (
+    *(
+        "pass",
+        "pwd",
+        "secret",
+        "token",
+        "key",
+        "credential",
+        "auth",
+        "bearer",
+        "signature",
+        "salt",
+        "cookie",
+        "session",
+    ),
+    *("webhook", "connection", "dsn"),
+)
+"""One of these is in every line, in small letters, in which `find_assignments` can find anything."""
 
 # From the keyword on: what is before it in the name says nothing and would cost a search from every letter.
 _QUOTED = re.compile(
@@ -42,6 +58,9 @@ _HARMLESS_REST = re.compile(
 
 def find_assignments(line: str) -> Iterator[tuple[int, int, str]]:
     """Yield start, end and kind of what ``line`` gives to names such as ``password``, in quotes or as a line of settings."""
+    lowered = line.lower()
+    if not any(name in lowered for name in NAMES):
+        return
     for match in _QUOTED.finditer(line):
         start = match.end()
         end = _end_of_string(line, start, match["open"])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dragoman.limits import BARE_RUN_CHARS, PEM_LINE_CHARS, SOLID_RUN_CHARS
-from dragoman.security.redaction.assignments import KEYWORDS, find_assignments
+from dragoman.security.redaction.assignments import NAMES, find_assignments
 from dragoman.security.redaction.formats import find_formats
 from dragoman.security.redaction.phrases import find_phrases
 from dragoman.security.redaction.randomness import looks_random
@@ -39,11 +39,10 @@ class Line:
 _NOTHING = Line()
 _EMPTY = Line((), "header")
 _RUN = r"[A-Za-z0-9+/_-]"
-_SUSPICIOUS = re.compile(
-    rf"://|-----|[\w.=~$,:+/-]{{{BARE_RUN_CHARS - 4},}}|identified\s+by|[?&]sig=|basic |{KEYWORDS}",
-    re.IGNORECASE | re.ASCII,
-)
-"""Most lines hold nothing of this, and nothing else is searched in them."""
+_LONG = re.compile(rf"[\w.=~$,:+/-]{{{BARE_RUN_CHARS - 4},}}", re.ASCII)
+_HINTS = (*NAMES, "://", "-----", "identified", "sig=", "basic ")
+"""Most lines have none of these and no long run, and nothing else is searched in them; ``in`` takes a tenth of a pattern's time."""
+
 _BARE = re.compile(rf"(?<!{_RUN}){_RUN}{{{BARE_RUN_CHARS},}}={{0,2}}")
 _KNOWN_HASH = re.compile(r"(?i)(?:sha-?\d{1,3}[-:=_]|base64,|integrity[\"'=: ]+)$")
 _COMMIT = re.compile(r"(?<![^/])[0-9a-f]{7,64}(?![^/])")
@@ -59,7 +58,7 @@ def judge_line(line: str, extra: Sequence[re.Pattern[str]] = ()) -> Line:
     if not line or line.isspace():
         return _EMPTY
     found = [Span(*match.span(match.lastindex or 0), "extra") for pattern in extra for match in pattern.finditer(line)]
-    if not found and _SUSPICIOUS.search(line) is None:
+    if not (found or _is_suspicious(line)):
         short = _BODY.match(line) if len(line) < PEM_LINE_CHARS * 2 else None
         return Line((), "tail", Span(*short.span(1), "private_key")) if short else _NOTHING
     shape, block = _shape(line)
@@ -70,6 +69,11 @@ def judge_line(line: str, extra: Sequence[re.Pattern[str]] = ()) -> Line:
             Span(_start(match), match.end(), "random") for match in _BARE.finditer(line) if _is_rolled(line, match)
         ]
     return Line(_merged(line, found), shape, block)
+
+
+def _is_suspicious(line: str) -> bool:
+    lowered = line.lower()
+    return any(hint in lowered for hint in _HINTS) or _LONG.search(line) is not None
 
 
 def is_rolled_body(line: str, block: Span) -> bool:
