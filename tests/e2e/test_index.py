@@ -132,7 +132,7 @@ async def test_saved_deleted_renamed_files_and_folders_are_fresh_at_once(root: P
 
 
 async def test_questions_are_answered_while_the_workspace_is_crawled(root: Path, opened: Open) -> None:
-    modules(root, 3_000)
+    modules(root, 1_500)
     client = opened(python=sys.executable)
     await client.call("status")
     answers, during = [], 0
@@ -146,7 +146,7 @@ async def test_questions_are_answered_while_the_workspace_is_crawled(root: Path,
 
     assert during > 3
     assert sorted(answers)[len(answers) // 2] < 1  # Milliseconds; the figure is the bench's.
-    assert len(indexed(root)) == 3_000
+    assert len(indexed(root)) == 1_500
 
 
 async def test_the_files_near_open_documents_come_first(root: Path, opened: Open) -> None:
@@ -356,14 +356,14 @@ async def test_two_servers_share_a_workspace(root: Path, opened: Open) -> None:
 
 
 async def test_only_one_of_them_crawls_and_the_other_takes_over(root: Path, opened: Open) -> None:
-    modules(root, 4_000)
+    modules(root, 2_000)
     one, two = opened(), opened()
     assert (await one.call("status"))["state"] == "scanning"
     assert (await two.call("status"))["state"] == "waiting"
 
     await one.aclose()
 
-    assert (await crawled(two))["files"] == 4_000
+    assert (await crawled(two))["files"] == 2_000
 
 
 async def test_a_killed_index_is_started_again(root: Path, opened: Open, caplog: pytest.LogCaptureFixture) -> None:
@@ -420,7 +420,7 @@ async def test_a_killed_crawler_is_followed_by_another(root: Path, opened: Open)
 
 
 async def test_nothing_outlives_a_killed_server(root: Path, tmp_path: Path) -> None:
-    modules(root, 4_000)
+    modules(root, 2_000)
     program = (
         "import asyncio, sys\nfrom pathlib import Path\nfrom dragoman.context.workspace.client import IndexClient\n"
         "async def main():\n    client = IndexClient(Path(sys.argv[1]), watch=True)\n"
@@ -440,10 +440,11 @@ async def test_nothing_outlives_a_killed_server(root: Path, tmp_path: Path) -> N
 
 
 async def test_a_crawler_outlives_no_killed_index(root: Path, opened: Open) -> None:
-    modules(root, 4_000)
+    modules(root, 2_000)
     client = opened()
     await client.call("status")
     index, crawler = processes(root)
+    await until(lambda: crawler.nice() == 19)
     crawler.suspend()  # Even when it cannot look at its pipe.
 
     index.kill()
@@ -454,7 +455,7 @@ async def test_a_crawler_outlives_no_killed_index(root: Path, opened: Open) -> N
 
 
 async def test_closing_ends_everything_in_the_middle_of_a_crawl(root: Path, opened: Open) -> None:
-    modules(root, 4_000)
+    modules(root, 2_000)
     client = opened(watch=True)
     await client.call("status")
     running = processes(root)

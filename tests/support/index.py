@@ -78,7 +78,7 @@ def defined(root: Path, name: str) -> bool:
     """Tell whether the index knows a definition of that name."""
     store = IndexStore.open(index_file(root), write=False)
     try:
-        return bool(store.definitions(name))
+        return bool(store.symbols_named(name))
     finally:
         store.close()
 

@@ -150,10 +150,10 @@ class IndexClient:
             self._process = process
             self._greet()
             await self._receive(process)
-            await _end(process)
-            await last_words
+            await _end(process, patience=INDEX_CLOSE_S)
+            await asyncio.wait([last_words], timeout=INDEX_CLOSE_S)
             if not self._closed:
-                words = last_words.result()
+                words = last_words.result() if last_words.done() else ""
                 self._give_up_for_now(f"The index ended unexpectedly (exit code {process.returncode}).", words)
         finally:
             # Reached by a cancel too, and then nothing may be left of it.
@@ -267,8 +267,13 @@ async def _read_last_words(stream: asyncio.StreamReader | None) -> str:
     return lines[-1][:300] if lines else ""
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Make sure that the process is gone."""
+async def _end(process: asyncio.subprocess.Process, patience: float = 0.0) -> None:
+    """Make sure that the process is gone, at once or after so many seconds."""
+    if patience:
+        # To kill one that is ending takes its exit code away from who waits for it.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await process.wait()
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()

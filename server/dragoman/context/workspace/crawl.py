@@ -115,7 +115,8 @@ class Walk:
 def is_inside(root: Path, path: str) -> bool:
     """Tell whether a path (relative, with slashes) stays in the workspace and goes through no link on its way."""
     base = os.path.realpath(root)
-    return os.path.realpath(os.path.join(base, path)) == os.path.normpath(os.path.join(base, path))  # noqa: PTH118
+    plain = os.path.normpath(os.path.join(base, path))  # noqa: PTH118 - normpath has no counterpart there
+    return plain.startswith(os.path.join(base, "")) and os.path.realpath(plain) == plain  # noqa: PTH118
 
 
 def is_text(name: str) -> bool:

@@ -236,7 +236,7 @@ class Worker:
             "state": scanning.state,
             "files": counts["files"],
             "symbols": counts["symbols"],
-            "done": scanning.files,
+            "done": scanning.files if scanning.state == "scanning" else counts["files"],
             "total": max(scanning.total, counts["files"]) if scanning.state == "scanning" else counts["files"],
             "bytes": self._index.size,
             "root": str(self._root),

@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dragoman.context.workspace.ignore import IgnoreRules
-from dragoman.context.workspace.patterns import PatternList, glob_pattern
 
 NAMES = ["a", "b", "ab", "a.py", "b.log", "c d", "[x]", "é", "-", "a^"]
 """Names of folders and files below; those with an ending are files."""
