@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dragoman.context.workspace.chunking import chunks_of
 from dragoman.context.workspace.draft import Draft, Source
 from dragoman.context.workspace.languages.definitions import read_definitions
@@ -13,11 +11,8 @@ from dragoman.context.workspace.languages.python_mending import mended
 from dragoman.context.workspace.outline import Outline
 from dragoman.limits import MINIFIED_LINE_CHARS, MINIFIED_MEAN_CHARS
 from dragoman.monitoring import bug
-from dragoman.syntax.grammars import Grammar, load
+from dragoman.syntax.grammars import load
 from dragoman.syntax.window import encode
-
-if TYPE_CHECKING:
-    from tree_sitter import Tree
 
 
 def read_outline(language: str, text: str) -> Outline:
@@ -46,21 +41,16 @@ def _read_symbols(draft: Draft, language: str) -> None:
     tree = grammar.parse_whole(draft.source.data)
     if tree is None:
         return
+    mend = mended if rules is None else rules.mend
+    if tree.root_node.has_error and mend is not None:
+        data = encode(mend(draft.source.text()))
+        closed = None if data == draft.source.data else grammar.parse_whole(data)
+        if closed is not None:
+            draft.source.data, tree = data, closed
     if rules is None:
-        tree = _mended(draft.source, grammar, tree) if tree.root_node.has_error else tree
         read_python(draft, grammar.captures(QUERY, tree))
     else:
         read_definitions(draft, rules, grammar.matches(rules.query, tree))
-
-
-def _mended(source: Source, grammar: Grammar, tree: Tree) -> Tree:
-    """Return the tree of ``source`` with what was left open closed; the source is changed to fit it."""
-    data = encode(mended(source.text()))
-    better = None if data == source.data else grammar.parse_whole(data)
-    if better is None:
-        return tree
-    source.data = data
-    return better
 
 
 def _is_minified(source: Source) -> bool:

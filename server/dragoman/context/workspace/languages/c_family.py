@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from dragoman.context.workspace.languages.brace_mending import mended
 from dragoman.context.workspace.languages.import_text import read_include
 from dragoman.context.workspace.languages.rules import Rules
 
@@ -82,5 +83,5 @@ _CPP: Final = (
     + _MEMBERS
 )
 
-C: Final = Rules(_C, read_include)
-CPP: Final = Rules(_CPP, read_include)
+C: Final = Rules(_C, read_include, mend=mended)
+CPP: Final = Rules(_CPP, read_include, mend=mended)

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from dragoman.context.workspace.draft import Draft
+from dragoman.context.workspace.languages.brace_mending import mended
 from dragoman.context.workspace.languages.rules import Rules
 
 if TYPE_CHECKING:
@@ -45,4 +46,4 @@ def read_using(draft: Draft, node: Node) -> None:
         draft.take(match[3], "*", "*", node.start_point[0])
 
 
-CSHARP: Final = Rules(_QUERY, read_using)
+CSHARP: Final = Rules(_QUERY, read_using, mend=mended)

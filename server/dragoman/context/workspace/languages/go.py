@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from dragoman.context.workspace.draft import Draft
+from dragoman.context.workspace.languages.brace_mending import mended
 from dragoman.context.workspace.languages.rules import Rules
 
 if TYPE_CHECKING:
@@ -45,4 +46,5 @@ GO: Final = Rules(
     _QUERY,
     read_go_import,
     prefixes=(("type_spec", "type "), ("type_alias", "type "), ("const_spec", "const "), ("var_spec", "var ")),
+    mend=mended,
 )

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from dragoman.context.workspace.draft import Draft
+from dragoman.context.workspace.languages.brace_mending import mended
 from dragoman.context.workspace.languages.import_text import take_tree
 from dragoman.context.workspace.languages.rules import Rules
 
@@ -34,4 +35,4 @@ def read_kotlin_import(draft: Draft, node: Node) -> None:
     take_tree(draft, _WORDS.sub("", draft.source.of(node)[:1_000]), ".", node.start_point[0])
 
 
-KOTLIN: Final = Rules(_QUERY, read_kotlin_import, calls_make=True)
+KOTLIN: Final = Rules(_QUERY, read_kotlin_import, calls_make=True, mend=mended)

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from dragoman.context.workspace.draft import Draft
+from dragoman.context.workspace.languages.brace_mending import mended
 from dragoman.context.workspace.languages.import_text import read_path, take_tree
 from dragoman.context.workspace.languages.rules import Rules
 
@@ -41,4 +42,4 @@ def read_php_import(draft: Draft, node: Node) -> None:
     take_tree(draft, "{" + _USE.sub("", draft.source.of(node)[:4_000]) + "}", "\\", node.start_point[0])
 
 
-PHP: Final = Rules(_QUERY, read_php_import, ("//", "/*", "#"))
+PHP: Final = Rules(_QUERY, read_php_import, ("//", "/*", "#"), mend=mended)

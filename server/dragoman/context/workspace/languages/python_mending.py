@@ -46,11 +46,8 @@ def mended(text: str) -> str:
         elif kind == "end":
             if opened and _STATEMENT.match(text, token.end()):
                 at = max(done, comment if comment >= 0 else token.start())
-                kept += [
-                    text[done:at],
-                    "".join(_CLOSERS[each] for each in reversed(opened)),
-                    " " if comment >= 0 else "",
-                ]
+                closers = "".join(_CLOSERS[each] for each in reversed(opened)) + _colon(text, first, token.end())
+                kept += [text[done:at], closers, " " if comment >= 0 else ""]
                 done = at
                 opened.clear()
             comment = -1

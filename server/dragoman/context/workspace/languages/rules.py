@@ -29,6 +29,7 @@ class Rules:
     `member` is an attribute that is made in a method; `head` is what is shown of a definition, `value` what it is set to.
     ``comments`` is how a line of documentation begins, ``most`` how many symbols are kept of a file.
     ``prefixes`` is what a kind of node lacks of its head; with ``calls_make``, calling a capitalised name makes one of it.
+    ``mend`` closes what is open in a text that does not parse, line by line.
     """
 
     query: str
@@ -37,3 +38,4 @@ class Rules:
     most: int = OUTLINE_SYMBOLS
     prefixes: tuple[tuple[str, str], ...] = ()
     calls_make: bool = False
+    mend: Callable[[str], str] | None = None

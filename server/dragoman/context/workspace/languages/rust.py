@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dragoman.context.workspace.draft import Draft
+from dragoman.context.workspace.languages.brace_mending import mended
 from dragoman.context.workspace.languages.import_text import take_tree
 from dragoman.context.workspace.languages.rules import Rules
 
@@ -39,4 +40,4 @@ def read_use(draft: Draft, node: Node) -> None:
         take_tree(draft, draft.source.of(argument)[:8_000], "::", node.start_point[0])
 
 
-RUST: Final = Rules(_QUERY, read_use)
+RUST: Final = Rules(_QUERY, read_use, mend=mended)

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from dragoman.context.workspace.draft import Draft
+from dragoman.context.workspace.languages.brace_mending import mended
 from dragoman.context.workspace.languages.import_text import take_tree
 from dragoman.context.workspace.languages.rules import Rules
 
@@ -39,4 +40,4 @@ def read_scala_import(draft: Draft, node: Node) -> None:
     take_tree(draft, "{" + text + "}", ".", node.start_point[0])
 
 
-SCALA: Final = Rules(_QUERY, read_scala_import, calls_make=True)
+SCALA: Final = Rules(_QUERY, read_scala_import, calls_make=True, mend=mended)

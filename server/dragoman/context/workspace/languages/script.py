@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from dragoman.context.workspace.draft import Draft
+from dragoman.context.workspace.languages.brace_mending import mended
 from dragoman.context.workspace.languages.import_text import relative
 from dragoman.context.workspace.languages.rules import Rules
 
@@ -110,5 +111,5 @@ def read_script_import(draft: Draft, node: Node) -> None:
             draft.take(module, "default" if is_default else "", said, line, level)
 
 
-JAVASCRIPT: Final = Rules(_JAVASCRIPT, read_script_import)
-TYPESCRIPT: Final = Rules(_TYPESCRIPT, read_script_import)
+JAVASCRIPT: Final = Rules(_JAVASCRIPT, read_script_import, mend=mended)
+TYPESCRIPT: Final = Rules(_TYPESCRIPT, read_script_import, mend=mended)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dragoman.context.workspace.draft import Draft
+from dragoman.context.workspace.languages.brace_mending import mended
 from dragoman.context.workspace.languages.rules import Rules
 
 if TYPE_CHECKING:
@@ -34,4 +35,4 @@ def read_swift_import(draft: Draft, node: Node) -> None:
         draft.take(words[-1], "*", "*", node.start_point[0])
 
 
-SWIFT: Final = Rules(_QUERY, read_swift_import, calls_make=True)
+SWIFT: Final = Rules(_QUERY, read_swift_import, calls_make=True, mend=mended)
