@@ -312,8 +312,9 @@ INDEX_INLINE_BYTES: Final = 200_000
 INDEX_SHADOWS: Final = 256
 """Saved files that could not be written to the index (a full disk) and are kept in memory instead."""
 
-CONTEXT_CHARS_PER_TOKEN: Final = 3.2
-"""Signatures and short lines of code have 3.4 to 4 characters a token; the exact count is made once the text is put together."""
+CONTEXT_CHARS_PER_TOKEN: Final = 3.9
+"""Signatures and lines of code have 4.4 characters a token on the average (o200k, the development packages of M1), few texts
+less than this."""
 
 RETRIEVAL_HEADER_TOKENS: Final = 12
 """What the line with a file's path costs."""
@@ -405,6 +406,9 @@ SOLID_RUN_CHARS: Final = 12
 PEM_LINE_CHARS: Final = 40
 """A line of a key file is 64 characters or more; a shorter one counts where it stands at the block's end."""
 
+REPEATED_SECRET_CHARS: Final = 7
+"""A secret of this length that is no word is hidden wherever else it stands in the same text; shorter ones are part of others."""
+
 REDACTED_LINES: Final = 8_192
 """Lines whose judgement is remembered: several prompts' worth, some 2 MB, so that a key judges one new line."""
 
@@ -452,3 +456,12 @@ CONTEXT_EDIT_PAUSE_S: Final = 20.0
 
 CONTEXT_TOKENS_SMALL: Final = 128
 """Context for a model on this machine's processor, where 100 tokens take up to a second: a dozen signatures."""
+
+RETRIEVAL_MODULES: Final = 400
+"""Files of one name that an import may mean."""
+
+RETRIEVAL_FAINT: Final = 0.001
+"""Names with less chance than this are not counted: hundreds of them say nothing together either."""
+
+RETRIEVAL_RARE: Final = 6
+"""With so many rare names near the cursor, the common ones are not asked."""

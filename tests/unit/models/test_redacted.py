@@ -83,8 +83,8 @@ async def test_a_completion_goes_without_secrets_and_comes_back_with_them(size: 
         RedactedModel(speaker, Redactor()).complete(CompletionRequest(LINE, f"# {SECRET} is the word\n"))
     )
 
-    assert SECRET not in speaker.read[0]
-    assert "DRAGOMAN_SECRET_" in speaker.read[0]
+    assert not any(SECRET in text for text in speaker.read)
+    assert all("DRAGOMAN_SECRET_" in text for text in speaker.read)
     assert said(chunks) == LINE
     assert [chunk.finish for chunk in chunks if chunk.finish] == ["stop"]
     assert speaker.closed == 1

@@ -84,6 +84,19 @@ def test_the_same_secret_has_the_same_placeholder_in_every_text() -> None:
     assert redactor.redact('password = "hunter3"') != first
 
 
+def test_a_secret_goes_wherever_it_stands_again_and_a_word_does_not() -> None:
+    redactor = Redactor()
+    text = (
+        '# hunter2 it is\npassword = "hunter2"\nlogin("bob", "hunter2")\nname = "swordfish"\npassword = "swordfish"\n'
+    )
+    redacted = redactor.redact(text)
+
+    assert "hunter2" not in redacted
+    assert 'name = "swordfish"' in redacted
+    assert redacted.count("swordfish") == 1
+    assert redactor.restore(redacted) == text
+
+
 def test_what_one_redactor_hid_another_cannot_tell() -> None:
     hidden = Redactor().redact('password = "hunter2"')
 

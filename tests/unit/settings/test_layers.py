@@ -46,8 +46,8 @@ def test_nothing_configured_gives_the_documented_defaults(tmp_path: Path) -> Non
 def test_later_layers_win_key_by_key(tmp_path: Path) -> None:
     loaded = load(
         tmp_path,
-        "[completion]\nmax_tokens = 1\nshow_after_ms = 1\nmultiline = 'never'\ntrigger = 'invoked'\nprefetch = true\n",
-        "[completion]\nmax_tokens = 2\nshow_after_ms = 2\nmultiline = 'always'\ntrigger = 'automatic'\n",
+        "[completion]\nmax_tokens = 1\nshow_after_ms = 1\nmultiline = 'never'\ntrigger = 'automatic'\nprefetch = true\n",
+        "[completion]\nmax_tokens = 2\nshow_after_ms = 2\nmultiline = 'always'\ntrigger = 'invoked'\n",
         environ={
             "DRAGOMAN_COMPLETION__MAX_TOKENS": "3",
             "DRAGOMAN_COMPLETION__SHOW_AFTER_MS": "3",
@@ -61,7 +61,7 @@ def test_later_layers_win_key_by_key(tmp_path: Path) -> None:
     assert completion.max_tokens == 5
     assert completion.show_after_ms == 4
     assert completion.multiline == "auto"
-    assert completion.trigger == "automatic"
+    assert completion.trigger == "invoked"
     assert completion.prefetch is True
     assert loaded.origin("completion.max_tokens") == "command line"
     assert loaded.origin("completion.multiline") == "environment variable DRAGOMAN_COMPLETION__MULTILINE"

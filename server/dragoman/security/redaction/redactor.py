@@ -6,7 +6,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from dragoman.limits import REDACTED_LINE_CHARS, REDACTED_LINES
+from dragoman.limits import REDACTED_LINE_CHARS, REDACTED_LINES, REPEATED_SECRET_CHARS
 from dragoman.security.redaction.blocks import find_blocks
 from dragoman.security.redaction.lines import Line, Span, find_fragment, judge_line
 from dragoman.security.redaction.placeholders import Placeholders, StreamRestorer
@@ -94,11 +94,26 @@ class Redactor:
     def _find(self, lines: Sequence[str]) -> dict[int, tuple[Span, ...]]:
         judged = [self._judge(line) for line in lines]
         found = {index: line.spans for index, line in enumerate(judged) if line.spans}
+        if found:
+            self._find_again(lines, found)
         if any(line.block is not None for line in judged):
             for index, span in find_blocks(lines, judged).items():
                 kept = (other for other in found.get(index, ()) if not _meet(other, span))
                 found[index] = tuple(sorted((*kept, span), key=lambda one: one.start))
         return found
+
+    def _find_again(self, lines: Sequence[str], found: dict[int, tuple[Span, ...]]) -> None:
+        """Add the places where a secret stands once more with nothing around it that gives it away, as in a comment."""
+        secrets = {lines[index][span.start : span.end] for index, spans in found.items() for span in spans}
+        for secret in [one for one in secrets if len(one) >= REPEATED_SECRET_CHARS and not one.isalpha()]:
+            for index, line in enumerate(lines):
+                place = line.find(secret) if secret in line else -1
+                while place >= 0:
+                    span = Span(place, place + len(secret), "repeated")
+                    taken = (*found.get(index, ()), *(Span(*ours, "") for ours in self._placeholders.find(line)))
+                    if not any(_meet(span, other) for other in taken):
+                        found[index] = tuple(sorted((*found.get(index, ()), span), key=lambda one: one.start))
+                    place = line.find(secret, place + len(secret))
 
     def _judge(self, line: str) -> Line:
         known = self._judged.get(line)
