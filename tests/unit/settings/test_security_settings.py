@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,31 @@ def test_a_pattern_that_is_none_is_named(tmp_path: Path, written: str, said: str
     assert said in problem.message
     assert loaded.settings.security.redact_extra == ()
     assert loaded.settings.security.redact is True
+
+
+def test_vs_code_lets_no_untrusted_folder_set_anything() -> None:
+    """Its manifest, as it is shipped: providers and commands are the user's alone, all else waits for trust."""
+    manifest = json.loads((Path(__file__).parents[3] / "vscode-client" / "package.json").read_text(encoding="utf-8"))
+    restricted = set(manifest["capabilities"]["untrustedWorkspaces"]["restrictedConfigurations"])
+    scopes = {
+        key: entry["scope"]
+        for section in manifest["contributes"]["configuration"]
+        for key, entry in section["properties"].items()
+    }
+
+    for key in (
+        "providers",
+        "mcp.servers",
+        "agents",
+        "workflows",
+        "server.command",
+        "server.arguments",
+        "security.redact_extra",
+    ):
+        assert scopes[f"dragoman.{key}"] == "machine"
+    open_to_all = {key for key, scope in scopes.items() if scope != "machine" and key not in restricted}
+    assert open_to_all == {"dragoman.trace.server"}
+    assert "dragoman.models.roles.completion" in restricted
 
 
 def test_vs_code_offers_the_patterns_to_the_user_only_and_no_switch() -> None:
