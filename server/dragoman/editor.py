@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import unquote, urlsplit
 
 from dragoman import app as root
@@ -30,6 +31,9 @@ from dragoman.monitoring.usage_recorder import UsageRecorder
 from dragoman.monitoring.usage_store import UsageStore
 from dragoman.settings import changed_files
 from dragoman.status import Status, describe, describe_process
+
+if TYPE_CHECKING:
+    from dragoman.context.assembler import ContextAssembler
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +56,7 @@ class EditorServices:
         self._log_file = log_file
         self._options = EditorOptions()
         self._settings: Mapping[str, Any] = {}
+        self._documents: dict[str, TextView] = {}
         self._tasks = TaskSet()
         self._pulling: asyncio.Task[None] | None = None
         self._warming: asyncio.Task[None] | None = None
@@ -61,6 +66,8 @@ class EditorServices:
         self._acceptance = AcceptanceTracker(self._usage.record)
         self.next_edits = NextEdits()
         """Outlives the settings: what was edited before they changed is still what was edited."""
+        self._context: ContextAssembler | None = None
+        """Outlives the settings too; made when the workspace is known, for its imports are none of the start's."""
         self._app = root.build(config_file=config_file, acceptance=self._acceptance)
         self._watch_app()
         self._reload = asyncio.Lock()
@@ -72,6 +79,7 @@ class EditorServices:
         self._options = editor
         self._settings = editor.settings
         await self._rebuild()
+        self._open_context()
         self._tasks.start(self._watch_settings(), name="settings-watch")
         self._acceptance.recall(await self._usage.history())
         await self._app.models.refresh()
@@ -81,6 +89,8 @@ class EditorServices:
         """Stop everything; the embedded engine goes by itself when its last client has left."""
         await self._tasks.aclose()
         await self._app.aclose()
+        if self._context is not None:
+            await self._context.aclose()
         await self._acceptance.aclose()
         await self._usage.aclose()
 
@@ -94,23 +104,23 @@ class EditorServices:
     def folders_changed(self, folders: tuple[Folder, ...]) -> None:
         """Follow the workspace: the first folder's ``dragoman.toml`` counts."""
         before = self._workspace()
-        self._options = EditorOptions(
-            self._options.client_name,
-            self._options.client_version,
-            folders,
-            self._options.settings,
-            self._options.locale,
-        )
+        self._options = replace(self._options, folders=folders)
+        if self._context is not None:
+            self._open_context()
         if self._workspace() != before:
             self._tasks.start(self._rebuild(), name="settings-reload")
 
     def files_changed(self, changes: Sequence[tuple[str, FileChange]]) -> None:
         """Follow a settings file that the editor saw change."""
+        if self._context is not None:
+            self._context.files_changed(uri for uri, _ in changes)
         if any(uri.endswith((".toml",)) for uri, _ in changes):
             self._tasks.start(self._rebuild_if_changed(), name="settings-reload")
 
     def document_saved(self, uri: str) -> None:
-        """Follow a settings file that was edited here."""
+        """Tell the index, and follow a settings file that was edited here."""
+        if self._context is not None:
+            self._context.document_saved(uri)
         if uri.endswith(".toml"):
             self._tasks.start(self._rebuild_if_changed(), name="settings-reload")
 
@@ -150,6 +160,8 @@ class EditorServices:
         monitoring = self._app.settings.monitoring
         level = monitoring.log_level if "log_level" in monitoring.model_fields_set else None
         logs.configure_logs(level=level, file=self._log_file, style=monitoring.log_format)
+        if self._context is not None:
+            self._context.configure(root.context_policy(self._app.settings))
         self._tell_problems()
         self._show_status()
 
@@ -161,11 +173,23 @@ class EditorServices:
         self._told = now
 
     def _workspace(self) -> Path | None:
-        for folder in self._options.folders:
-            parts = urlsplit(folder.uri)
-            if parts.scheme == "file":
-                return Path(unquote(parts.path))
-        return None
+        return next(iter(self._folders()), None)
+
+    def _folders(self) -> list[Path]:
+        parts = (urlsplit(folder.uri) for folder in self._options.folders)
+        return [Path(unquote(one.path)) for one in parts if one.scheme == "file"]
+
+    def _open_context(self) -> None:
+        """Begin to know the workspace, anew when its folders changed; the documents that are open are said again."""
+        old = self._context
+        self._context = root.build_context(
+            self._folders(), self._app.settings, excludes=self._options.excludes, watch=not self._options.watches_files
+        )
+        for uri, text in self._documents.items():
+            self._context.document_changed(uri, text, first_line=0, last_line=0)
+        self._watch_app()
+        if old is not None:
+            self._tasks.start(old.aclose(), name="context-close")
 
     # -- completion ----------------------------------------------------------------------------------------------------
 
@@ -180,14 +204,20 @@ class EditorServices:
 
     def document_changed(self, uri: str, text: TextView, version: int, *, first_line: int, last_line: int) -> None:
         """Tell the engine; the first document of all starts the embedded model, so that it is warm when it is needed."""
+        self._documents[uri] = text
         self.next_edits.document_changed(uri, text, version, first_line=first_line, last_line=last_line)
+        if self._context is not None:
+            self._context.document_changed(uri, text, first_line=first_line, last_line=last_line)
         self._app.completion.document_changed(uri, text, version, first_line=first_line, last_line=last_line)
         if self._warming is None:
             self._warming = self._tasks.start(self._warm_up(), name="warm-up")
 
     def document_closed(self, uri: str) -> None:
         """Tell the engine."""
+        self._documents.pop(uri, None)
         self.next_edits.document_closed(uri)
+        if self._context is not None:
+            self._context.document_closed(uri)
         self._app.completion.document_closed(uri)
 
     def replied(self, query: CompletionQuery, outcome: Outcome) -> None:
@@ -220,6 +250,7 @@ class EditorServices:
         return {
             **self._describe().as_dict(),
             "completion": dict(self._app.completion.counts),
+            "context": self._context.describe() if self._context is not None else None,
             "process": describe_process(),
         }
 
@@ -232,6 +263,9 @@ class EditorServices:
         self._app.models.on_change = self._show_status
         self._app.completion.on_outcome = lambda _outcome: self._show_status()
         self._app.completion.next_edit = self.next_edits.at_cursor
+        if self._context is not None:
+            self._app.completion.context = self._context
+            self._app.completion.is_ignored = self._context.is_ignored
         self.next_edits.enabled = self._app.settings.completion.enabled
 
     def _show_status(self) -> None:

@@ -66,17 +66,23 @@ def parse_place(place: str) -> tuple[Path, int, int]:
 
 
 async def _complete(path: Path, line: int, column: int, config: Path | None, *, show_context: bool) -> dict[str, Any]:
-    from dragoman.cli.setup import open_app
+    from dragoman.app import build_context
+    from dragoman.cli.setup import open_app, workspace_of
 
     query = query_at(path, line, column)
     app = open_app(config, path)
-    started = time.perf_counter()
+    knowledge = build_context([workspace_of(path)], app.settings, watch=False)
+    app.completion.context, app.completion.is_ignored = knowledge, knowledge.is_ignored
     try:
+        # A command asks once: it waits for what an editor would have had long ago.
+        await knowledge.settle(query.uri)
+        started = time.perf_counter()
         outcome = await app.completion.suggest(query)
         total = time.perf_counter() - started
         context = await _context(app, query, path) if show_context else None
     finally:
         await app.aclose()
+        await knowledge.aclose()
     return _as_dict(query, outcome, total, context)
 
 
@@ -123,14 +129,19 @@ def read_lines(path: Path) -> Lines:
 
 
 async def _context(app: App, query: CompletionQuery, path: Path) -> list[dict[str, Any]]:
-    """Return the parts of the prompt: the file's own around the cursor."""
+    """Return the parts of the prompt: what came from other files, and the file's own around the cursor."""
     from dragoman.completion.prompt import window_for
 
     small = True
     if (choice := await app.models.choose("completion")).source is not None:
         small = choice.source.provider.kind == "embedded"
     window = window_for(query, small=small)
-    return [
+    others = [
+        {"source": one.source, "path": one.path, "text": one.text, "tokens": one.tokens, "score": one.score}
+        for one in app.completion.context.current(query.uri).snippets
+    ]
+    own = [
         {"source": source, "path": str(path), "text": text, "tokens": -(-len(text) // 3), "score": 1.0}
         for source, text in (("prefix", window.prefix), ("suffix", window.suffix))
     ]
+    return [*others, *own]

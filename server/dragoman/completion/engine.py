@@ -55,7 +55,8 @@ class CompletionEngine:
         context: ContextSource | None = None,
     ) -> None:
         self._targets = targets
-        self._context = context or NoContext()
+        self.context: ContextSource = context or NoContext()
+        """Knows what else in the workspace the model should read."""
         self._context_tokens: int | None = None
         """What the last model had room for; the context is asked for before the next one is known."""
         self._acceptance = acceptance or AcceptanceTracker(lambda _event: None, clock)
@@ -137,7 +138,7 @@ class CompletionEngine:
                 return outcome
             if known[0].failed:
                 self._debouncer.wasted()
-        self._context.prepare(query, tokens=self._context_tokens)
+        self.context.prepare(query, tokens=self._context_tokens)
         delay = self._debouncer.delay(self._acceptance.rate(query.language), contradicted=contradicted)
         if query.trigger == "automatic" and delay > 0:
             await asyncio.sleep(delay)
@@ -167,7 +168,7 @@ class CompletionEngine:
         ) is not None:
             return refusal
         self._context_tokens = target.context_tokens
-        context = await self._context.gather(query, tokens=target.context_tokens, patient=query.trigger == "invoked")
+        context = await self.context.gather(query, tokens=target.context_tokens, patient=query.trigger == "invoked")
         async with self._inflight.room(query.uri, target):
             if self._inflight.closed or self._newest.get(query.uri) != ticket:
                 # A newer question came meanwhile, or the settings changed and another engine answers the next key.
@@ -319,7 +320,7 @@ class CompletionEngine:
             generation = self._generation(ahead.place, rules, target, behind=shown, lead=ahead.lead)
             generation.answered = True  # Nobody waits for it, so nobody's leaving ends it.
             self._inflight.start(
-                generation, target, self._request(ahead.question, wide, target, self._context.current(query.uri))
+                generation, target, self._request(ahead.question, wide, target, self.context.current(query.uri))
             )
 
     def _failed(self, generation: Generation, query: CompletionQuery) -> Outcome:

@@ -8,9 +8,10 @@ While the cursor stays on its line the context stays as it is, to the byte: a se
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -108,7 +109,6 @@ class ContextAssembler:
         workspaces: Workspaces,
         policy: ContextPolicy,
         clock: Clock = monotonic,
-        on_gathered: Callable[[str, Context], None] = lambda _uri, _context: None,
     ) -> None:
         self._workspaces = workspaces
         self._workspaces.on_start = self._say_again
@@ -119,7 +119,6 @@ class ContextAssembler:
         self._documents: dict[str, _Document] = {}
         self._focus: OrderedDict[str, None] = OrderedDict()
         self._edits = RecentEdits(clock)
-        self.on_gathered = on_gathered
         self.counts: Counter[str] = Counter()
         """How often context was ``asked`` of the index, ``kept`` from the key before, ``late``, or ``failed``."""
 
@@ -164,9 +163,7 @@ class ContextAssembler:
             self.counts["late" if late else "in_time"] += 1
         else:
             self.counts["kept"] += 1
-        context = self._context(asked.uri, kept, late=late)
-        self.on_gathered(asked.uri, context)
-        return context
+        return self._context(asked.uri, kept, late=late)
 
     def current(self, uri: str) -> Context:
         """Return what a document's last question had, without asking."""
@@ -220,6 +217,22 @@ class ContextAssembler:
             while len(self._focus) > 2 * CONTEXT_FOCUS:
                 self._focus.popitem()
 
+    async def settle(self, uri: str) -> None:
+        """Wait until the index of a document's folder has read all of it; for commands, which ask once."""
+        found = self._workspaces.find(uri) if self._policy.enabled else None
+        if found is not None:
+            with contextlib.suppress(DragomanError):
+                await found[0].call("wait")
+
+    def is_ignored(self, uri: str) -> bool:
+        """Tell whether the workspace keeps a document out of what is read."""
+        return self._workspaces.is_ignored(uri)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what is known of the indexes, and how the questions went."""
+        indexes = [{"folder": str(root), **state} for root, state in self._workspaces.states.items()]
+        return {"enabled": self._policy.enabled, "indexes": indexes, "questions": dict(self.counts)}
+
     # -- what the editor tells -----------------------------------------------------------------------------------------
 
     def document_changed(self, uri: str, text: TextView, *, first_line: int, last_line: int) -> None:
@@ -229,6 +242,8 @@ class ContextAssembler:
             self._documents[uri] = _Document(text)
             self._look_at(uri)
             self._workspaces.near(uri)
+            if self._policy.enabled:
+                self._tasks.start(self._workspaces.start(uri), name="index start")
             return
         self._edits.changed(uri, known.text, text, first_line, last_line)
         known.text, known.dirty = text, True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -12,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from dragoman.cancellation import TaskSet
 from dragoman.context.workspace.client import IndexClient
 from dragoman.context.workspace.ignore import IgnoreRules
+from dragoman.errors import IndexUnavailableError
 from dragoman.security.paths import is_secret_file
 
 logger = logging.getLogger(__name__)
@@ -139,7 +141,8 @@ class Workspaces:
         """Start the index of a document's folder now, so that it has read what it can when the first question comes."""
         located = self._locate(uri)
         if located is not None:
-            await self._index(located[0]).start()
+            with contextlib.suppress(IndexUnavailableError):
+                await self._index(located[0]).start()
 
     def files_changed(self, uris: Iterable[str]) -> None:
         """Pass on which files changed on disk."""

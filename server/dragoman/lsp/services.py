@@ -37,6 +37,10 @@ class EditorOptions:
     settings: Mapping[str, Any] = field(default_factory=dict)
     """``initializationOptions``: the editor's layer of the settings until `Services.settings_changed` brings a newer one."""
     locale: str = ""
+    watches_files: bool = False
+    """Whether the editor reports files that change on disk."""
+    excludes: tuple[str, ...] = ()
+    """Glob patterns of what the editor itself hides."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,6 +153,8 @@ class Session:
             folders=self.folders,
             settings=options if isinstance(options, Mapping) else {},
             locale=str(params.get("locale") or ""),
+            watches_files=self.capabilities.registers_watched_files,
+            excludes=_texts(options.get("excludes") if isinstance(options, Mapping) else None),
         )
 
     def query(
@@ -190,6 +192,10 @@ class Session:
             trigger=trigger,
             selected=item,
         )
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
 
 
 def _encoding(name: str) -> Encoding:

@@ -46,7 +46,6 @@ class Card(NamedTuple):
     line: int
     end_line: int
     signature: str
-    doc: str
     parent: int
     bases: Sequence[str]
     type: str
@@ -93,12 +92,14 @@ class Files:
         self.overlays = overlays
         self._files: dict[str, File | None] = {}
         self._lines: dict[str, list[str]] = {}
+        self._read_bytes: dict[str, bytes] = {}
         self._version = (-1, -1)
 
     def begin(self) -> bool:
         """Start a question: forget what the index, or an open document, says differently by now; tells whether that is so."""
         version = (self.store.version(), self.overlays.version)
         self._lines.clear()
+        self._read_bytes.clear()
         if version == self._version and len(self._files) <= RETRIEVAL_CACHED_FILES:
             return False
         self._files.clear()
@@ -117,9 +118,7 @@ class Files:
         if overlay is not None:
             outline = overlay.outline
             symbols = tuple(
-                Card(
-                    one.name, one.kind, one.line, one.end_line, one.signature, one.doc, one.parent, one.bases, one.type
-                )
+                Card(one.name, one.kind, one.line, one.end_line, one.signature, one.parent, one.bases, one.type)
                 for one in outline.symbols
             )
             return File(found[0].id if found else -1, path, outline.language, symbols, outline.imports)
@@ -144,12 +143,25 @@ class Files:
         return self._lines[path]
 
     def _text(self, path: str) -> str:
-        try:
-            with (self.root / path).open("rb") as file:
-                return file.read(RETRIEVAL_READ_BYTES).decode("utf-8", "replace")
-        except (OSError, ValueError):
-            return ""
+        return self._bytes(path).decode("utf-8", "replace")
+
+    def _bytes(self, path: str) -> bytes:
+        if path not in self._read_bytes:
+            try:
+                with (self.root / path).open("rb") as file:
+                    self._read_bytes[path] = file.read(RETRIEVAL_READ_BYTES)
+            except (OSError, ValueError):
+                self._read_bytes[path] = b""
+        return self._read_bytes[path]
 
     def chunk_lines(self, chunk: ChunkRow) -> list[str]:
-        """Return the lines of a piece of a file as it is now."""
-        return self.lines(chunk.path)[chunk.first_line : chunk.last_line + 1]
+        """Return the lines of a piece of a file as it is now; only these are decoded."""
+        if chunk.path in self._lines or self.overlays.get(chunk.path) is not None:
+            return self.lines(chunk.path)[chunk.first_line : chunk.last_line + 1]
+        lines = self._bytes(chunk.path).split(b"\n", chunk.last_line + 1)[chunk.first_line : chunk.last_line + 1]
+        text = b"\n".join(lines).decode("utf-8", "replace")
+        if "\r" in text:
+            if text.count("\r") != len(lines) or not text.endswith("\r"):
+                return self.lines(chunk.path)[chunk.first_line : chunk.last_line + 1]
+            text = text.replace("\r", "")
+        return text.split("\n") if lines else []

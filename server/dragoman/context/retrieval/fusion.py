@@ -30,52 +30,71 @@ def tokens_of(text: str) -> int:
 
 def choose(items: Iterable[Item], chances: Mapping[str, float], budget: int) -> list[Chosen]:
     """Return items worth at most ``budget`` tokens, in the order they were chosen."""
-    pool = [item for item in items if any(chances.get(name, 0.0) > RETRIEVAL_FAINT for name in item.names)]
-    worth = [
-        [(name, chance) for name in item.names if (chance := chances.get(name, 0.0)) > RETRIEVAL_FAINT] for item in pool
-    ]
-    costs = [tokens_of(item.text) for item in pool]
-    heap: list[tuple[float, int]] = []
-    covered: set[str] = set()
-    opened: set[tuple[str, str]] = set()
-
-    def gain(at: int) -> float:
-        total = pool[at].score * (RETRIEVAL_WINDOW_BONUS if pool[at].whole else 1)
-        for name, chance in worth[at]:
-            if name not in covered:
-                total += chance
-        return total
-
-    def cost(at: int) -> int:
-        item = pool[at]
-        extra = 0
-        if (item.path, "") not in opened:
-            extra += RETRIEVAL_HEADER_TOKENS
-        if item.header and (item.path, item.header) not in opened:
-            extra += tokens_of(item.header)
-        return costs[at] + extra
-
-    for at in range(len(pool)):
-        value = gain(at)
-        if value > 0:
-            heap.append((-value / cost(at), at))
+    scale = _Scale(*_worthwhile(items, chances))
+    heap = [(-scale.gain(at) / scale.cost(at), at) for at in range(len(scale.items))]
     heapq.heapify(heap)
     chosen: list[Chosen] = []
     left = budget
     while heap and left > RETRIEVAL_HEADER_TOKENS:
         _, at = heapq.heappop(heap)
-        item = pool[at]
-        value, price = gain(at), cost(at)
+        value, price = scale.gain(at), scale.cost(at)
         if value <= 0 or price > left:
             continue
-        ratio = -value / price
-        if heap and ratio > heap[0][0]:
-            heapq.heappush(heap, (ratio, at))
+        if heap and -value / price > heap[0][0]:
+            # It was worth more when it was put there: what it says has been said since.
+            heapq.heappush(heap, (-value / price, at))
             continue
-        chosen.append(Chosen(item, value, price))
+        chosen.append(Chosen(scale.items[at], value, price))
         left -= price
-        covered.update(item.names)
-        opened.add((item.path, ""))
-        if item.header:
-            opened.add((item.path, item.header))
+        scale.take(at)
     return chosen
+
+
+class _Scale:
+    """What each item would add now, and what it would cost now."""
+
+    def __init__(self, items: list[Item], worth: list[list[tuple[str, float]]]) -> None:
+        self.items = items
+        self._worth = worth
+        self._costs = [tokens_of(item.text) for item in items]
+        self._shown: set[str] = set()
+        self._opened: set[tuple[str, str]] = set()
+
+    def gain(self, at: int) -> float:
+        """Return the chances of the names that it would show first, and its own worth."""
+        item = self.items[at]
+        shown = self._shown
+        total = item.score * (RETRIEVAL_WINDOW_BONUS if item.whole else 1)
+        for name, chance in self._worth[at]:
+            if name not in shown:
+                total += chance
+        return total
+
+    def cost(self, at: int) -> int:
+        """Return its tokens with the lines that must stand above it and do not yet."""
+        item = self.items[at]
+        extra = 0 if (item.path, "") in self._opened else RETRIEVAL_HEADER_TOKENS
+        if item.header and (item.path, item.header) not in self._opened:
+            extra += tokens_of(item.header)
+        return self._costs[at] + extra
+
+    def take(self, at: int) -> None:
+        """Note that it is shown."""
+        item = self.items[at]
+        self._shown.update(item.names)
+        self._opened.add((item.path, ""))
+        if item.header:
+            self._opened.add((item.path, item.header))
+
+
+def _worthwhile(
+    items: Iterable[Item], chances: Mapping[str, float]
+) -> tuple[list[Item], list[list[tuple[str, float]]]]:
+    """Return the items that have any chance, and the names with theirs."""
+    pool, worth = [], []
+    for item in items:
+        names = [(name, chance) for name in item.names if (chance := chances.get(name, 0.0)) > RETRIEVAL_FAINT]
+        if names:
+            pool.append(item)
+            worth.append(names)
+    return pool, worth

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections import defaultdict
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from dragoman.context.workspace.store import ChunkRow
 from dragoman.limits import (
     RETRIEVAL_CHUNKS,
     RETRIEVAL_POSTINGS,
+    RETRIEVAL_RARE,
     RETRIEVAL_TERMS,
     RETRIEVAL_WINDOW_AFTER,
     RETRIEVAL_WINDOW_BEFORE,
@@ -42,20 +44,24 @@ def find_similar(files: Files, scope: Scope, path: str) -> list[Similar]:
     Each name costs at most `RETRIEVAL_POSTINGS` rows whatever the size of the index: a name that has more is common, and
     only its newest pieces count, for little.
     """
-    terms = sorted(scope.near.items(), key=lambda item: (-item[1], item[0]))[:RETRIEVAL_TERMS]
-    scores: defaultdict[int, float] = defaultdict(float)
-    total = 0.0
+    terms = heapq.nlargest(RETRIEVAL_TERMS, scope.near.items(), key=lambda item: item[1])
+    rare: list[tuple[float, list[int]]] = []
+    common: list[tuple[float, list[int]]] = []
     for term, weight in terms:
         found = files.store.chunks_with(term, RETRIEVAL_POSTINGS)
-        if not found:
-            continue
-        worth = weight * math.log(1 + RETRIEVAL_POSTINGS / len(found))
-        total += worth
+        if found:
+            worth = weight * math.log(1 + RETRIEVAL_POSTINGS / len(found))
+            (common if len(found) == RETRIEVAL_POSTINGS else rare).append((worth, found))
+    # Of a common name only the newest pieces are known: it counts where there is hardly anything else.
+    counted = rare if len(rare) >= RETRIEVAL_RARE else [*rare, *common]
+    scores: defaultdict[int, float] = defaultdict(float)
+    for worth, found in counted:
         for number in found:
             scores[number] += worth
+    total = sum(worth for worth, _ in counted)
     if not scores:
         return []
-    best = sorted(scores, key=lambda number: (-scores[number], number))[: 3 * RETRIEVAL_CHUNKS]
+    best = [number for _, number in heapq.nlargest(3 * RETRIEVAL_CHUNKS, [(score, at) for at, score in scores.items()])]
     alive = [chunk for chunk in files.store.chunks(best) if chunk.path != path]
     alive.sort(key=lambda chunk: (-scores[chunk.id], chunk.id))
     return [Similar(chunk, scores[chunk.id] / total) for chunk in alive[:RETRIEVAL_CHUNKS]]

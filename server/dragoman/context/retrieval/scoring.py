@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
+from itertools import chain
 
 from dragoman.context.retrieval.candidates import Pool, Question, Signals
 from dragoman.context.retrieval.scope import split_words
@@ -31,19 +32,17 @@ def chances(question: Question, pool: Pool) -> dict[str, float]:
 
 def word_rarity(pool: Pool) -> dict[str, float]:
     """Return how much each word tells that is in the pool's names: one that many names share tells little."""
-    counted: Counter[str] = Counter()
-    for name in pool.signals:
-        counted.update(split_words(name))
-    total = len(pool.signals) + 1
-    return {word: math.log(total / count) for word, count in counted.items()}
+    counted = Counter(chain.from_iterable(map(split_words, pool.signals)))
+    total = math.log(len(pool.signals) + 1)
+    return {word: total - math.log(count) for word, count in counted.items()}
 
 
 def complete(name: str, signals: Signals, words: frozenset[str], rarity: Mapping[str, float]) -> None:
     """Add what the name itself says: the words that it shares with the place, and whether it is private."""
     parts = split_words(name)
-    if parts:
+    if not words.isdisjoint(parts):
         shared = sum(rarity[part] for part in parts if part in words)
-        if shared:
+        if shared > 0:
             signals["words"] = shared / sum(rarity[part] for part in parts)
             signals["telling_words"] = min(1.0, shared / 8)
     if name.startswith("__"):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 SymbolKind = Literal["class", "function", "method", "attribute", "variable", "type", "module"]
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w{2,}")
+_IDENTIFIER_OR_BREAK = re.compile(r"[^\W\d]\w{2,}|\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +75,16 @@ class Outline:
 def identifiers(text: str) -> list[str]:
     """Return the names in ``text``, three characters and longer, in order and with repetitions."""
     return _IDENTIFIER.findall(text)
+
+
+def names_by_line(lines: Sequence[str]) -> list[list[str]]:
+    """Return the names on each line, as `identifiers` does, in one go."""
+    found: list[list[str]] = [[]]
+    current = found[0]
+    for word in _IDENTIFIER_OR_BREAK.findall("\n".join(lines)):
+        if word == "\n":
+            current = []
+            found.append(current)
+        else:
+            current.append(word)
+    return found if lines else []

@@ -225,7 +225,7 @@ class IndexStore:
         return [FileRow(*row[:3]) for row in near[:limit]]
 
     def outline(self, path: str) -> tuple[FileRow, list[list[Any]], list[list[Any]]] | None:
-        """Return a file with the fields of its symbols and of its imports, in the order of `Symbol` and `Import`."""
+        """Return a file with the fields of its symbols (without documentation) and imports, ordered as `Symbol` and `Import`."""
         row = self._connection.execute(
             "SELECT id, path, language, outline FROM files WHERE path = ?", (path,)
         ).fetchone()
@@ -342,7 +342,7 @@ def leaf_of(one: Import) -> str:
 def _write(outline: Outline) -> str:
     """Write symbols and imports as JSON arrays of their fields: read back in one go, many times quicker than rows."""
     symbols = [
-        [one.name, one.kind, one.line, one.end_line, one.signature, one.doc, one.parent, one.bases, one.type]
+        [one.name, one.kind, one.line, one.end_line, one.signature, one.parent, one.bases, one.type]
         for one in outline.symbols
     ]
     imports = [[one.module, one.name, one.bound, one.line, one.level] for one in outline.imports]

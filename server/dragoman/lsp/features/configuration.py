@@ -11,8 +11,8 @@ from dragoman.lsp.client import call_safely
 from dragoman.lsp.services import FileChange, Folder
 from dragoman.lsp.session import Session
 
-WATCHED = "**/{dragoman.toml,.gitignore,.dragomanignore}"
-"""Files whose change on disk changes what we do."""
+WATCHED = "**/*"
+"""The index of the workspace follows every file; what is ignored is left out there."""
 
 _CHANGES: dict[types.FileChangeType, FileChange] = {
     types.FileChangeType.Created: "created",

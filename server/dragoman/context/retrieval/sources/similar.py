@@ -6,7 +6,7 @@ from collections import Counter
 
 from dragoman.context.retrieval.candidates import Item, Pool, Question
 from dragoman.context.retrieval.lexical import find_similar, weigh_lines, window_of
-from dragoman.context.workspace.outline import identifiers
+from dragoman.context.workspace.outline import names_by_line
 from dragoman.limits import RETRIEVAL_CHUNKS
 
 
@@ -18,26 +18,33 @@ class SimilarCode:
     def collect(self, question: Question, pool: Pool) -> None:
         """Add the most alike windows; their names, and those around them, are spoken for."""
         counted: Counter[str] = Counter()
+        strongest: dict[str, dict[str, float]] = {"similar": {}, "similar_line": {}, "similar_window": {}}
         for similar in find_similar(question.files, question.scope, question.place.path):
             lines = question.files.chunk_lines(similar.chunk)
-            named = [identifiers(line) for line in lines]
+            named = names_by_line(lines)
             weights = weigh_lines(question.scope, named)
             best: dict[str, float] = {}
             for names, weight in zip(named, weights, strict=True):
                 for name in names:
                     if best.get(name, -1.0) < weight:
                         best[name] = weight
+            # The best pieces come first, so the first score of a name is its highest.
             for name, weight in best.items():
-                pool.speak(name, "similar", similar.score)
-                pool.speak(name, "similar_line", weight * similar.score)
-            counted.update(best)
+                strongest["similar"].setdefault(name, similar.score)
+                if strongest["similar_line"].get(name, 0.0) < weight * similar.score:
+                    strongest["similar_line"][name] = weight * similar.score
+            counted.update(best.keys())
             window = window_of(similar, lines, weights)
             if window is None:
                 continue
-            text = "\n".join(window.lines)
-            shown = tuple(dict.fromkeys(identifiers(text)))
+            first = window.first_line - similar.chunk.first_line
+            shown = tuple({name: None for names in named[first : first + len(window.lines)] for name in names})
             for name in shown:
-                pool.speak(name, "similar_window", similar.score)
+                strongest["similar_window"].setdefault(name, similar.score)
+            text = "\n".join(window.lines)
             pool.add(Item(self.name, window.path, window.first_line, text, shown, whole=True, score=similar.score))
+        for signal, names_of_it in strongest.items():
+            for name, strength in names_of_it.items():
+                pool.speak(name, signal, strength)
         for name, count in counted.items():
             pool.speak(name, "similar_count", min(1.0, count / RETRIEVAL_CHUNKS))
