@@ -208,6 +208,9 @@ INDEX_DEAD_SHARE: Final = 1.0
 OUTLINE_PARSE_S: Final = 1.0
 """A file of the index that takes longer to parse gets no symbols: a megabyte of code takes half of it."""
 
+OUTLINE_DEPTH: Final = 4_000
+"""A syntax tree that is nested deeper is not searched, for it takes seconds: an expression of so many terms is data."""
+
 OUTLINE_SYMBOLS: Final = 2_000
 """Symbols kept of one file: only generated code has more, and nobody types against the rest of it."""
 

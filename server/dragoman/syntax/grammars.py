@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dragoman.limits import OUTLINE_PARSE_S, PARSE_BUDGET_S
+from dragoman.limits import OUTLINE_DEPTH, OUTLINE_PARSE_S, PARSE_BUDGET_S
 from dragoman.syntax.languages import PROSE, WHEELS, Wheel
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Grammar:
         return _parse_until(self._parser, source, time.thread_time() + PARSE_BUDGET_S, _CHUNK)
 
     def parse_whole(self, source: bytes) -> Tree | None:
-        """Return the tree of a file that nobody waits for, None when it takes `OUTLINE_PARSE_S`.
+        """Return the tree of a file that nobody waits for, None when it takes `OUTLINE_PARSE_S` or is too deep to be searched.
 
         Any thread may call it: each call has a parser of its own.
         """
@@ -77,8 +77,10 @@ class Grammar:
 
         parser = tree_sitter.Parser(self.language)
         if len(source) < _UNTIMED:
-            return parser.parse(source)
-        return _parse_until(parser, source, time.thread_time() + OUTLINE_PARSE_S, _PIECE)
+            tree: Tree | None = parser.parse(source)
+        else:
+            tree = _parse_until(parser, source, time.thread_time() + OUTLINE_PARSE_S, _PIECE)
+        return None if tree is None or _is_deep(tree) else tree
 
     def captures(self, query: str, tree: Tree) -> dict[str, list[Node]]:
         """Return the nodes of ``tree`` by the names that ``query`` gives them; a query is compiled once.
@@ -126,6 +128,27 @@ class Grammar:
             (node for node in found if node.start_byte >= start and not node.is_missing),
             key=lambda node: node.start_byte,
         )
+
+
+def _is_deep(tree: Tree) -> bool:
+    """Tell whether ``tree`` is nested deeper, or an error in it longer, than `OUTLINE_DEPTH`: a look every few kilobytes.
+
+    A query's time grows with the square of both, and its own way to be stopped crashes the process.
+    """
+    cursor = tree.walk()
+    is_broken = tree.root_node.has_error
+    if tree.root_node.is_error and tree.root_node.child_count > OUTLINE_DEPTH:
+        return True
+    for offset in range(_UNTIMED // 2, tree.root_node.end_byte, _UNTIMED):
+        cursor.reset(tree.root_node)
+        depth = 0
+        while cursor.goto_first_child_for_byte(offset) is not None:
+            depth += 1
+            if depth > OUTLINE_DEPTH:
+                return True
+            if is_broken and (node := cursor.node) is not None and node.is_error and node.child_count > OUTLINE_DEPTH:
+                return True
+    return False
 
 
 def _parse_until(parser: Parser, source: bytes, until: float, piece: int) -> Tree | None:
