@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from dragoman.context.retrieval.place import Place
@@ -19,8 +20,8 @@ from tests.bench.context_workspace import Question
 class DragomanContext:
     """The product's retrieval; what it puts last, nearest to the cursor, comes first here.
 
-    The index is made anew whenever the workspace changes: an index keeps words of what was deleted until it is compacted,
-    and so would have seen the hidden line.
+    An index keeps the words of what was deleted until it is compacted, and so would have seen the hidden line.
+    So there is one without any of the files that are going to change, and each sample gets a copy of it with those added.
     """
 
     name = "dragoman"
@@ -29,23 +30,29 @@ class DragomanContext:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._entries: dict[str, Entry] = {}
         self._store: IndexStore | None = None
-        self._number = 0
 
-    def open(self, root: Path, texts: Mapping[str, str]) -> None:
+    def open(self, root: Path, texts: Mapping[str, str], changing: frozenset[str]) -> None:
         self.close()
         self._folder = tempfile.TemporaryDirectory(prefix="dragoman-bench-index-")
         self._root = root
+        self._changing = changing
         self._entries = {path: _entry(path, text) for path, text in texts.items()}
-        self._build()
+        self._build("whole", self._entries.values())
 
     def change(self, paths: list[str]) -> None:
+        assert self._folder is not None
+        rest = Path(self._folder.name) / "rest.db"
+        if not rest.exists():
+            self._build("rest", [entry for path, entry in self._entries.items() if path not in self._changing])
         for path in paths:
             file = self._root / path
             if file.exists():
                 self._entries[path] = _entry(path, file.read_text(encoding="utf-8"))
             else:
                 self._entries.pop(path, None)
-        self._build()
+        self._close_store()
+        shutil.copyfile(rest, rest.with_name("sample.db"))
+        self._build("sample", [self._entries[path] for path in sorted(self._changing) if path in self._entries])
 
     def gather(self, question: Question, budget: int) -> str:
         place = Place(
@@ -63,23 +70,22 @@ class DragomanContext:
         return sum(path.stat().st_size for path in Path(self._folder.name).iterdir()) if self._folder else 0
 
     def close(self) -> None:
-        if self._store is not None:
-            self._store.close()
-            self._store = None
+        self._close_store()
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
 
-    def _build(self) -> None:
+    def _build(self, name: str, entries: Iterable[Entry]) -> None:
         assert self._folder is not None
+        self._close_store()
+        self._store = IndexStore.open(Path(self._folder.name) / f"{name}.db")
+        self._store.put(list(entries))
+        self._retriever = Retriever(self._store, self._root, Overlays())
+
+    def _close_store(self) -> None:
         if self._store is not None:
             self._store.close()
-        for old in Path(self._folder.name).iterdir():
-            old.unlink()
-        self._number += 1
-        self._store = IndexStore.open(Path(self._folder.name) / f"{self._number}.db")
-        self._store.put(list(self._entries.values()))
-        self._retriever = Retriever(self._store, self._root, Overlays())
+            self._store = None
 
 
 def _entry(path: str, text: str) -> Entry:

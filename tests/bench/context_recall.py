@@ -26,7 +26,15 @@ from pathlib import Path
 
 from dragoman.context.workspace.outline import identifiers
 from dragoman.models import tokenizers
-from tests.bench import context_definitions, context_jedi, context_oracles, context_packages, context_samples
+from tests.bench import (
+    context_aider,
+    context_definitions,
+    context_jedi,
+    context_oracles,
+    context_packages,
+    context_samples,
+)
+from tests.bench.context_aider import AiderMap
 from tests.bench.context_numbers import RESAMPLES, Bootstrap, mean, percentile
 from tests.bench.context_oracles import ORACLES, Need, Oracles
 from tests.bench.context_ours import DragomanContext
@@ -39,7 +47,8 @@ from tests.bench.report import RESULTS, Row, Run, Table, parser, plain
 BUDGETS = (256, 512, 1024, 2048)
 OURS = DragomanContext.name
 METHODS: dict[str, type[Method]] = {
-    one.name: one for one in (Nothing, Heads, Ring, Jaccard, Bm25, Skeletons, SkeletonsThenBm25, DragomanContext)
+    one.name: one
+    for one in (Nothing, Heads, Ring, Jaccard, Bm25, AiderMap, Skeletons, SkeletonsThenBm25, DragomanContext)
 }
 SHOWN_BUDGET = 1024
 
@@ -133,9 +142,10 @@ def gather(
     """Ask every method about every sample of a package, at every budget."""
     with tempfile.TemporaryDirectory(prefix="dragoman-bench-") as folder:
         workspace = Workspace(package, Path(folder))
+        changing = frozenset(path for need in needs for path in (need.sample.path, *need.sample.copies))
         for method in methods:
             started = time.perf_counter()
-            method.open(workspace.root, workspace.texts)
+            method.open(workspace.root, workspace.texts, changing)
             seconds = time.perf_counter() - started
             yield Opening(method.name, len(package.files), seconds, method.size())
         for need in needs:
@@ -224,10 +234,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     made.add_argument("--set", choices=[*context_packages.SETS, "both"], default="both", help="which pinned packages")
     made.add_argument("--methods", default=",".join(METHODS), help="names with commas between")
     arguments = made.parse_args(argv)
-    unknown = [name for name in arguments.methods.split(",") if name not in METHODS]
+    wanted = arguments.methods.split(",")
+    unknown = [name for name in wanted if name not in METHODS]
     if unknown:
         raise SystemExit(f"There is no method {unknown[0]!r}; there are {', '.join(METHODS)}.")
-    methods = [METHODS[name]() for name in arguments.methods.split(",")]
+    methods = [METHODS[name]() for name in wanted if name != AiderMap.name or context_aider.is_ready()]
     names = list(context_packages.SETS) if arguments.set == "both" else [arguments.set]
     sets = (
         {"given": context_packages.packages_in(arguments.packages)}

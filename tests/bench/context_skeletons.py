@@ -16,8 +16,8 @@ class Skeletons(Peer):
 
     name = "skeletons"
 
-    def open(self, root: Path, texts: Mapping[str, str]) -> None:
-        super().open(root, texts)
+    def open(self, root: Path, texts: Mapping[str, str], changing: frozenset[str]) -> None:
+        super().open(root, texts, changing)
         for text in texts.values():
             read(text)
 
@@ -43,10 +43,10 @@ class SkeletonsThenBm25(Bm25):
 
     name = "skeletons+bm25"
 
-    def open(self, root: Path, texts: Mapping[str, str]) -> None:
-        super().open(root, texts)
+    def open(self, root: Path, texts: Mapping[str, str], changing: frozenset[str]) -> None:
+        super().open(root, texts, changing)
         self._skeletons = Skeletons()
-        self._skeletons.open(root, texts)
+        self._skeletons.open(root, texts, changing)
 
     def pieces(self, question: Question) -> Iterator[str]:
         yield from self._skeletons.pieces(question)

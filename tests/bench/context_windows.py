@@ -6,6 +6,7 @@ The policies are those that their projects publish, written anew.
 from __future__ import annotations
 
 import hashlib
+import heapq
 import math
 import random
 from collections import Counter, defaultdict
@@ -45,7 +46,7 @@ class Peer:
     name = ""
     root = ""
 
-    def open(self, root: Path, texts: Mapping[str, str]) -> None:
+    def open(self, root: Path, texts: Mapping[str, str], changing: frozenset[str]) -> None:
         self.root = root.name
 
     def change(self, paths: list[str]) -> None:
@@ -99,8 +100,8 @@ class Window:
 class Windows(Peer):
     """A ranking of windows by the names that they share with the lines before the cursor."""
 
-    def open(self, root: Path, texts: Mapping[str, str]) -> None:
-        super().open(root, texts)
+    def open(self, root: Path, texts: Mapping[str, str], changing: frozenset[str]) -> None:
+        super().open(root, texts, changing)
         self._windows: list[Window] = []
         self._of_file: dict[str, range] = {}
         self._holding: dict[str, list[tuple[int, int]]] = defaultdict(list)
@@ -121,22 +122,18 @@ class Windows(Peer):
         asked = identifiers("\n".join(question.prefix.split("\n")[-WINDOW:]))
         # What the pool does not have must not count as common either.
         gone = [path for path in self._of_file if path == question.path or path not in question.texts]
-        out = {number for path in gone for number in self._of_file[path]}
-        holding = {
-            term: [one for one in self._holding.get(term, ()) if one[0] not in out] for term in sorted(set(asked))
-        }
-        scores = self.rank(asked, holding, out)
+        scores = self.rank(asked, {number for path in gone for number in self._of_file[path]})
+        heap = [(-score, number) for number, score in scores.items()]
+        heapq.heapify(heap)
         taken: dict[str, list[int]] = defaultdict(list)
-        for _, number in sorted((-score, number) for number, score in scores.items()):
-            window = self._windows[number]
+        while heap:
+            window = self._windows[heapq.heappop(heap)[1]]
             if all(abs(window.first - other) >= WINDOW for other in taken[window.path]):
                 taken[window.path].append(window.first)
                 yield window.text
 
-    def rank(
-        self, asked: Sequence[str], holding: Mapping[str, list[tuple[int, int]]], out: set[int]
-    ) -> dict[int, float]:
-        """Return a score for each window that holds any of the names; ``out`` are those that are not in the pool."""
+    def rank(self, asked: Sequence[str], out: set[int]) -> dict[int, float]:
+        """Return a score for each window that holds any of the names, without those of ``out``."""
         raise NotImplementedError
 
 
@@ -145,12 +142,16 @@ class Jaccard(Windows):
 
     name = "jaccard"
 
-    def rank(
-        self, asked: Sequence[str], holding: Mapping[str, list[tuple[int, int]]], out: set[int]
-    ) -> dict[int, float]:
-        common = Counter(number for numbers in holding.values() for number, _ in numbers)
+    def rank(self, asked: Sequence[str], out: set[int]) -> dict[int, float]:
+        common: Counter[int] = Counter()
+        for term in sorted(set(asked)):
+            common.update([number for number, _ in self._holding.get(term, ())])
         size = len(set(asked))
-        return {number: both / (size + len(self._windows[number].counts) - both) for number, both in common.items()}
+        return {
+            number: both / (size + len(self._windows[number].counts) - both)
+            for number, both in common.items()
+            if number not in out
+        }
 
 
 class Bm25(Windows):
@@ -158,20 +159,18 @@ class Bm25(Windows):
 
     name = "bm25"
 
-    def rank(
-        self, asked: Sequence[str], holding: Mapping[str, list[tuple[int, int]]], out: set[int]
-    ) -> dict[int, float]:
+    def rank(self, asked: Sequence[str], out: set[int]) -> dict[int, float]:
         pool = len(self._windows) - len(out)
         mean = (sum(self._lengths) - sum(self._lengths[number] for number in out)) / max(1, pool)
         lengths = [_K1 * (1 - _B + _B * length / mean) for length in self._lengths]
         scores: dict[int, float] = defaultdict(float)
         for term, times in Counter(asked).items():
-            numbers = holding[term]
-            rarity = math.log(1 + (pool - len(numbers) + 0.5) / (len(numbers) + 0.5))
-            worth = times * rarity * (_K1 + 1)
+            numbers = self._holding.get(term, ())
+            holding = len(numbers) - sum(term in self._windows[number].counts for number in out)
+            worth = times * (_K1 + 1) * math.log(1 + (pool - holding + 0.5) / (holding + 0.5))
             for number, often in numbers:
                 scores[number] += worth * often / (often + lengths[number])
-        return scores
+        return {number: score for number, score in scores.items() if number not in out}
 
 
 class Ring(Peer):

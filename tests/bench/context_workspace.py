@@ -33,8 +33,8 @@ class Method(Protocol):
 
     name: str
 
-    def open(self, root: Path, texts: Mapping[str, str]) -> None:
-        """Get ready for a package; what an index costs counts here."""
+    def open(self, root: Path, texts: Mapping[str, str], changing: frozenset[str]) -> None:
+        """Get ready for a package; what an index costs counts here. The files in ``changing`` change from sample to sample."""
 
     def change(self, paths: list[str]) -> None:
         """Hear that these files changed, appeared or vanished."""
