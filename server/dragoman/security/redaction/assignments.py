@@ -7,27 +7,14 @@ from collections.abc import Iterator
 
 from dragoman.security.redaction.values import is_key, is_password, is_phrase, is_plain_password, is_short_secret
 
-_STRONG = r"passw(?:or)?d|passwd|passphrase|pwd|(?<![a-z])pass(?=[\"'\s:=])"
+_STRONG = r"passw(?:or)?d|passwd|passphrase|pwd|(?<![a-z])(?:pass|pw)(?=[\"'\s:=])"
 _WEAK = (
     r"secret|token|(?:api|access|private|auth|encryption|signing|master|account|license|shared)[-_. ]?key|key|credential"
     r"|auth|bearer|signature|salt|cookie|session|webhook|connection[-_. ]?string|dsn"
 )
 NAMES = (
-    *(
-        "pass",
-        "pwd",
-        "secret",
-        "token",
-        "key",
-        "credential",
-        "auth",
-        "bearer",
-        "signature",
-        "salt",
-        "cookie",
-        "session",
-    ),
-    *("webhook", "connection", "dsn"),
+    *("pass", "pwd", "pw", "secret", "token", "key", "credential", "auth", "bearer", "signature", "salt", "cookie"),
+    *("session", "webhook", "connection", "dsn"),
 )
 """One of these is in every line, in small letters, in which `find_assignments` can find anything."""
 
@@ -36,7 +23,7 @@ _QUOTED = re.compile(
     rf"""(?ix)
     (?: (?P<strong>{_STRONG}) | (?P<weak>{_WEAK}) ) (?P<rest>[\w.-]{{0,40}}) (?P<closed>\\?["'`]?) [\])]?
     (?: \s* (?: :\s*[\w.\[\]|\ ]{{1,30}}=(?!=) | := | => | [!=]==? | = | : | <- ) \s*
-      | (?P<loose> \s*,\s* | \(\s* | \s+value\s*=\s* ) )
+      | \s*,\s*["']?value["']?\s*[:=]\s* | (?P<loose> \s*,\s* | \(\s* | \s+value\s*=\s* | \s+(?=["']) ) )
     [rbuf@$]{{0,2}} (?P<open>\\?["'`]{{1,3}})
     """
 )
@@ -54,6 +41,22 @@ _HARMLESS_REST = re.compile(
     r"|fingerprint|checksum)s?",
     re.IGNORECASE,
 )
+
+
+_VALUE = re.compile(r"^\s*(?:-\s*)?[\"']?value[\"']?\s*[:=]\s*(?P<quote>[\"']?)(?P<value>[^\s\"',]+)(?P=quote),?\s*$")
+_NAME = re.compile(rf"(?i)\bname[\"']?\s*[:=]\s*[\"']?[\w.-]{{0,60}}?(?:(?P<strong>{_STRONG}|pass\b|pw\b)|{_WEAK})")
+
+
+def find_value(line: str) -> tuple[int, int] | None:
+    """Return where the value stands in a line that gives one to the name in the line above, as lists of variables do."""
+    match = _VALUE.match(line) if "value" in line else None
+    return None if match is None else match.span("value")
+
+
+def is_named_secret(above: str, value: str) -> bool:
+    """Tell whether the line above such a line has a suspicious name, and the value is a secret."""
+    match = _NAME.search(above)
+    return match is not None and (is_key(value) or (match["strong"] is not None and is_password(value)))
 
 
 def find_assignments(line: str) -> Iterator[tuple[int, int, str]]:
@@ -90,7 +93,9 @@ def _end_of_string(line: str, start: int, opening: str) -> int:
 
 def _is_quoted_secret(line: str, match: re.Match[str], value: str) -> bool:
     rest, loose = match["rest"], match["loose"]
-    if _HARMLESS_REST.fullmatch(rest) or (loose and not (match["closed"] or _is_setter(line, match))):
+    if _HARMLESS_REST.fullmatch(rest) or (
+        loose and not (match["closed"] or _is_setter(line, match) or loose.isspace())
+    ):
         return False
     if match["strong"]:
         if match["strong"].lower() == "passphrase" and is_phrase(value):

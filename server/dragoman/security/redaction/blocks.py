@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dragoman.security.redaction.assignments import is_named_secret
 from dragoman.security.redaction.lines import Line, Span, is_rolled_body
 
 
@@ -25,7 +26,13 @@ def find_blocks(lines: Sequence[str], judged: Sequence[Line]) -> dict[int, Span]
             case "end_public":
                 public |= _above(judged, index).keys()
     for index, line in enumerate(judged):
-        if line.shape != "body" or line.block is None or index in found or index in public:
+        if line.block is None or index in found or index in public:
+            continue
+        if line.shape == "value" and index:
+            if is_named_secret(lines[index - 1], lines[index][line.block.start : line.block.end]):
+                found[index] = line.block
+            continue
+        if line.shape != "body":
             continue
         if is_rolled_body(lines[index], line.block):
             found[index] = Span(line.block.start, line.block.end, "random")

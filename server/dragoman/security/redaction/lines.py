@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dragoman.limits import BARE_RUN_CHARS, PEM_LINE_CHARS, SOLID_RUN_CHARS
-from dragoman.security.redaction.assignments import NAMES, find_assignments
+from dragoman.security.redaction.assignments import NAMES, find_assignments, find_value
 from dragoman.security.redaction.formats import find_formats
 from dragoman.security.redaction.phrases import find_phrases
 from dragoman.security.redaction.randomness import looks_random
@@ -23,8 +23,11 @@ class Span:
     kind: str
 
 
-Shape = Literal["plain", "body", "tail", "begin", "end", "begin_public", "end_public", "header"]
-"""What a line can be in a block: a mark of a private or public one, a header or empty, a whole line (``body``) or the last."""
+Shape = Literal["plain", "body", "tail", "begin", "end", "begin_public", "end_public", "header", "value"]
+"""What a line can be in a block: a mark of a private or public one, a header or empty, a whole line (``body``) or the last.
+
+``value`` is one that gives a value to the name in the line above.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ _NOTHING = Line()
 _EMPTY = Line((), "header")
 _RUN = r"[A-Za-z0-9+/_-]"
 _LONG = re.compile(rf"[\w.=~$,:+/-]{{{BARE_RUN_CHARS - 4},}}", re.ASCII)
-_HINTS = (*NAMES, "://", "-----", "identified", "sig=", "basic ")
+_HINTS = (*NAMES, "://", "-----", "identified", "sig=", "basic ", " -p")
 """Most lines have none of these and no long run, and nothing else is searched in them; ``in`` takes a tenth of a pattern's time."""
 
 _BARE = re.compile(rf"(?<!{_RUN}){_RUN}{{{BARE_RUN_CHARS},}}={{0,2}}")
@@ -59,6 +62,8 @@ def judge_line(line: str, extra: Sequence[re.Pattern[str]] = ()) -> Line:
         return _EMPTY
     found = [Span(*match.span(match.lastindex or 0), "extra") for pattern in extra for match in pattern.finditer(line)]
     if not (found or _is_suspicious(line)):
+        if (value := find_value(line)) is not None:
+            return Line((), "value", Span(*value, "assignment"))
         short = _BODY.match(line) if len(line) < PEM_LINE_CHARS * 2 else None
         return Line((), "tail", Span(*short.span(1), "private_key")) if short else _NOTHING
     shape, block = _shape(line)
@@ -68,6 +73,8 @@ def judge_line(line: str, extra: Sequence[re.Pattern[str]] = ()) -> Line:
         found += [
             Span(_start(match), match.end(), "random") for match in _BARE.finditer(line) if _is_rolled(line, match)
         ]
+    if (value := find_value(line)) is not None:
+        shape, block = "value", Span(*value, "assignment")
     return Line(_merged(line, found), shape, block)
 
 

@@ -40,6 +40,8 @@ def _in_url(match: re.Match[str]) -> bool:
 
 
 def _in_query(match: re.Match[str]) -> bool:
+    if match["strong"] and is_plain_password(match["secret"]):
+        return True
     return is_key(match["secret"]) or "%" in match["secret"]
 
 
@@ -85,7 +87,7 @@ PHRASES = (
         "query",
         ("=",),
         re.compile(
-            r"(?i)[?&][\w-]{0,30}(?:token|key|secret|sig|signature|password|pwd|auth)=(?P<secret>[^&\s\"'`<>#]{8,})"
+            r"(?i)[?&][\w-]{0,30}(?:token|key|secret|sig|signature|(?P<strong>password|pwd)|auth)=(?P<secret>[^&\s\"'`<>#]{6,})"
         ),
         _in_query,
     ),
@@ -117,6 +119,26 @@ PHRASES = (
         ("curl", "http"),
         re.compile(r"(?:-u|--user)[ =]+[\"']?[^\s:\"']{1,100}:(?P<secret>[^\s\"']{3,})"),
         lambda match: is_password(match["secret"]),
+    ),
+    Phrase(
+        "flag",
+        (" -p",),
+        re.compile(
+            r"\b(?:sshpass|mysql\w*|mariadb\w*|docker\s+login|mongo\w*)\s.{0,200}?-p\s?[\"']?(?P<secret>[^\s\"']{4,})"
+        ),
+        lambda match: is_password(match["secret"]),
+    ),
+    Phrase(
+        "pair",
+        ("uth",),
+        re.compile(r"(?:auth\s*=|Auth)\s*\(\s*[\"'][^\"']{1,80}[\"']\s*,\s*[\"'](?P<secret>[^\"']{4,})[\"']?"),
+        lambda match: is_password(match["secret"]),
+    ),
+    Phrase(
+        "words",
+        ("oken ", "OKEN ", "ecret ", "ECRET ", "ey ", "EY "),
+        re.compile(r"(?i)(?:token|secret|key)\s+(?P<secret>[A-Za-z0-9+/_=-]{16,})"),
+        lambda match: is_key(match["secret"], at_least=16),
     ),
     Phrase(
         "netrc",

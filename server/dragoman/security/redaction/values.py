@@ -36,7 +36,8 @@ def is_password(value: str) -> bool:
     if len(value) < 4 or _is_obviously_none(value):
         return False
     if any(character.isdigit() for character in value) or _SIGNS.search(value):
-        return not (_TYPE.fullmatch(value) or (_NAMED.search(value) and _NUMBERED.fullmatch(value)))
+        is_numbered_name = _NAMED.search(value) and _NUMBERED.fullmatch(value) and sum(map(str.isdigit, value)) < 2
+        return not (_TYPE.fullmatch(value) or is_numbered_name)
     # Letters only: a word may be a password, a name is not.
     return value.isalpha() and not (_NAMED.search(value) or _TYPE.fullmatch(value) or _CAMEL.fullmatch(value))
 
