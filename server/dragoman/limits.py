@@ -211,6 +211,9 @@ OUTLINE_PARSE_S: Final = 1.0
 OUTLINE_DEPTH: Final = 4_000
 """A syntax tree that is nested deeper is not searched, for it takes seconds: an expression of so many terms is data."""
 
+OUTLINE_BROKEN_BYTES: Final = 200_000
+"""A larger file that does not parse is not searched either: it is mostly no code, and errors take a query's time most."""
+
 OUTLINE_SYMBOLS: Final = 2_000
 """Symbols kept of one file: only generated code has more, and nobody types against the rest of it."""
 

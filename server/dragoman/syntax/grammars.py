@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dragoman.limits import OUTLINE_DEPTH, OUTLINE_PARSE_S, PARSE_BUDGET_S
+from dragoman.limits import OUTLINE_BROKEN_BYTES, OUTLINE_DEPTH, OUTLINE_PARSE_S, PARSE_BUDGET_S
 from dragoman.syntax.languages import PROSE, WHEELS, Wheel
 
 if TYPE_CHECKING:
@@ -137,6 +137,8 @@ def _is_deep(tree: Tree) -> bool:
     """
     cursor = tree.walk()
     is_broken = tree.root_node.has_error
+    if is_broken and tree.root_node.end_byte > OUTLINE_BROKEN_BYTES:
+        return True
     if tree.root_node.is_error and tree.root_node.child_count > OUTLINE_DEPTH:
         return True
     for offset in range(_UNTIMED // 2, tree.root_node.end_byte, _UNTIMED):
