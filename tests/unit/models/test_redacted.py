@@ -293,3 +293,12 @@ def test_the_tables_are_not_loaded_before_they_are_needed() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+async def test_the_tables_are_there_before_the_first_key_where_they_will_be_needed() -> None:
+    async with FakeModel(Script(text="1\n", models=["far-coder"])) as fake:
+        for url, loaded in (("http://models.invalid/v1", True), (f"{fake.url}/v1", False)):
+            app = App(settings_for(url, fake.url))
+            await app.models.refresh()
+            assert (app.models._redactor is not None) is loaded
+            await app.aclose()
