@@ -415,6 +415,9 @@ PEM_LINE_CHARS: Final = 40
 REPEATED_SECRET_CHARS: Final = 7
 """A secret of this length that is no word is hidden wherever else it stands in the same text; shorter ones are part of others."""
 
+REPEATED_SECRETS: Final = 64
+"""So many secrets of one text are looked for again: each costs 8 microseconds in a prompt, and a list of keys repeats none."""
+
 REDACTED_LINES: Final = 8_192
 """Lines whose judgement is remembered: several prompts' worth, some 2 MB, so that a key judges one new line."""
 

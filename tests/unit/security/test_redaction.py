@@ -157,3 +157,15 @@ def test_memory_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(redactor._placeholders._secrets) == 5
     assert redactor.restore(texts[-1]) == 'password = "hunter049"'
     assert redactor.restore(texts[0]) == texts[0]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "unit", ["sk-", "password=", '"', "://a:", "mysql -p ", 'key="', "eyJ.", "A1b", "a/", "\\n", 'auth("a",']
+)
+def test_a_long_line_takes_time_by_its_length_only(unit: str) -> None:
+    """A pattern that goes back over what it has read would take minutes for this; ours take a quarter of a second."""
+    text = (unit * 100_000)[:100_000]
+    redactor = Redactor()
+
+    assert redactor.restore(redactor.redact(text)) == text

@@ -39,7 +39,7 @@ FORMATS: dict[str, str] = {
     "docker": r"dckr_(?:pat|oat)_[\w-]{20,}",
     "artifactory": r"AKCp[A-Za-z0-9]{60,}",
     # Models.
-    "openai": r"sk-(?=[\w-]*\d)(?=[\w-]*[A-Z])[\w-]{20,}",
+    "openai": r"sk-(?=[\w-]{0,80}\d)(?=[\w-]{0,80}[A-Z])[\w-]{20,}",
     "anthropic": r"sk-ant-[\w-]{20,}",
     "openrouter": r"sk-or-v1-[0-9a-f]{40,}",
     "huggingface": r"(?:hf|api_org)_[A-Za-z0-9]{30,}",

@@ -6,7 +6,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from dragoman.limits import REDACTED_LINE_CHARS, REDACTED_LINES, REPEATED_SECRET_CHARS
+from dragoman.limits import REDACTED_LINE_CHARS, REDACTED_LINES, REPEATED_SECRET_CHARS, REPEATED_SECRETS
 from dragoman.security.redaction.blocks import find_blocks
 from dragoman.security.redaction.lines import Line, Span, find_fragment, judge_line
 from dragoman.security.redaction.placeholders import Placeholders, StreamRestorer
@@ -105,7 +105,8 @@ class Redactor:
     def _find_again(self, lines: Sequence[str], found: dict[int, tuple[Span, ...]]) -> None:
         """Add the places where a secret stands once more with nothing around it that gives it away, as in a comment."""
         secrets = {lines[index][span.start : span.end] for index, spans in found.items() for span in spans}
-        for secret in [one for one in secrets if len(one) >= REPEATED_SECRET_CHARS and not one.isalpha()]:
+        telling = sorted(one for one in secrets if len(one) >= REPEATED_SECRET_CHARS and not one.isalpha())
+        for secret in telling[:REPEATED_SECRETS]:
             for index, line in enumerate(lines):
                 place = line.find(secret) if secret in line else -1
                 while place >= 0:
@@ -132,9 +133,12 @@ class Redactor:
         return judged
 
     def _hide(self, line: str, spans: Sequence[Span]) -> str:
-        for span in reversed(spans):
-            line = line[: span.start] + self._placeholders.hide(line[span.start : span.end]) + line[span.end :]
-        return line
+        parts: list[str] = []
+        end = 0
+        for span in spans:
+            parts += (line[end : span.start], self._placeholders.hide(line[span.start : span.end]))
+            end = span.end
+        return "".join([*parts, line[end:]])
 
 
 def _meet(first: Span, second: Span) -> bool:
