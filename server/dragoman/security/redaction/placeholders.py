@@ -8,13 +8,12 @@ import secrets
 from collections import OrderedDict
 
 from dragoman.limits import PLACEHOLDERS
+from dragoman.security.marks import LIKENESS, MARK
 
-MARK = "DRAGOMAN_SECRET_"
 _DIGITS = 10
 _LENGTH = len(MARK) + _DIGITS
 _KEY = secrets.token_bytes(32)
 _PLACEHOLDER = re.compile(rf"{MARK}[0-9a-f]{{{_DIGITS}}}")
-_LIKENESS = re.compile(r"dragoman[\W_]{0,3}sec|agoman[\W_]{0,3}secret|dragom[a-z]{0,3}_secr", re.IGNORECASE)
 
 
 class Placeholders:
@@ -61,7 +60,7 @@ class Placeholders:
     def find_likeness(self, text: str) -> int | None:
         """Return where a mark stands that is not part of a placeholder of ours: made up, or with other digits."""
         places = self.find(text)
-        for match in _LIKENESS.finditer(text):
+        for match in LIKENESS.finditer(text):
             if not any(start <= match.start() < end for start, end in places):
                 return match.start()
         return None
