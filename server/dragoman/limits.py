@@ -257,13 +257,13 @@ RETRIEVAL_AROUND_LINES: Final = 24
 RETRIEVAL_TYPED_LINES: Final = 80
 """Lines before the cursor that are searched for the types of names in scope: a long function."""
 
-RETRIEVAL_TERMS: Final = 32
+RETRIEVAL_TERMS: Final = 28
 """Names near the cursor that are looked up in the index, some 20 microseconds each."""
 
 RETRIEVAL_POSTINGS: Final = 200
 """Pieces read for one name: what keeps a question as quick in a hundred thousand files as in a hundred."""
 
-RETRIEVAL_CHUNKS: Final = 12
+RETRIEVAL_CHUNKS: Final = 10
 """Pieces of other files that are looked at more closely."""
 
 RETRIEVAL_WINDOW_BEFORE: Final = 4
@@ -282,7 +282,7 @@ RETRIEVAL_MEMBERS: Final = 80
 RETRIEVAL_TYPES: Final = 8
 """Types of names in scope whose members are looked at, those named nearest to the cursor first."""
 
-RETRIEVAL_NEIGHBOURS: Final = 10
+RETRIEVAL_NEIGHBOURS: Final = 5
 """Files of the same folder, or looked at lately, that are read."""
 
 # -- context: the index's processes ------------------------------------------------------------------------------------
@@ -469,8 +469,13 @@ CONTEXT_TOKENS_SMALL: Final = 128
 RETRIEVAL_MODULES: Final = 400
 """Files of one name that an import may mean."""
 
-RETRIEVAL_FAINT: Final = 0.001
+RETRIEVAL_FAINT: Final = 0.003
 """Names with less chance than this are not counted: hundreds of them say nothing together either."""
 
 RETRIEVAL_RARE: Final = 6
 """With so many rare names near the cursor, the common ones are not asked."""
+
+# -- completion: what was sent -----------------------------------------------------------------------------------------
+
+SENT_DOCUMENTS: Final = 20
+"""Documents whose newest request can be looked at: each holds the text around a cursor, some 10 KB."""

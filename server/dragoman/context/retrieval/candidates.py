@@ -19,7 +19,6 @@ SIGNALS: Final = (
     "base_member",
     "typed_member",
     "imported_member",
-    "module_member",
     "star_member",
     "imported_parameter",
     "own_file",

@@ -87,7 +87,7 @@ def window_of(similar: Similar, lines: list[str], weights: list[float]) -> Simil
     """Cut out the lines of a piece that are most alike, with some before and more after: what follows is what is wanted."""
     if not lines:
         return None
-    at = max(range(len(weights)), key=lambda index: sum(weights[max(0, index - 2) : index + 3]))
+    at = weights.index(max(weights))
     first = max(0, at - RETRIEVAL_WINDOW_BEFORE)
     last = min(len(lines), at + RETRIEVAL_WINDOW_AFTER)
     chosen = lines[first:last]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator
 
 from dragoman.context.retrieval.files import Card, File, Files
@@ -60,10 +61,11 @@ class Resolver:
         return self._modules[key]
 
     def _find_module(self, path: str, one: Import, language: str) -> list[File]:
-        known = self._named(one)
-        if known:
+        known = self._named(one) if one.module else None
+        if known is None or known:
             for candidate in _candidates(path, one, language):
-                if candidate in known and candidate != path and (file := self._files.get(candidate)) is not None:
+                likely = candidate != path and (known is None or candidate in known)
+                if likely and (file := self._files.get(candidate)) is not None:
                     return [file]
         if language in {"go", "java", "kotlin", "scala", "csharp", "rust", "php"}:
             return self._by_stem(path, one, language)
@@ -78,13 +80,7 @@ class Resolver:
             pieces = [piece for piece in last.split(".") if piece]
             for piece in {*pieces[-1:], *pieces[:1]}:
                 found |= self._leaf(piece)
-        if not last.strip(".") or len(parts) > 1:
-            found |= (
-                self._leaf("__init__")
-                if one.level and not one.module
-                else self._leaf(parts[-2] if len(parts) > 1 else last)
-            )
-        return found
+        return found if len(parts) == 1 else found | self._leaf(parts[-2])
 
     def _leaf(self, name: str) -> frozenset[str]:
         if name not in self._leaves:
@@ -149,7 +145,11 @@ class Resolver:
         return None
 
     def lookup(self, file: File, name: str) -> Definition | None:
-        """Return the definition of a name as ``file`` sees it: its own, an imported one, or the only one that there is."""
+        """Return the definition of a name as ``file`` sees it: its own, an imported one, or the only one that there is.
+
+        Of ``list[Cart]`` and ``Optional<Cart>`` it is the inner name's.
+        """
+        name = _core(name)
         simple = name.rpartition(".")[2]
         at = file.find(simple)
         if at >= 0:
@@ -199,38 +199,44 @@ class Resolver:
                 queue.extend((found, distance + 1) for found in bases if found is not None)
 
 
+_INNERMOST = re.compile(r"[\[<]([^\[\]<>,|]+)")
+
+
+def _core(kind: str) -> str:
+    """Return the name that a type is about: of containers what is in them, of ``A | None`` the first."""
+    while (found := _INNERMOST.search(kind)) is not None:
+        kind = found[1]
+    return kind.partition("|")[0].strip("*& ?")
+
+
 def _candidates(path: str, one: Import, language: str) -> Iterator[str]:
     """Yield the paths where a module may lie, the likeliest first."""
     endings = _ENDINGS.get(language)
     if endings is None:
         return
     folder = posixpath.dirname(path)
-    if language == "python":
-        inner = one.module.replace(".", "/")
-        if one.level:
-            base = folder
-            for _ in range(one.level - 1):
-                base = posixpath.dirname(base)
-            roots = [base]
-        else:
-            roots = list(_upward(folder))
-        yield from (_join(root, inner, ending) for root in roots for ending in endings)
-    elif language == "rust":
-        inner = one.module.replace("::", "/").removeprefix("crate/").removeprefix("self/").removeprefix("super/")
-        yield from (_join(root, inner, ending) for root in _upward(folder) for ending in endings)
-        upper = posixpath.dirname(inner)
-        if upper:
-            yield from (_join(root, upper, ending) for root in _upward(folder) for ending in endings)
-    elif language in {"javascript", "typescript"} and not one.level and not one.module.startswith("."):
-        # A path from a configured root, such as ``src/…`` or ``@/…``.
-        inner = one.module.removeprefix("@/").removeprefix("~/")
-        yield from (_join(root, inner, ending) for root in _upward(folder) if inner for ending in endings)
+    if one.level:
+        base = folder
+        for _ in range(one.level - 1):
+            base = posixpath.dirname(base)
+        roots = [base]
     else:
-        inner = one.module.replace(".", "/") if language == "lua" else one.module
-        if language in {"javascript", "typescript"} and inner.endswith(".js"):
-            yield _join(folder, inner.removesuffix(".js"), ".ts")
-        roots = [folder] if one.level or inner.startswith(".") else list(_upward(folder))
-        yield from (_join(root, inner, ending) for root in roots for ending in endings)
+        roots = list(_upward(folder))
+    inner = one.module
+    if language in {"python", "lua"}:
+        inner = inner.replace(".", "/")
+    elif language == "rust":
+        inner = inner.replace("::", "/")
+        for relative in ("crate/", "self/", "super/"):
+            inner = inner.removeprefix(relative)
+    elif language in {"javascript", "typescript"}:
+        # A path from a configured root, such as ``src/…`` or ``@/…``.
+        inner = inner.removeprefix("@/").removeprefix("~/")
+    yield from (_join(root, inner, ending) for root in roots for ending in endings)
+    if language == "rust" and "/" in inner:
+        yield from (_join(root, posixpath.dirname(inner), ending) for root in roots for ending in endings)
+    if language in {"javascript", "typescript"} and inner.endswith(".js"):
+        yield from (_join(root, inner.removesuffix(".js"), ".ts") for root in roots)
 
 
 def _upward(folder: str) -> Iterator[str]:

@@ -11,7 +11,6 @@ WEIGHTS: Final[dict[str, float]] = {
     "base_member": 0.25,
     "typed_member": 0.6,
     "imported_member": 3.4,
-    "module_member": -1.5,
     "star_member": 2.0,
     "imported_parameter": 0.7,
     "own_file": 0.5,

@@ -36,12 +36,12 @@ class Imports:
                     pool.add_symbol(self.name, holder, member, "imported_member", strength * 0.8**distance)
                     for name in names_of(member.signature) if member.name == "__init__" else ():
                         pool.speak(name, "imported_parameter", strength)
-        if found and one.name:
-            self._module(found[0][0], "module_member", 0.5 * strength, pool)
+        if found:
+            # What else that module has is not in this file's reach.
             return
         inner = resolver.submodule(own.path, one, own.language)
         modules = [inner] if inner is not None else resolver.module(own.path, one, own.language)
-        signal = "star_member" if one.name == "*" else "imported_member" if inner or not one.name else "module_member"
+        signal = "star_member" if one.name == "*" else "imported_member"
         for file in modules:
             self._module(file, signal, strength, pool)
 
