@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from dragoman.context.workspace.contents import read_contents
-from dragoman.context.workspace.crawl import Walk
+from dragoman.context.workspace.crawl import Walk, is_text
 from dragoman.context.workspace.crawler import explain
 from dragoman.context.workspace.ignore import IGNORE_FILES, IgnoreRules
 from dragoman.context.workspace.opening import OpenIndex, is_damage
@@ -43,7 +43,8 @@ class Changes:
             if path.rpartition("/")[2] in IGNORE_FILES:
                 self.rules.forget()
                 self._scanning.request()
-            self._waiting[path] = None
+            if is_text(path):
+                self._waiting[path] = None
         if len(self._waiting) > INDEX_CHANGES_QUEUED:
             self._scanning.request(self._waiting)
             self._waiting = {}

@@ -122,7 +122,6 @@ def is_inside(root: Path, path: str) -> bool:
 def is_text(name: str) -> bool:
     """Tell whether a file's name is text; other names cannot be written to the index or shown to anybody."""
     try:
-        name.encode()
+        return b"\0" not in name.encode()
     except UnicodeEncodeError:
         return False
-    return True

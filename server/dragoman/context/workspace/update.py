@@ -52,7 +52,7 @@ def make_entry(path: str, contents: Contents) -> Entry:
 
 def read_entry(root: Path, rules: IgnoreRules, path: str) -> Entry | None:
     """Read one file whose name somebody gave; None when it does not belong to the index (any more)."""
-    if rules.ignores(path) or not is_text(path) or not is_inside(root, path):
+    if not is_text(path) or rules.ignores(path) or not is_inside(root, path):
         return None
     contents = read_contents(root, path)
     return None if contents is None else make_entry(path, contents)
@@ -126,7 +126,7 @@ class Updater:
 
     def run_on(self, paths: Iterable[str]) -> Update:
         """Bring only these files up to date, whose names somebody gave; raises as `run`."""
-        names = list(dict.fromkeys(paths))
+        names = [path for path in dict.fromkeys(paths) if is_text(path)]
         gone = []
         kept = 0
         for done, path in enumerate(names, 1):
