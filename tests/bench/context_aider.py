@@ -17,12 +17,12 @@ from pathlib import Path
 
 from dragoman.context.workspace.outline import identifiers
 from tests.bench.context_windows import WINDOW, Peer
-from tests.bench.context_workspace import Question
+from tests.bench.context_workspace import Piece, Question
 from tests.bench.report import RESULTS
 
 AIDER = "aider-chat==0.86.2"
 REQUIREMENTS = (
-    "diskcache==5.6.3", "grep-ast==0.9.0", "networkx==3.4.2", "numpy>=1.26", "pathspec>=0.12", "pygments>=2.19",
+    "diskcache==5.6.3", "grep-ast==0.9.0", "networkx==3.4.2", "numpy>=1.26", "packaging>=24", "pathspec>=0.12", "pygments>=2.19",
     "rich>=14", "scipy>=1.13", "tqdm>=4.67", "tree-sitter==0.25.2", "tree-sitter-language-pack==0.13.0",
 )  # fmt: skip
 FOLDER = RESULTS / "aider-map"
@@ -41,6 +41,7 @@ def is_ready() -> bool:
         # Its other requirements are missing on purpose; what pip says to that helps nobody.
         subprocess.run([*pip, "--only-binary=:all:", *REQUIREMENTS], check=True, capture_output=True)
         subprocess.run([*pip, "--no-deps", "--ignore-requires-python", AIDER], check=True, capture_output=True)
+        subprocess.run([pip[0], "-c", "import aider.repomap"], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
         print(f"aider is left out, its package could not be installed: {error}", file=sys.stderr)
         return False
@@ -78,10 +79,10 @@ class AiderMap(Peer):
     def change(self, paths: list[str]) -> None:
         self._asked += 1
 
-    def gather(self, question: Question, budget: int) -> str:
+    def gather(self, question: Question, budget: int) -> list[Piece]:
         others = [path for path in question.texts if path != question.path]
         idents = identifiers("\n".join(question.prefix.split("\n")[-WINDOW:]))
-        return self._ask(question.path, others, idents, budget)
+        return [Piece("repository map", self._ask(question.path, others, idents, budget))]
 
     def close(self) -> None:
         process, self._process = self._process, None

@@ -14,7 +14,7 @@ from dragoman.context.workspace.overlays import Overlays
 from dragoman.context.workspace.reading import read_outline
 from dragoman.context.workspace.store import Entry, IndexStore
 from dragoman.syntax.file_types import language_of
-from tests.bench.context_workspace import Question
+from tests.bench.context_workspace import Piece, Question
 
 
 class DragomanContext:
@@ -54,17 +54,17 @@ class DragomanContext:
         shutil.copyfile(rest, rest.with_name("sample.db"))
         self._build("sample", [self._entries[path] for path in sorted(self._changing) if path in self._entries])
 
-    def gather(self, question: Question, budget: int) -> str:
+    def gather(self, question: Question, budget: int) -> list[Piece]:
         place = Place(
             question.path,
             "python",
             question.prefix,
             question.suffix,
-            seen_before=len(question.prefix),
-            seen_after=len(question.suffix),
+            seen_before=question.seen_before,
+            seen_after=question.seen_after,
             budget=budget,
         )
-        return "\n".join(snippet.text for snippet in reversed(self._retriever.gather(place)))
+        return [Piece(snippet.path, snippet.text) for snippet in reversed(self._retriever.gather(place))]
 
     def size(self) -> int:
         return sum(path.stat().st_size for path in Path(self._folder.name).iterdir()) if self._folder else 0

@@ -41,7 +41,7 @@ from tests.bench.context_ours import DragomanContext
 from tests.bench.context_packages import Package
 from tests.bench.context_skeletons import Skeletons, SkeletonsThenBm25
 from tests.bench.context_windows import Bm25, Heads, Jaccard, Nothing, Ring
-from tests.bench.context_workspace import Method, Workspace
+from tests.bench.context_workspace import Method, Piece, Workspace
 from tests.bench.report import RESULTS, Row, Run, Table, parser, plain
 
 BUDGETS = (256, 512, 1024, 2048)
@@ -91,9 +91,14 @@ class Answer:
     need: Need
     method: str
     budget: int
-    text: str
+    pieces: list[Piece]
     tokens: int
     milliseconds: float
+
+    @property
+    def text(self) -> str:
+        """The whole context, without the names of its files."""
+        return "\n".join(piece.text for piece in self.pieces)
 
 
 @dataclass(frozen=True)
@@ -106,13 +111,20 @@ class Opening:
     size: int
 
 
-def cut(text: str, budget: int) -> tuple[str, int]:
-    """Return the first ``budget`` tokens of a text, and how many tokens that is."""
-    # More characters than any such number of tokens has need no counting.
+def cut(pieces: Sequence[Piece], budget: int) -> tuple[list[Piece], int]:
+    """Return the first ``budget`` tokens of a context, and how many tokens it has then."""
     encoding = tokenizers._load(tokenizers.DEFAULT_ENCODING)
-    tokens = encoding.encode_ordinary(text[: 16 * budget])
-    kept = tokens[:budget]
-    return (text if len(kept) == len(tokens) and len(text) <= 16 * budget else encoding.decode(kept)), len(kept)
+    kept: list[Piece] = []
+    left = budget
+    for piece in pieces:
+        if not piece.text or left <= 0:
+            continue
+        # No text has so many characters a token; what is behind needs no counting.
+        tokens = encoding.encode_ordinary(f"{piece.text}\n"[: 16 * budget])
+        whole = len(tokens) <= left and len(piece.text) < 16 * budget
+        kept.append(piece if whole else Piece(piece.path, encoding.decode(tokens[:left])))
+        left -= min(left, len(tokens))
+    return kept, budget - left
 
 
 def needs_of(packages: Sequence[Package], per_package: int, memory: Path) -> dict[str, list[Need]]:
@@ -154,10 +166,10 @@ def gather(
                 method.change(changed)
                 for budget in budgets:
                     started = time.perf_counter()
-                    text = method.gather(question, budget)
+                    pieces = method.gather(question, budget)
                     milliseconds = 1000 * (time.perf_counter() - started)
-                    text, tokens = cut(text, budget)
-                    yield Answer(need, method.name, budget, text, tokens, milliseconds)
+                    pieces, tokens = cut(pieces, budget)
+                    yield Answer(need, method.name, budget, pieces, tokens, milliseconds)
         for method in methods:
             method.close()
 

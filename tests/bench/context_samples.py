@@ -77,7 +77,7 @@ def draw(package: Package, number: int = PER_PACKAGE) -> list[Sample]:
         for line, names in _lines(text, everywhere)
         if homes[text.split("\n")[line].strip()] <= {path} | twins[path]
     ]
-    places.sort(key=lambda place: _chance(f"{package.name}:{place[0]}:{place[1]}"))
+    places.sort(key=lambda place: chance(f"{package.name}:{place[0]}:{place[1]}"))
     chosen: list[Sample] = []
     for path, line, names in places:
         others = _defined(facts, {path} | twins[path])
@@ -179,5 +179,6 @@ def _words(text: str) -> dict[int, list[Name]]:
     return {row: names for row, names in words.items() if row not in inside}
 
 
-def _chance(text: str) -> int:
+def chance(text: str) -> int:
+    """Return a number that depends on nothing but the text."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")

@@ -8,7 +8,7 @@ from pathlib import Path
 from dragoman.context.workspace.outline import identifiers
 from tests.bench.context_definitions import Facts, Modules, imports_of, read
 from tests.bench.context_windows import Bm25, Peer, pile
-from tests.bench.context_workspace import Question
+from tests.bench.context_workspace import Piece, Question
 
 
 class Skeletons(Peer):
@@ -21,10 +21,10 @@ class Skeletons(Peer):
         for text in texts.values():
             read(text)
 
-    def gather(self, question: Question, budget: int) -> str:
+    def gather(self, question: Question, budget: int) -> list[Piece]:
         return pile(self.pieces(question), budget)
 
-    def pieces(self, question: Question) -> Iterator[str]:
+    def pieces(self, question: Question) -> Iterator[Piece]:
         """Yield the skeletons, each once."""
         modules = Modules(question.texts, self.root)
         facts = {path: read(text) for path, text in question.texts.items() if path != question.path}
@@ -35,7 +35,7 @@ class Skeletons(Peer):
             meant = modules.meant(question.path, taken, facts)
             if meant is not None and meant not in seen:
                 seen.add(meant)
-                yield _skeleton(facts[meant[0]], meant[1])
+                yield Piece(meant[0], _skeleton(facts[meant[0]], meant[1]))
 
 
 class SkeletonsThenBm25(Bm25):
@@ -48,7 +48,7 @@ class SkeletonsThenBm25(Bm25):
         self._skeletons = Skeletons()
         self._skeletons.open(root, texts, changing)
 
-    def pieces(self, question: Question) -> Iterator[str]:
+    def pieces(self, question: Question) -> Iterator[Piece]:
         yield from self._skeletons.pieces(question)
         yield from super().pieces(question)
 

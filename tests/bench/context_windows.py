@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dragoman.context.workspace.outline import identifiers
 from tests.bench.context_definitions import Modules, imports_of
-from tests.bench.context_workspace import Question
+from tests.bench.context_workspace import Piece, Question
 
 WINDOW = 20
 STEP = 10
@@ -29,15 +29,15 @@ VISITS = 24
 _K1, _B = 1.2, 0.75
 
 
-def pile(pieces: Iterable[str], budget: int) -> str:
-    """Join pieces until there is more than the budget can hold."""
-    text, room = [], budget * CHARACTERS_PER_TOKEN
+def pile(pieces: Iterable[Piece], budget: int) -> list[Piece]:
+    """Take pieces until there is more than the budget can hold."""
+    taken, room = [], budget * CHARACTERS_PER_TOKEN
     for piece in pieces:
-        text.append(piece)
-        room -= len(piece)
+        taken.append(piece)
+        room -= len(piece.text)
         if room <= 0:
             break
-    return "\n".join(text)
+    return taken
 
 
 class Peer:
@@ -64,8 +64,8 @@ class Nothing(Peer):
 
     name = "nothing"
 
-    def gather(self, question: Question, budget: int) -> str:
-        return ""
+    def gather(self, question: Question, budget: int) -> list[Piece]:
+        return []
 
 
 class Heads(Peer):
@@ -73,7 +73,7 @@ class Heads(Peer):
 
     name = "heads"
 
-    def gather(self, question: Question, budget: int) -> str:
+    def gather(self, question: Question, budget: int) -> list[Piece]:
         modules = Modules(question.texts, self.root)
         paths: dict[str, None] = {}
         for taken in imports_of(question.prefix + question.suffix):
@@ -81,10 +81,10 @@ class Heads(Peer):
             if path is not None and path != question.path:
                 paths.setdefault(path)
         if not paths:
-            return ""
+            return []
         # 3.5 characters a token: a fair part, so that every file has its turn.
         part = int(budget * 3.5 / len(paths))
-        return "\n".join(question.texts[path][:part] for path in paths)
+        return [Piece(path, question.texts[path][:part]) for path in paths]
 
 
 @dataclass(frozen=True)
@@ -114,10 +114,10 @@ class Windows(Peer):
             self._of_file[path] = range(first, len(self._windows))
         self._lengths = [window.counts.total() for window in self._windows]
 
-    def gather(self, question: Question, budget: int) -> str:
+    def gather(self, question: Question, budget: int) -> list[Piece]:
         return pile(self.pieces(question), budget)
 
-    def pieces(self, question: Question) -> Iterator[str]:
+    def pieces(self, question: Question) -> Iterator[Piece]:
         """Yield the windows' texts, best first; the target itself is in the prompt anyway."""
         asked = identifiers("\n".join(question.prefix.split("\n")[-WINDOW:]))
         # What the pool does not have must not count as common either.
@@ -130,7 +130,7 @@ class Windows(Peer):
             window = self._windows[heapq.heappop(heap)[1]]
             if all(abs(window.first - other) >= WINDOW for other in taken[window.path]):
                 taken[window.path].append(window.first)
-                yield window.text
+                yield Piece(window.path, window.text)
 
     def rank(self, asked: Sequence[str], out: set[int]) -> dict[int, float]:
         """Return a score for each window that holds any of the names, without those of ``out``."""
@@ -182,10 +182,10 @@ class Ring(Peer):
 
     name = "ring buffer"
 
-    def gather(self, question: Question, budget: int) -> str:
+    def gather(self, question: Question, budget: int) -> list[Piece]:
         choose = random.Random(hashlib.sha256(f"{question.path}:{len(question.prefix)}".encode()).digest())
         ring: list[set[str]] = []
-        texts: list[str] = []
+        pieces: list[Piece] = []
         for path in self._visits(question, choose):
             lines = question.texts[path].split("\n")
             at = choose.randrange(max(1, len(lines)))
@@ -194,13 +194,11 @@ class Ring(Peer):
             words = set(chunk)
             # A chunk much like a newer one gives way to it.
             kept = [index for index, one in enumerate(ring) if len(one & words) <= 0.9 * len(one | words)]
-            ring, texts = (
-                [ring[index] for index in kept][1 - RING_CHUNKS :],
-                [texts[i] for i in kept][1 - RING_CHUNKS :],
-            )
+            ring = [ring[index] for index in kept][1 - RING_CHUNKS :]
+            pieces = [pieces[index] for index in kept][1 - RING_CHUNKS :]
             ring.append(words)
-            texts.append("\n".join(chunk))
-        return pile(reversed(texts), budget)
+            pieces.append(Piece(path, "\n".join(chunk)))
+        return pile(reversed(pieces), budget)
 
     def _visits(self, question: Question, choose: random.Random) -> list[str]:
         modules = Modules(question.texts, self.root)

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tests.bench.context_packages import Package
 from tests.bench.context_samples import Sample
@@ -19,13 +19,25 @@ from tests.bench.context_samples import Sample
 
 @dataclass(frozen=True)
 class Question:
-    """Where a context is wanted; ``texts`` are the pool's files, the target without its hidden line among them."""
+    """Where a context is wanted; ``texts`` are the pool's files, the target without its hidden line among them.
+
+    The model reads the last ``seen_before`` characters of the prefix and the first ``seen_after`` of the suffix anyway.
+    """
 
     package: str
     path: str
     prefix: str
     suffix: str
     texts: Mapping[str, str]
+    seen_before: int
+    seen_after: int
+
+
+class Piece(NamedTuple):
+    """Some text of a context and the file that it is of."""
+
+    path: str
+    text: str
 
 
 class Method(Protocol):
@@ -39,8 +51,8 @@ class Method(Protocol):
     def change(self, paths: list[str]) -> None:
         """Hear that these files changed, appeared or vanished."""
 
-    def gather(self, question: Question, budget: int) -> str:
-        """Return text, the most useful first; the harness cuts it at ``budget`` tokens."""
+    def gather(self, question: Question, budget: int) -> list[Piece]:
+        """Return pieces, the most useful first; the harness cuts them at ``budget`` tokens."""
 
     def size(self) -> int:
         """Return the bytes of the index on disk, 0 without one."""
@@ -79,7 +91,8 @@ class Workspace:
                 self.texts[path] = text
             self._write(path)
         self._changed = set(wanted)
-        return Question(sample.package, sample.path, sample.prefix, sample.suffix, dict(self.texts)), touched
+        seen = len(sample.prefix), len(sample.suffix)
+        return Question(sample.package, sample.path, sample.prefix, sample.suffix, dict(self.texts), *seen), touched
 
     def _write(self, path: str) -> None:
         target = self.root / path
