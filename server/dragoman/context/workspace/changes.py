@@ -10,14 +10,13 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
-from dragoman.context.workspace.contents import read_contents
 from dragoman.context.workspace.crawl import Walk, is_text
 from dragoman.context.workspace.crawler import explain
 from dragoman.context.workspace.ignore import IGNORE_FILES, IgnoreRules
 from dragoman.context.workspace.opening import OpenIndex, is_damage
 from dragoman.context.workspace.overlays import Overlays
 from dragoman.context.workspace.scanning import Scanning
-from dragoman.context.workspace.update import read_entry
+from dragoman.context.workspace.update import make_entry, read_wanted
 from dragoman.limits import INDEX_CHANGES_INLINE, INDEX_CHANGES_QUEUED, INDEX_INLINE_BYTES
 
 logger = logging.getLogger(__name__)
@@ -104,24 +103,33 @@ class Changes:
 
     def _write(self, path: str) -> None:
         store = self._index.store
+        contents = read_wanted(self._root, self.rules, path)
         try:
-            entry = read_entry(self._root, self.rules, path)
-            if entry is not None:
-                store.put([entry])
-            elif store.file(path) is not None:
-                store.remove([path])
+            if contents is None:
+                if store.file(path) is not None:
+                    store.remove([path])
+            elif self._is_held_up() and self._overlays.has_room:
+                # Fresh at once and written when the crawl has ended, for its transactions may take long on a busy machine.
+                self._read_while_scanning[path] = None
+                self._overlays.shade(path, contents.text)
+                return
+            else:
+                store.put([make_entry(path, contents)])
         except sqlite3.OperationalError as error:
             if is_damage(error):
                 raise
-            self._shade(path, error)
+            self._overlays.shade(path, contents.text if contents is not None else None)
+            self._report(explain(error))
         else:
             self._overlays.shade(path, None)
             self.problem = ""
 
-    def _shade(self, path: str, error: sqlite3.OperationalError) -> None:
-        """Keep in memory what the file does not take, and say so once."""
+    def _is_held_up(self) -> bool:
+        """Whether a crawler writes to the index, ours or another server's."""
+        return self._scanning.is_running or self._scanning.state == "waiting"
+
+    def _report(self, problem: str) -> None:
+        """Say once why saved files cannot be written."""
         if not self.problem:
-            self.problem = explain(error)
-            logger.warning("%s", self.problem)
-        contents = None if self.rules.ignores(path) else read_contents(self._root, path)
-        self._overlays.shade(path, contents.text if contents is not None else None)
+            logger.warning("%s", problem)
+        self.problem = problem

@@ -40,7 +40,7 @@ class Overlays:
     def __init__(self) -> None:
         self._documents: dict[str, Overlay] = {}
         self._shadows: OrderedDict[str, Overlay] = OrderedDict()
-        self._unsettled: dict[str, Overlay] = {}
+        self._unsettled: list[str] = []
         self._version = 0
 
     @property
@@ -62,13 +62,13 @@ class Overlays:
     def open(self, path: str, text: str) -> None:
         """Set the text of an open document."""
         self._version += 1
-        self._documents[path] = self._unsettled[path] = Overlay(text, language_of(path))
+        self._documents[path] = Overlay(text, language_of(path))
+        self._prepare(path)
 
     def close(self, path: str) -> None:
         """Forget an open document."""
         self._version += 1
         self._documents.pop(path, None)
-        self._unsettled.pop(path, None)
 
     def shade(self, path: str, text: str | None) -> None:
         """Keep a saved file's text, or forget it for None; the oldest goes when there are too many."""
@@ -78,13 +78,25 @@ class Overlays:
         self._shadows.pop(path, None)
         if text is not None:
             self._shadows[path] = Overlay(text, language_of(path))
+            self._prepare(path)
             while len(self._shadows) > INDEX_SHADOWS:
                 self._shadows.popitem(last=False)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether another saved file can be kept."""
+        return len(self._shadows) < INDEX_SHADOWS
+
     def settle_one(self) -> bool:
         """Make one outline that nobody has asked for yet; False when all are made."""
-        if not self._unsettled:
-            return False
-        _, overlay = self._unsettled.popitem()
-        _ = overlay.outline
-        return True
+        while self._unsettled:
+            path = self._unsettled.pop()
+            overlay = self.get(path)
+            if overlay is not None and not overlay.is_settled:
+                _ = overlay.outline
+                return True
+        return False
+
+    def _prepare(self, path: str) -> None:
+        if path not in self._unsettled:
+            self._unsettled.append(path)

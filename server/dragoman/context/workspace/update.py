@@ -50,11 +50,16 @@ def make_entry(path: str, contents: Contents) -> Entry:
     return Entry(path, language, contents.mtime_ns, contents.size, outline, terms)
 
 
-def read_entry(root: Path, rules: IgnoreRules, path: str) -> Entry | None:
+def read_wanted(root: Path, rules: IgnoreRules, path: str) -> Contents | None:
     """Read one file whose name somebody gave; None when it does not belong to the index (any more)."""
     if not is_text(path) or rules.ignores(path) or not is_inside(root, path):
         return None
-    contents = read_contents(root, path)
+    return read_contents(root, path)
+
+
+def read_entry(root: Path, rules: IgnoreRules, path: str) -> Entry | None:
+    """Read one such file into an entry for the index."""
+    contents = read_wanted(root, rules, path)
     return None if contents is None else make_entry(path, contents)
 
 
