@@ -17,6 +17,7 @@ from dragoman import app as root
 from dragoman.cancellation import TaskSet, cancel_and_wait
 from dragoman.completion.acceptance import AcceptanceTracker
 from dragoman.completion.next_edit import NextEdits
+from dragoman.completion.provenance import Sent
 from dragoman.completion.query import CompletionQuery, Outcome, TextView
 from dragoman.errors import DragomanError, SettingsError
 from dragoman.lsp.handshake import Handshake
@@ -30,7 +31,7 @@ from dragoman.monitoring import logs
 from dragoman.monitoring.usage_recorder import UsageRecorder
 from dragoman.monitoring.usage_store import UsageStore
 from dragoman.settings import changed_files
-from dragoman.status import Status, describe, describe_process
+from dragoman.status import Status, describe, describe_index, describe_process
 
 if TYPE_CHECKING:
     from dragoman.context.assembler import ContextAssembler
@@ -42,6 +43,9 @@ SETTINGS_POLL_S = 2.0
 
 ASKS_IN_THE_WAY = ("neovim", "vim", "emacs", "eglot", "kakoune", "helix")
 """Clients that answer a question with the keyboard that the user is typing on: they get a short line instead."""
+
+NO_SETTINGS = frozenset({"trusted", "excludes"})
+"""What a client's ``initializationOptions`` say beside the settings."""
 
 DOWNLOAD = "Download"
 NOT_NOW = "Not now"
@@ -135,7 +139,7 @@ class EditorServices:
 
     async def _rebuild(self) -> None:
         async with self._reload:
-            settings = {key: value for key, value in self._settings.items() if key != "trusted"}
+            settings = {key: value for key, value in self._settings.items() if key not in NO_SETTINGS}
             # Only what the client itself said at the start counts: a workspace can put anything into its settings.
             trusted = self._options.settings.get("trusted")
             fresh = root.build(
@@ -232,6 +236,10 @@ class EditorServices:
         """End every running generation at once and return how many there were."""
         return self._app.completion.cancel()
 
+    def sent(self, uri: str | None) -> Sent | None:
+        """Return what a model read last for a document, or for any."""
+        return self._app.completion.sent(uri)
+
     async def _warm_up(self) -> None:
         if not self._app.settings.completion.enabled:
             return
@@ -255,9 +263,11 @@ class EditorServices:
         }
 
     def _describe(self) -> Status:
+        indexes = self._context.states() if self._context is not None else ()
         pulling = self._pulling is not None and not self._pulling.done()
         warming = self._warming is not None and not self._warming.done()
-        return describe(self._app, pulling=pulling, warming=warming)
+        status = describe(self._app, pulling=pulling, warming=warming)
+        return replace(status, index=describe_index(indexes))
 
     def _watch_app(self) -> None:
         self._app.models.on_change = self._show_status
@@ -266,6 +276,7 @@ class EditorServices:
         if self._context is not None:
             self._app.completion.context = self._context
             self._app.completion.is_ignored = self._context.is_ignored
+            self._context.on_progress = self._show_status
         self.next_edits.enabled = self._app.settings.completion.enabled
 
     def _show_status(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,6 +31,8 @@ class Status:
     model: str = ""
     provider: str = ""
     reason: str = "ok"
+    index: str = ""
+    """A sentence about the index of the workspace; empty when there is nothing to say of it."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON-able values."""
@@ -68,6 +71,21 @@ def describe(app: App, *, pulling: bool = False, warming: bool = False) -> Statu
             "problem", _sentence(provider.state.problem), "Run `dragoman doctor`.", reason="model_error", **about
         )
     return _with_model(app, name, about)
+
+
+def describe_index(states: Sequence[Mapping[str, Any]]) -> str:
+    """Say how far the indexes of an editor's folders are and what is wrong with them; "" when all is well.
+
+    ``states`` have ``state``, ``files``, ``total`` and ``problem`` each.
+    """
+    sentences = dict.fromkeys(_as_sentence(one["problem"]) for one in states if one.get("problem"))
+    scanning = [one for one in states if one.get("state") == "scanning"]
+    total = sum(one["total"] for one in scanning)
+    if scanning:
+        done = min(sum(one["files"] for one in scanning), total)
+        share = f" {100 * done // total} % of {total:,} files." if total else "."
+        sentences[f"Indexing the workspace{':' if total else ''}{share}"] = None
+    return " ".join(sentences)
 
 
 def _without_model(app: App, choice: Choice) -> Status:

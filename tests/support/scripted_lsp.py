@@ -18,7 +18,10 @@ from collections import Counter
 from typing import Any
 
 from dragoman.completion.next_edit import NextEdits
+from dragoman.completion.prompt import Window
+from dragoman.completion.provenance import Sent
 from dragoman.completion.query import CompletionQuery, Outcome, Suggestion, TextView
+from dragoman.context.snippets import NOTHING
 from dragoman.errors import DragomanError, NoModelError
 from dragoman.lsp.services import ClientPort, EditorEdit, EditorOptions
 from dragoman.monitoring import bug
@@ -30,6 +33,7 @@ class ScriptedCompletion:
         self.counts: Counter[str] = Counter()
         self.running = 0
         self.next_edits = NextEdits()
+        self.sent: Sent | None = None
         self._ids = 0
 
     async def suggest(self, query: CompletionQuery) -> Outcome:
@@ -45,6 +49,8 @@ class ScriptedCompletion:
 
     async def _suggest(self, query: CompletionQuery) -> Outcome:
         line = query.text.line(query.line)
+        window = Window(line[: query.character], line[query.character :])
+        self.sent = Sent(query.uri, query.language, query.line, query.character, line, None, window, NOTHING, 0.0)
         if match := re.search(r"sleep:([\d.]+)", line):
             await asyncio.sleep(float(match[1]))
         if "forever" in line:
@@ -150,6 +156,10 @@ class ScriptedServices:
 
     def document_saved(self, uri: str) -> None:
         self.calls.append(["saved", uri])
+
+    def sent(self, uri: str | None) -> Sent | None:
+        sent = self._completion.sent
+        return sent if sent is not None and uri in (None, sent.uri) else None
 
     def status(self) -> dict[str, Any]:
         return {

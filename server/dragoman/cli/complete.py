@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dragoman.cli.context import parts_of, show_sent
 from dragoman.cli.output import AsJson, ConfigFile, note, print_json, print_text
 from dragoman.errors import DragomanError
 
 if TYPE_CHECKING:
-    from dragoman.app import App
+    from dragoman.completion.provenance import Sent
     from dragoman.completion.query import CompletionQuery, Outcome
+    from dragoman.context.assembler import ContextAssembler
     from dragoman.lsp.lines import Lines
 
 FAILED = frozenset({"no_model", "model_error"})
@@ -30,14 +32,14 @@ def run_complete(
 ) -> None:
     """Print one completion; the file is read, never changed."""
     path, line, column = parse_place(place)
-    result = asyncio.run(_complete(path, line, column, config, show_context=show_context))
+    result, sent = asyncio.run(_complete(path, line, column, config))
     if as_json:
+        if show_context:
+            result["context"] = parts_of(sent, path)
         print_json(result)
     else:
         if show_context:
-            for part in result["context"]:
-                note(f"--- {part['source']} {part['path']} ({part['tokens']} tokens)")
-                note(part["text"])
+            show_sent(sent)
         if result["completion"]:
             print_text(result["completion"])
         if result["replaces"]:
@@ -65,7 +67,8 @@ def parse_place(place: str) -> tuple[Path, int, int]:
     return Path(file), int(line), int(rest)
 
 
-async def _complete(path: Path, line: int, column: int, config: Path | None, *, show_context: bool) -> dict[str, Any]:
+async def _complete(path: Path, line: int, column: int, config: Path | None) -> tuple[dict[str, Any], Sent | None]:
+    """Return what the command prints, and what the model read for it."""
     from dragoman.app import build_context
     from dragoman.cli.setup import open_app, workspace_of
 
@@ -79,22 +82,31 @@ async def _complete(path: Path, line: int, column: int, config: Path | None, *, 
         started = time.perf_counter()
         outcome = await app.completion.suggest(query)
         total = time.perf_counter() - started
-        context = await _context(app, query, path) if show_context else None
+        sent = app.completion.sent(query.uri)
+        if sent is None and outcome.reason == "no_model":
+            sent = await _would_be_sent(query, knowledge)
     finally:
         await app.aclose()
         await knowledge.aclose()
-    return _as_dict(query, outcome, total, context)
+    return _as_dict(query, outcome, total), sent
 
 
-def _as_dict(
-    query: CompletionQuery, outcome: Outcome, total: float, context: list[dict[str, Any]] | None
-) -> dict[str, Any]:
+async def _would_be_sent(query: CompletionQuery, knowledge: ContextAssembler) -> Sent:
+    """Return what a model on this machine would read, for who has none yet."""
+    from dragoman.completion.prompt import window_for
+    from dragoman.completion.provenance import Sent
+
+    context = await knowledge.gather(query, patient=True)
+    line, text, window = query.line, query.text.line(query.line), window_for(query, small=True)
+    return Sent(query.uri, query.language, line, query.character, text, None, window, context, time.time())
+
+
+def _as_dict(query: CompletionQuery, outcome: Outcome, total: float) -> dict[str, Any]:
     best = outcome.suggestions[0] if outcome.suggestions else None
     return {
         "completion": best.text if best else "",
         # Closers behind the cursor that the completion brings along.
         "replaces": query.text.line(query.line)[query.character : best.end_character] if best else "",
-        **({"context": context} if context is not None else {}),
         "model": outcome.model,
         "source": outcome.source,
         "reason": outcome.reason,
@@ -126,22 +138,3 @@ def read_lines(path: Path) -> Lines:
         return Lines.of(path.read_bytes().decode("utf-8", "replace"))
     except OSError as error:
         raise DragomanError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from None
-
-
-async def _context(app: App, query: CompletionQuery, path: Path) -> list[dict[str, Any]]:
-    """Return the parts of the prompt: what came from other files, and the file's own around the cursor."""
-    from dragoman.completion.prompt import window_for
-
-    small = True
-    if (choice := await app.models.choose("completion")).source is not None:
-        small = choice.source.provider.kind == "embedded"
-    window = window_for(query, small=small)
-    others = [
-        {"source": one.source, "path": one.path, "text": one.text, "tokens": one.tokens, "score": one.score}
-        for one in app.completion.context.current(query.uri).snippets
-    ]
-    own = [
-        {"source": source, "path": str(path), "text": text, "tokens": -(-len(text) // 3), "score": 1.0}
-        for source, text in (("prefix", window.prefix), ("suffix", window.suffix))
-    ]
-    return [*others, *own]

@@ -42,6 +42,13 @@ def out() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
 
+def beside() -> Console:
+    """Return the console for what a person reads beside the data, on stderr."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 200)
+
+
 def note(text: str) -> None:
     """Say something beside the data."""
     sys.stderr.write(f"{text}\n")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,7 +28,8 @@ from dragoman.completion.inflight import Inflight
 from dragoman.completion.overlay import behind_selected
 from dragoman.completion.policy import CompletionPolicy, ContextSource, NoContext, Target, Targets
 from dragoman.completion.prefetch import look_ahead
-from dragoman.completion.prompt import build_request, reach, window_for
+from dragoman.completion.prompt import Window, build_request, reach, window_for
+from dragoman.completion.provenance import Sent, SentRequests
 from dragoman.completion.query import CompletionQuery, Outcome, Reason, SelectedItem, Suggestion, TextView
 from dragoman.completion.scoring import is_worth_showing, measure
 from dragoman.completion.shape import Shape, shape_at
@@ -69,6 +71,7 @@ class CompletionEngine:
         self._paused: dict[str, tuple[float, ModelError]] = {}
         self._policy = policy
         self._debouncer = Debouncer(policy.debounce, clock)
+        self._sent = SentRequests()
         self._complained = ""
         self.counts: Counter[str] = Counter()
         """How often it was ``asked``, what the answers came from, and how many ``generations`` that took."""
@@ -175,10 +178,12 @@ class CompletionEngine:
                 return Outcome(reason="superseded")
             shape = shape_at(query, self._policy.multiline)
             generation = self._generation(query, _rules(query, shape, target), target)
-            request = self._request(query, shape, target, context)
+            window = window_for(query, small=target.small)
+            request = self._request(query, shape, target, context, window)
             self._inflight.start(
                 generation, target, replace(request, temperature=RETRY_TEMPERATURE) if again else request
             )
+            self._note(query, target, context, window)
             self._debouncer.asked()
         outcome = await self._answer(generation, "", query, shape)
         if outcome is not None:
@@ -195,16 +200,27 @@ class CompletionEngine:
             else replace(failure, suggestions=outcome.suggestions, source="stream", model=generation.model)
         )
 
-    def _request(self, query: CompletionQuery, shape: Shape, target: Target, context: Context) -> CompletionRequest:
+    def _request(
+        self, query: CompletionQuery, shape: Shape, target: Target, context: Context, window: Window
+    ) -> CompletionRequest:
         return build_request(
             target.info,
-            window_for(query, small=target.small),
+            window,
             max_tokens=self._policy.max_tokens if shape.multiline else min(self._policy.max_tokens, LINE_TOKENS),
             multiline=shape.multiline,
             logprobs=self._policy.show_threshold > 0,
             context=context,
             language=query.language,
         )
+
+    def _note(self, query: CompletionQuery, target: Target, context: Context, window: Window) -> None:
+        line, character = query.line, query.character
+        text = query.text.line(line)
+        self._sent.add(Sent(query.uri, query.language, line, character, text, target, window, context, time.time()))
+
+    def sent(self, uri: str | None = None) -> Sent | None:
+        """Return what a model read last for a document, or for any; None when none was asked yet."""
+        return self._sent.get(uri)
 
     def _generation(
         self,
@@ -319,9 +335,8 @@ class CompletionEngine:
             rules = _rules(ahead.question, wide, target)
             generation = self._generation(ahead.place, rules, target, behind=shown, lead=ahead.lead)
             generation.answered = True  # Nobody waits for it, so nobody's leaving ends it.
-            self._inflight.start(
-                generation, target, self._request(ahead.question, wide, target, self.context.current(query.uri))
-            )
+            window, context = window_for(ahead.question, small=target.small), self.context.current(query.uri)
+            self._inflight.start(generation, target, self._request(ahead.question, wide, target, context, window))
 
     def _failed(self, generation: Generation, query: CompletionQuery) -> Outcome:
         self._inflight.index.discard(generation)
@@ -364,6 +379,7 @@ class CompletionEngine:
         """Close every stream of this document."""
         self._newest.pop(uri, None)
         self._on_screen.pop(uri, None)
+        self._sent.forget(uri)
         self._inflight.close_document(uri)
         self._acceptance.document_closed(uri)
 

@@ -9,7 +9,7 @@ from dragoman.completion.query import CompletionQuery, TextView
 from dragoman.context.snippets import NOTHING, Context
 from dragoman.limits import PREFIX_CHARS, PREFIX_CHARS_SMALL, SUFFIX_CHARS, SUFFIX_CHARS_SMALL, WINDOW_STEP_LINES
 from dragoman.models.base import CompletionRequest, ModelInfo
-from dragoman.models.profiles import format_files, format_fim, special_tokens
+from dragoman.models.profiles import FAMILIES, format_files, format_fim, special_tokens
 from dragoman.syntax.comments import line_comment
 
 
@@ -111,6 +111,11 @@ def build_request(
     else:
         prompt, suffix = prefix, window.suffix if "fim" in info.capabilities else None
     return CompletionRequest(prompt, suffix, max_tokens, stop, logprobs=logprobs)
+
+
+def frames_files(info: ModelInfo) -> bool:
+    """Tell whether a model has tokens that frame other files; without them they are comments above the text."""
+    return info.fim_family is not None and FAMILIES[info.fim_family].file_separator is not None
 
 
 def _as_comments(files: Iterable[tuple[str, str]], language: str) -> str:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -112,6 +112,7 @@ class ContextAssembler:
     ) -> None:
         self._workspaces = workspaces
         self._workspaces.on_start = self._say_again
+        self._workspaces.on_event = lambda: self.on_progress()
         self._policy = policy
         self._clock = clock
         self._tasks = TaskSet()
@@ -121,6 +122,8 @@ class ContextAssembler:
         self._edits = RecentEdits(clock)
         self.counts: Counter[str] = Counter()
         """How often context was ``asked`` of the index, ``kept`` from the key before, ``late``, or ``failed``."""
+        self.on_progress: Callable[[], None] = lambda: None
+        """Called when an index has said how far it is."""
 
     # -- the question --------------------------------------------------------------------------------------------------
 
@@ -228,9 +231,13 @@ class ContextAssembler:
         """Tell whether the workspace keeps a document out of what is read."""
         return self._workspaces.is_ignored(uri)
 
+    def states(self) -> list[dict[str, Any]]:
+        """Return what each index said last of itself: ``folder``, ``state``, ``files``, ``total``, ``problem``."""
+        return [{"folder": str(root), **state} for root, state in self._workspaces.states.items()]
+
     def describe(self) -> dict[str, Any]:
         """Return what is known of the indexes, and how the questions went."""
-        indexes = [{"folder": str(root), **state} for root, state in self._workspaces.states.items()]
+        indexes = self.states()
         return {"enabled": self._policy.enabled, "indexes": indexes, "questions": dict(self.counts)}
 
     # -- what the editor tells -----------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ COMMANDS = (
     "dragoman.selectModel",
     "dragoman.pullModel",
     "dragoman.showNextEdit",
+    "dragoman.showContext",
 )
 """Commands that do something in this version."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from dragoman.completion.next_edit import NextEdit
+from dragoman.completion.provenance import Sent
 from dragoman.completion.query import CompletionQuery, Outcome, TextView
 
 MessageKind = Literal["error", "warning", "info", "log"]
@@ -192,6 +193,10 @@ class Services(Protocol):
 
     def status(self) -> dict[str, Any]:
         """Return what the status bar and ``dragoman.status`` show; JSON-able, no waiting."""
+        ...
+
+    def sent(self, uri: str | None) -> Sent | None:
+        """Return what a model read last for a document (the newest of all for None), None when none was asked yet."""
         ...
 
     async def select_model(self, role: str, model: str) -> dict[str, Any]:

@@ -31,6 +31,11 @@ class RedactedModel:
         """What the model is and can do."""
         return self._model.info
 
+    @property
+    def redactor(self) -> Redactor:
+        """What finds the secrets; for whoever tells a person what was sent."""
+        return self._redactor
+
     async def complete(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         """Continue a text; the answer ends before a placeholder that the model garbled, for nobody could use it."""
         safe = _redact_completion(request, self._redactor, self.info.fim_family)

@@ -8,11 +8,13 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from lsprotocol import types
 
 from dragoman.lsp.failures import INVALID_PARAMS, REQUEST_FAILED, RequestError
 from dragoman.lsp.features import next_edit
+from dragoman.lsp.positions import to_units
 from dragoman.lsp.session import Session
 
 Arguments = Mapping[str, Any]
@@ -98,6 +100,19 @@ async def _pull_model(session: Session, arguments: Arguments) -> dict[str, Any]:
     return await session.services.pull_model(name)
 
 
+async def _show_context(session: Session, arguments: Arguments) -> dict[str, Any]:
+    uri = arguments.get("uri")
+    if uri is not None and not isinstance(uri, str):
+        raise RequestError(INVALID_PARAMS, "'dragoman.showContext' needs 'uri' to be a text, or none at all.")
+    sent = session.services.sent(uri)
+    if sent is None:
+        where = f"for {unquote(uri).rpartition('/')[2]!r} " if uri else ""
+        raise RequestError(
+            REQUEST_FAILED, f"No model was asked {where}yet. Type something or ask for a suggestion first."
+        )
+    return {**sent.as_dict(), "character": to_units(sent.line_text, sent.character, session.encoding)}
+
+
 COMMANDS: dict[str, Command] = {
     "dragoman.status": _status,
     "dragoman.acceptCompletion": _accept_completion,
@@ -105,4 +120,5 @@ COMMANDS: dict[str, Command] = {
     "dragoman.selectModel": _select_model,
     "dragoman.pullModel": _pull_model,
     "dragoman.showNextEdit": next_edit.show,
+    "dragoman.showContext": _show_context,
 }
