@@ -19,9 +19,7 @@ def walk(root: Path, *near: str, limit: int = 1_000, only_near: bool = False) ->
 
 
 def test_folders_near_the_user_come_first_and_nothing_comes_twice(tmp_path: Path) -> None:
-    write(
-        tmp_path, dict.fromkeys(("top.py", "a/1.py", "a/b/2.py", "z/near/3.py", "z/near/deep/4.py", "z/5.py"), "x")
-    )
+    write(tmp_path, dict.fromkeys(("top.py", "a/1.py", "a/b/2.py", "z/near/3.py", "z/near/deep/4.py", "z/5.py"), "x"))
 
     paths = [file.path for file in walk(tmp_path, "z/near", "no/such", "../..", "z/near")]
 
