@@ -1,4 +1,5 @@
 import { ConfigurationTarget, type ExtensionContext, commands, window, workspace } from 'vscode';
+import { ContextView } from './contextView';
 import { Installer } from './install';
 import { showMenu, toggleCompletions, toggleLanguage } from './menu';
 import { NextEdits } from './nextEdit';
@@ -17,6 +18,9 @@ export function activate(context: ExtensionContext): void {
   const installer = new Installer(context, log);
   const own = new Server(context, log, {
     changed: () => statusBar.show(own),
+    answered: (uri) => {
+      contextView.follow(uri);
+    },
     serverMissing: () => {
       if (context.globalState.get(DECLINED) !== true) {
         void offerInstall();
@@ -28,10 +32,12 @@ export function activate(context: ExtensionContext): void {
   });
   server = own;
   const nextEdits = new NextEdits(own);
+  const contextView = new ContextView(own);
 
   const actions = {
     nextEdit: () => nextEdits.go(),
     dismissNextEdit: () => nextEdits.dismiss(),
+    showContext: () => contextView.open(),
     menu: () => showMenu(own, faceOf(own)),
     toggle: toggleCompletions,
     toggleLanguage,
@@ -122,6 +128,7 @@ export function activate(context: ExtensionContext): void {
     statusBar,
     installer,
     nextEdits,
+    contextView,
     workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration('dragoman.server')) {
         void own.restart();

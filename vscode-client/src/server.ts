@@ -14,6 +14,7 @@ import {
 import { createInterface } from 'node:readline';
 import { CrashCounter } from './crashes';
 import { ConfiguredCommandError, findServer, type Launcher } from './discovery';
+import { excludesOf } from './excludes';
 import { Latency } from './latency';
 import { readLogLine } from './logs';
 import { thisMachine } from './machine';
@@ -23,6 +24,8 @@ import { type ClientState, readStatus, type ServerStatus } from './status';
 /** What the server's life asks of the user interface. */
 export interface Listener {
   changed(): void;
+  /** A request for suggestions was answered for this document. */
+  answered(uri: string): void;
   serverMissing(): void;
   serverStarted(version: string | undefined): void;
   settingWrong(sentence: string): void;
@@ -63,13 +66,17 @@ export class Server {
 
   /** Runs a command of the server if it has it; tells whether it had. */
   async run(command: string, argument: object): Promise<boolean> {
+    return (await this.execute(command, argument)) !== undefined;
+  }
+
+  /** Runs a command of the server and returns its answer; undefined when no server that has it runs. */
+  async execute(command: string, argument: object): Promise<unknown> {
     const client = this.client;
     const known = client?.initializeResult?.capabilities.executeCommandProvider?.commands ?? [];
     if (!client || this.state !== 'running' || !known.includes(command)) {
-      return false;
+      return undefined;
     }
-    await client.sendRequest('workspace/executeCommand', { command, arguments: [argument] });
-    return true;
+    return client.sendRequest('workspace/executeCommand', { command, arguments: [argument] });
   }
 
   /** Sends a request of our own; undefined when no server runs. */
@@ -173,7 +180,11 @@ export class Server {
       documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }],
       outputChannel: this.log,
       revealOutputChannelOn: RevealOutputChannelOn.Never,
-      initializationOptions: () => ({ ...this.settings(), trusted: workspace.isTrusted }),
+      initializationOptions: () => ({
+        ...this.settings(),
+        trusted: workspace.isTrusted,
+        excludes: hiddenFiles(),
+      }),
       initializationFailedHandler: () => false,
       errorHandler: {
         error: () => ({ action: ErrorAction.Continue, handled: true }),
@@ -188,6 +199,7 @@ export class Server {
             this.latency.add(performance.now() - asked);
             this.listener.changed();
           }
+          this.listener.answered(document.uri.toString());
           return answer;
         },
         workspace: {
@@ -268,6 +280,12 @@ const statusFeature: StaticFeature = {
   getState: (): FeatureState => ({ kind: 'static' }),
   clear: () => undefined,
 };
+
+/** What the editor hides in its explorer and its search. */
+function hiddenFiles(): string[] {
+  const configuration = workspace.getConfiguration();
+  return excludesOf(configuration.get('files.exclude'), configuration.get('search.exclude'));
+}
 
 /** The keys below `dragoman.` that package.json declares. */
 function contributedKeys(context: ExtensionContext): string[] {

@@ -7,6 +7,8 @@ export interface ServerStatus {
   readonly model: string | undefined;
   readonly provider: string | undefined;
   readonly latencyMs: number | undefined;
+  /** How far the index of the workspace is, or what is wrong with it. */
+  readonly index: string | undefined;
 }
 
 /** What only this side knows: whether there is a server to say anything. */
@@ -42,6 +44,7 @@ export function readStatus(params: unknown): ServerStatus | undefined {
     model: text(fields['model']),
     provider: text(fields['provider']),
     latencyMs: typeof latency === 'number' && Number.isFinite(latency) ? latency : undefined,
+    index: text(fields['index']),
   };
 }
 
@@ -63,7 +66,7 @@ export function describe(
   }
   const latency = server.latencyMs ?? latencyMs;
   const look = looks[server.state];
-  const thoughts = [server.sentence, server.advice, hidden].filter((one): one is string => Boolean(one));
+  const thoughts = [server.sentence, server.advice, server.index, hidden].filter((one): one is string => Boolean(one));
   const named = server.state === 'ready' || server.state === 'busy' || server.state === 'loading';
   return {
     text: `${look.icon} ${named && server.model ? shorten(server.model) : look.label}`,

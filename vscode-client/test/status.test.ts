@@ -9,6 +9,7 @@ const ready = {
   model: '/models/Qwen2.5-Coder-0.5B-Instruct-Q4_K_M.gguf',
   provider: 'embedded',
   latencyMs: undefined,
+  index: undefined,
 } as const;
 
 test('a ready server shows its model, and the tooltip the facts', () => {
@@ -68,6 +69,7 @@ test('a status that is no status is left out, and odd fields of one too', () => 
     model: undefined,
     provider: undefined,
     latencyMs: undefined,
+    index: undefined,
   });
 });
 
@@ -75,4 +77,13 @@ test('a model is shortened to what tells it apart', () => {
   assert.equal(shorten('C:\\models\\tiny.GGUF'), 'tiny');
   assert.equal(shorten('qwen2.5-coder:0.5b'), 'qwen2.5-coder:0.5b');
   assert.equal(shorten('x'.repeat(100)).length, 28);
+});
+
+test('how far the index is stands beside what the model does', () => {
+  const status = readStatus({ state: 'ready', sentence: 'It completes.', index: 'Indexing the workspace: 40 %.' });
+  assert.deepEqual(describe('running', status, undefined, 'Hidden.').thoughts, [
+    'It completes.',
+    'Indexing the workspace: 40 %.',
+    'Hidden.',
+  ]);
 });

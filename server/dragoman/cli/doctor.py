@@ -34,7 +34,7 @@ def run_doctor(
 
 
 async def _examine(config: Path | None, file: Path | None, *, generate: bool, limit: float, as_json: bool) -> int:
-    from dragoman.cli.setup import open_app
+    from dragoman.cli.setup import open_app, workspace_of
     from dragoman.models.diagnosis import conclude, diagnose
 
     app = open_app(config, file, quiet=True)
@@ -51,6 +51,9 @@ async def _examine(config: Path | None, file: Path | None, *, generate: bool, li
                 findings.append(finding)
                 if not as_json:
                     printer.show(finding)
+        findings.append(_check_index(app, workspace_of(file)))
+        if not as_json:
+            printer.show(findings[-1])
         if file is not None:
             findings.append(_check_file(app, file))
             if not as_json:
@@ -86,6 +89,35 @@ def _check_file(app: App, file: Path) -> Finding:
     if refused is None:
         return Finding("ok", "file", f"There can be suggestions in {file} ({query.language}).", "", "ok")
     return Finding("warning", "file", f"{file}: {refused.detail}", explain_reason(refused.reason)[1], refused.reason)
+
+
+def _check_index(app: App, root: Path) -> Finding:
+    """Say what is known of the index of the workspace that other files' text comes from, without building it."""
+    from dragoman.app import context_policy
+    from dragoman.context.workspace.inspection import inspect_index
+    from dragoman.context.workspaces import is_indexable
+    from dragoman.models.diagnosis import Finding
+
+    if not context_policy(app.settings).enabled:
+        advice = "Set context.completion_tokens and context.sources to let the model read more."
+        return Finding("note", "index", "The model reads nothing but the file itself.", advice, "context_off")
+    if not is_indexable(root):
+        advice = "Run it in a project: a folder with .git, pyproject.toml or dragoman.toml."
+        return Finding("note", "index", f"{root} is no project, so it has no index.", advice, "not_indexable")
+    known = inspect_index(root)
+    facts = {"folder": str(root), "file": str(known.path), "files": known.files, "bytes": known.bytes}
+    facts["state"] = known.state
+    size = f"{known.files:,} files, {known.bytes / 1e6:.1f} MB on disk"
+    if known.state == "absent":
+        said = f"{root} has no index yet: it is made when an editor opens a file there."
+        return Finding("note", "index", said, "", "index_absent", facts)
+    if known.state == "damaged":
+        said = f"The index of {root} cannot be read: {known.problem}."
+        advice = f"It is made anew when an editor opens a file there; if not, delete {known.path}."
+        return Finding("warning", "index", said, advice, "index_damaged", facts)
+    if known.state == "scanning":
+        return Finding("note", "index", f"The index of {root} is being built: {size}.", "", "index_scanning", facts)
+    return Finding("ok", "index", f"{root} is indexed: {size}.", "", "ok", facts)
 
 
 class _Printer:
