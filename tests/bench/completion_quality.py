@@ -140,11 +140,15 @@ def contexts(
 
 
 async def complete(
-    samples: Sequence[Sample], found: Mapping[tuple[str, str], Context], methods: Sequence[str], answers: Path
+    samples: Sequence[Sample],
+    found: Mapping[tuple[str, str], Context],
+    methods: Sequence[str],
+    answers: Path,
+    threads: int,
 ) -> list[Told]:
     """Let the model complete every sample with every context; what it said before is not asked again."""
     folder = CACHE if CACHE.exists() and "DRAGOMAN_DATA_DIR" not in os.environ else None
-    provider = EmbeddedProvider(model=(await WeightsStore(folder).find(DEFAULT_MODEL)).path, threads=1)
+    provider = EmbeddedProvider(model=(await WeightsStore(folder).find(DEFAULT_MODEL)).path, threads=threads)
     try:
         model = RememberingModel(provider.model((await provider.models())[0]), answers)
         told = []
@@ -221,7 +225,7 @@ def _is_python(text: str) -> bool:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the measurement."""
-    made = parser(__doc__ or "", samples=60)
+    made = parser(__doc__ or "", samples=60, threads=1)
     made.add_argument("--packages", type=Path, help="folder of unpacked packages")
     made.add_argument("--set", choices=list(context_packages.SETS), default="held-out", help="which pinned packages")
     made.add_argument("--methods", default=",".join(COMPARED), help="names with commas between")
@@ -239,7 +243,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not samples:
         raise SystemExit("No Python package with lines to hide was found there.")
     found = contexts(packages, samples, needs, methods)
-    told = asyncio.run(complete(samples, found, methods, RESULTS / "completion-quality-answers.jsonl"))
+    told = asyncio.run(
+        complete(samples, found, methods, RESULTS / "completion-quality-answers.jsonl", arguments.threads)
+    )
     run.finish(rows_of(told, 200 if arguments.quick else RESAMPLES))
     return 0
 

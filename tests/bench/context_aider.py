@@ -56,6 +56,7 @@ class AiderMap(Peer):
     """
 
     name = "aider"
+    ranks_alike = False
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None

@@ -25,6 +25,7 @@ class DragomanContext:
     """
 
     name = "dragoman"
+    ranks_alike = False
 
     def __init__(self) -> None:
         self._folder: tempfile.TemporaryDirectory[str] | None = None

@@ -164,12 +164,16 @@ def gather(
             question, changed = workspace.show(need.sample)
             for method in methods:
                 method.change(changed)
-                for budget in budgets:
-                    started = time.perf_counter()
-                    pieces = method.gather(question, budget)
-                    milliseconds = 1000 * (time.perf_counter() - started)
-                    pieces, tokens = cut(pieces, budget)
-                    yield Answer(need, method.name, budget, pieces, tokens, milliseconds)
+                pieces: list[Piece] = []
+                milliseconds = 0.0
+                # The largest first: what ranks alike for all is not asked again.
+                for budget in sorted(budgets, reverse=True):
+                    if not method.ranks_alike or budget == max(budgets):
+                        started = time.perf_counter()
+                        pieces = method.gather(question, budget)
+                        milliseconds = 1000 * (time.perf_counter() - started)
+                    kept, tokens = cut(pieces, budget)
+                    yield Answer(need, method.name, budget, kept, tokens, milliseconds)
         for method in methods:
             method.close()
 
@@ -189,7 +193,7 @@ def rows_of(name: str, answers: Sequence[Answer], openings: Sequence[Opening], r
         if not asked:
             continue
         bootstrap = Bootstrap([one.need.sample.package for one in asked], resamples)
-        for budget in dict.fromkeys(one.budget for one in asked):
+        for budget in sorted({one.budget for one in asked}):
             rows += _rows(name, oracle, [one for one in asked if one.budget == budget], openings, bootstrap)
     return rows
 

@@ -72,16 +72,21 @@ def draw(package: Package, number: int = PER_PACKAGE) -> list[Sample]:
     twins = copies(package.files)
     everywhere: Counter[str] = Counter(name for one in facts.values() for name in one.defined | one.variables)
     places = [
-        (path, line, names)
+        (chance(f"{package.name}:{path}:{line}"), path, line)
         for path, text in package.files.items()
-        for line, names in _lines(text, everywhere)
-        if homes[text.split("\n")[line].strip()] <= {path} | twins[path]
+        for line, content in enumerate(text.split("\n"))
+        if SHORTEST <= len(content.strip()) <= LONGEST and homes[content.strip()] <= {path} | twins[path]
     ]
-    places.sort(key=lambda place: chance(f"{package.name}:{place[0]}:{place[1]}"))
+    # Files are looked into only when one of their lines has its turn.
+    found: dict[str, dict[int, tuple[Name, ...]]] = {}
+    others: dict[str, set[str]] = {}
     chosen: list[Sample] = []
-    for path, line, names in places:
-        others = _defined(facts, {path} | twins[path])
-        if any(name.text in others for name in names):
+    for _, path, line in sorted(places):
+        if path not in found:
+            found[path] = dict(_lines(package.files[path], everywhere))
+            others[path] = _defined(facts, {path} | twins[path])
+        names = found[path].get(line, ())
+        if any(name.text in others[path] for name in names):
             chosen.append(_sample(package, path, line, names, frozenset(twins[path])))
         if len(chosen) == number:
             break

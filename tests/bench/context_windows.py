@@ -44,6 +44,7 @@ class Peer:
     """What peers have in common: no index on disk, and files read anew when they change."""
 
     name = ""
+    ranks_alike = True
     root = ""
 
     def open(self, root: Path, texts: Mapping[str, str], changing: frozenset[str]) -> None:
@@ -72,6 +73,7 @@ class Heads(Peer):
     """The beginnings of the files that the target imports, an equal part of the budget each, like open tabs."""
 
     name = "heads"
+    ranks_alike = False
 
     def gather(self, question: Question, budget: int) -> list[Piece]:
         modules = Modules(question.texts, self.root)

@@ -44,6 +44,8 @@ class Method(Protocol):
     """A way to gather context."""
 
     name: str
+    ranks_alike: bool
+    """Whether pieces and their order are the same for every budget, so that asking once with the largest will do."""
 
     def open(self, root: Path, texts: Mapping[str, str], changing: frozenset[str]) -> None:
         """Get ready for a package; what an index costs counts here. The files in ``changing`` change from sample to sample."""

@@ -29,6 +29,7 @@ BENCHES = (
     "startup",
     "burst",
     "keystroke",
+    "workspaces",
     "life",
     "cancel",
     "memory",
@@ -37,6 +38,7 @@ BENCHES = (
     "acceptance",
     "silence",
     "context_recall",
+    "completion_quality",
     "redaction",
 )
 """In the README's order; `make bench` runs them in this order too."""
