@@ -6,10 +6,11 @@ import asyncio
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import psutil
+import pytest
 
 from dragoman.context.workspace.client import IndexClient
 from dragoman.context.workspace.place import index_file
@@ -139,3 +140,29 @@ async def crawled(client: IndexClient) -> dict[str, object]:
     """Wait for the crawl's end and return the status."""
     status: dict[str, object] = await client.call("wait", timeout=PATIENCE)
     return status
+
+
+Open = Callable[..., IndexClient]
+
+
+@pytest.fixture(name="root")
+def root_fixture(tmp_path: Path) -> Path:
+    folder = tmp_path / "workspace"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture(name="opened")
+async def opened_fixture(root: Path) -> AsyncIterator[Open]:
+    clients: list[IndexClient] = []
+
+    def make(**options: object) -> IndexClient:
+        clients.append(IndexClient(root, **options))  # type: ignore[arg-type]
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        started = time.monotonic()
+        await client.aclose()
+        assert time.monotonic() - started < 10
+    assert processes(root) == []
