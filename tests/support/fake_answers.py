@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 Answer = Callable[[str, str], str]
 """(text before the cursor, text after it) → what to say."""
@@ -67,3 +70,13 @@ def _locate(target: str, prefix: str) -> int | None:
 def tokenize(text: str) -> list[str]:
     """Cut into pieces such as a model streams: a word with the blanks before it."""
     return re.findall(r"\s*\w+|\s*[^\w\s]|\s+", text)
+
+
+def embed_words(text: str, dimensions: int) -> list[float]:
+    """Embed a text by the parts of its names: `loadUser` is near `user_loading`, whatever else is written around them."""
+    vector = [0.0] * dimensions
+    for word in _WORDS.findall(text):
+        digest = hashlib.shake_128(word.lower()[:4].encode()).digest(dimensions)
+        for at, byte in enumerate(digest):
+            vector[at] += byte - 127.5
+    return vector

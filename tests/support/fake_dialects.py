@@ -7,12 +7,13 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.support.fake_answers import tokenize
+from tests.support.fake_answers import embed_words, tokenize
 from tests.support.fake_http import Request
 
 if TYPE_CHECKING:
     from tests.support.fake_model import Script
 
+EMBEDDING_PATHS = {"/v1/embeddings": ("openai", "llamacpp"), "/api/embed": ("ollama",)}
 GENERATION_PATHS = frozenset(
     {"/v1/completions", "/v1/chat/completions", "/completion", "/completions", "/infill", "/api/generate", "/api/chat"}
 )
@@ -63,6 +64,10 @@ def answer_question(script: Script, request: Request) -> tuple[int, Any] | None:
         if dialect_of(path) not in dialects and not (path.startswith("/v1/") and "llamacpp" in dialects):
             return 404, {"error": {"message": "File Not Found", "type": "not_found_error", "code": 404}}
         return _unknown_model(script, request)
+    if dialects_of := EMBEDDING_PATHS.get(path):
+        if not set(dialects_of) & set(dialects):
+            return 404, {"error": {"message": "File Not Found", "type": "not_found_error", "code": 404}}
+        return _unknown_model(script, request) or (200, _embeddings(script, request))
     if path == "/v1/models" and ({"openai", "llamacpp"} & set(dialects)):
         return 200, {"object": "list", "data": [_model_entry(script, name) for name in script.models]}
     if "llamacpp" in dialects and (reply := _llamacpp(script, request)) is not None:
@@ -70,6 +75,17 @@ def answer_question(script: Script, request: Request) -> tuple[int, Any] | None:
     if "ollama" in dialects and (reply := _ollama(script, request)) is not None:
         return reply
     return 404, {"error": {"message": "File Not Found", "type": "not_found_error", "code": 404}}
+
+
+def _embeddings(script: Script, request: Request) -> dict[str, Any]:
+    """Vectors of bags of words; OpenAI's shape tells each text's number, so it may come in any order."""
+    body = request.json()
+    texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+    vectors = [embed_words(text, script.dimensions) for text in texts]
+    if request.path == "/api/embed":
+        return {"model": body["model"], "embeddings": vectors, "total_duration": 1, "prompt_eval_count": len(texts)}
+    data = [{"object": "embedding", "index": at, "embedding": vector} for at, vector in enumerate(vectors)]
+    return {"object": "list", "model": body["model"], "data": data[::-1], "usage": {"prompt_tokens": 1}}
 
 
 def _unknown_model(script: Script, request: Request) -> tuple[int, Any] | None:

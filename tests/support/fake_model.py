@@ -30,7 +30,7 @@ from tests.support.fake_answers import (
     split_prompt,
     tokenize,
 )
-from tests.support.fake_dialects import GENERATION_PATHS, Piece, answer_question, refusal, stream_lines
+from tests.support.fake_dialects import EMBEDDING_PATHS, GENERATION_PATHS, Piece, answer_question, refusal, stream_lines
 from tests.support.fake_http import Connection, HttpServer, HungUp, Request
 
 
@@ -93,6 +93,8 @@ class Script:
     family: str = "qwen2"
     context: int = 4096
     slots: int = 1
+    dimensions: int = 96
+    """Numbers in an embedding."""
     respect_max_tokens: bool = True
     dialects: list[str] = field(default_factory=lambda: ["openai", "llamacpp", "ollama"])
 
@@ -144,6 +146,11 @@ class FakeModel:
     @property
     def open_connections(self) -> int:
         return sum(not one.gone.is_set() for one in self._server.connections)
+
+    @property
+    def embeddings(self) -> list[Exchange]:
+        """The requests that asked for vectors."""
+        return [one for one in self.requests if one.path in EMBEDDING_PATHS]
 
     @property
     def generations(self) -> list[Exchange]:
@@ -249,8 +256,7 @@ class FakeModel:
 
     async def _serve(self, request: Request, connection: Connection, exchange: Exchange) -> None:
         script = self.script
-        generation = request.path in GENERATION_PATHS
-        if generation or script.fault_scope == "all":
+        if request.path in GENERATION_PATHS or request.path in EMBEDDING_PATHS or script.fault_scope == "all":
             if script.silent:
                 await connection.pause(None)
             if script.redirect:

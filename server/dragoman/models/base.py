@@ -6,7 +6,7 @@ Nothing here knows a wire format.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -140,6 +140,10 @@ class Model(Protocol):
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
         """Answer a conversation."""
+        ...
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """Return a vector for each text, in their order and all of one length; raises `ModelError`."""
         ...
 
 

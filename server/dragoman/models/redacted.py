@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -53,6 +53,10 @@ class RedactedModel:
         async with aclosing(stream), aclosing(restored):
             async for chunk in restored:
                 yield chunk
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """Return a vector for each text as the model may read it."""
+        return await self._model.embed([self._redactor.redact(text) for text in texts])
 
 
 def _redact_completion(request: CompletionRequest, redactor: Redactor, family: str | None) -> CompletionRequest:

@@ -180,6 +180,11 @@ NO_MODEL_HINT = (
     "Get the embedded one with `dragoman models pull`, or start a model server; `dragoman doctor` says more."
 )
 
+EMBEDDING_HINT = (
+    "Start one that does, such as nomic-embed-text with Ollama; "
+    "if one of yours does, say so with embedding = true in models of its provider."
+)
+
 
 def _nobody(role: Role, offers: Sequence[Offer]) -> tuple[str, str]:
     """Say why nobody fills the role, and what to do about it."""
@@ -189,6 +194,8 @@ def _nobody(role: Role, offers: Sequence[Offer]) -> tuple[str, str]:
         return "; ".join(offer.trouble for offer in troubled), hint or "Run `dragoman doctor`."
     if role == "completion" and any(offer.models for offer in offers):
         return "None of the models that answer can fill in the middle.", NO_MODEL_HINT
+    if role == "embedding" and any(offer.models for offer in offers):
+        return "None of the models that answer makes embeddings.", EMBEDDING_HINT
     # Nothing is configured: whatever keeps the embedded model from being used is what the user can mend.
     for offer in offers:
         if offer.source.origin == "embedded" and offer.trouble:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -236,6 +236,13 @@ class EmbeddedModel:
         if request.json_schema is not None:
             body["json_schema"] = dict(request.json_schema)
         return self._chunks(body)
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:  # noqa: ARG002 - the protocol's signature
+        """Refuse: a model made for writing makes vectors that say little."""
+        raise RequestRejectedError(
+            f"The embedded model {self._info.name!r} makes no embeddings.",
+            hint="Name a model of a server that does under models.roles.embedding.",
+        )
 
     async def _chunks(self, body: dict[str, Any]) -> AsyncGenerator[Chunk, None]:
         reader = TokenReader()

@@ -10,7 +10,7 @@ import importlib
 import json
 import ssl
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -72,12 +72,13 @@ class HttpClient:
         *,
         limit: float | None = None,
         model: str | None = None,
+        secrets: Sequence[str] = (),
     ) -> Any:
         """Send a request and return the JSON of its reply; ``limit`` in seconds bounds the whole exchange.
 
-        ``path`` is appended to the base address, or is a whole URL.
+        ``path`` is appended to the base address, or is a whole URL. ``secrets`` are kept out of messages.
         """
-        asker = self.asker(model)
+        asker = self.asker(model, *secrets)
         content = await self._fetch(method, path, body, limit, asker)
         try:
             return json.loads(content)
@@ -139,10 +140,10 @@ class HttpClient:
         finally:
             await _stream(response).aclose()
 
-    def asker(self, model: str | None = None, secret: str = "") -> Asker:
-        """Say who asks, for messages."""
+    def asker(self, model: str | None = None, *texts: str) -> Asker:
+        """Say who asks, for messages, which ``texts`` are kept out of."""
         # A prompt of a few letters is no secret, and cutting it out would garble the message.
-        secrets = tuple(text for text in (self.endpoint.api_key, secret if len(secret) > 15 else None) if text)
+        secrets = tuple(text for text in (self.endpoint.api_key, *(one for one in texts if len(one) > 15)) if text)
         return Asker(self.endpoint.name, self.endpoint.address, model, self.known_models, secrets)
 
     # -- one exchange --------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -10,6 +10,7 @@ from dragoman.errors import ModelError, StreamMalformedError
 from dragoman.models.base import Capability, ChatRequest, Chunk, CompletionRequest, ModelInfo, Usage
 from dragoman.models.profiles import guess_capabilities, stop_tokens
 from dragoman.models.providers.answers import Step, relay
+from dragoman.models.providers.embeddings import embed
 from dragoman.models.providers.endpoint import Endpoint
 from dragoman.models.providers.openai import chat_body, has_token, read_chunk
 from dragoman.models.providers.probabilities import entries_of
@@ -178,6 +179,10 @@ class LlamaCppModel:
         async with aclosing(relay(objects, read_chunk, stops=request.stop, place=client.asker().place)) as chunks:
             async for chunk in chunks:
                 yield chunk
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """Return a vector for each text; only a server that was started for embeddings makes any."""
+        return await embed(self._provider, self._info.name, texts, path="/v1/embeddings", shape="openai")
 
 
 def _has_token(value: dict[str, Any]) -> bool:

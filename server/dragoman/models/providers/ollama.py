@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +13,7 @@ from dragoman.errors import ModelError, ModelNotFoundError, StreamMalformedError
 from dragoman.models.base import Capability, ChatRequest, Chunk, CompletionRequest, ModelInfo, Usage
 from dragoman.models.profiles import guess_capabilities, stop_tokens
 from dragoman.models.providers.answers import Step, relay
+from dragoman.models.providers.embeddings import embed
 from dragoman.models.providers.probabilities import entries_of
 from dragoman.models.providers.provider import HttpProvider
 
@@ -146,6 +147,10 @@ class OllamaModel:
         async with aclosing(self._call("/api/chat", body, request.stop, secret)) as chunks:
             async for chunk in chunks:
                 yield chunk
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """Return a vector for each text; the server cuts one that is too long for the model."""
+        return await embed(self._provider, self._info.name, texts, path="/api/embed", shape="ollama")
 
     def _body(self, stop: tuple[str, ...], max_tokens: int, temperature: float, seed: int | None) -> dict[str, Any]:
         options: dict[str, Any] = {"num_predict": max_tokens, "temperature": temperature}

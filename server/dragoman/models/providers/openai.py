@@ -1,8 +1,8 @@
-"""Any server that speaks OpenAI's protocol: ``/v1/models``, ``/v1/completions`` and ``/v1/chat/completions``."""
+"""Any server that speaks OpenAI's protocol: ``/v1/models``, ``/v1/completions``, ``/v1/chat/completions``, ``/v1/embeddings``."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -10,6 +10,7 @@ from dragoman.errors import ModelNotFoundError, RequestRejectedError, StreamMalf
 from dragoman.models.base import Capability, ChatRequest, Chunk, CompletionRequest, FinishReason, ModelInfo, Usage
 from dragoman.models.profiles import guess_capabilities, stop_tokens
 from dragoman.models.providers.answers import Step, relay
+from dragoman.models.providers.embeddings import embed
 from dragoman.models.providers.http import DONE, HttpClient
 from dragoman.models.providers.probabilities import entries_of
 from dragoman.models.providers.provider import HttpProvider
@@ -107,6 +108,10 @@ class OpenAIModel:
         async with aclosing(self._call("/chat/completions", body, request.stop, secret)) as chunks:
             async for chunk in chunks:
                 yield chunk
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """Return a vector for each text."""
+        return await embed(self._provider, self._info.name, texts, path="/embeddings", shape="openai")
 
     async def _call(
         self, path: str, body: dict[str, Any], stops: tuple[str, ...], secret: str
