@@ -200,8 +200,9 @@ INDEX_BUSY_S: Final = 2.0
 INDEX_CACHE_KIB: Final = 8_192
 """Pages of the index kept in memory: the upper levels of its trees and what was asked last."""
 
+INDEX_DEAD_CHUNKS: Final = 5_000
 INDEX_DEAD_SHARE: Final = 1.0
-"""So many replaced chunks to one that is alive make the index worth rebuilding."""
+"""So many replaced chunks, and so many to one that is alive, make the index worth reading anew."""
 
 # -- context: outlines of files ----------------------------------------------------------------------------------------
 

@@ -89,23 +89,27 @@ class Subject:
 
 
 @contextlib.asynccontextmanager
-async def running(key: str, script: Script, settings: str = CONFIG) -> AsyncIterator[Subject]:
-    """Start a server with its model; both end with the block."""
+async def running(
+    key: str, script: Script, settings: str = CONFIG, *, workspace: Path | None = None
+) -> AsyncIterator[Subject]:
+    """Start a server with its model, in the folder ``workspace`` if there is one; both end with the block."""
     fake = tabby.FakeTabby if key.startswith("tabby") else FakeModel
     async with fake(script) as model:
         with tempfile.TemporaryDirectory() as folder:
-            editor = await launch(key, model, Path(folder), settings)
+            editor = await launch(key, model, Path(folder), settings, workspace=workspace)
             try:
                 yield Subject(key, editor, model)
             finally:
                 await editor.kill()
 
 
-async def launch(key: str, model: FakeModel, folder: Path, settings: str = CONFIG) -> BenchEditor:
+async def launch(
+    key: str, model: FakeModel, folder: Path, settings: str = CONFIG, *, workspace: Path | None = None
+) -> BenchEditor:
     """Start a server of its own in ``folder`` and shake hands; the caller kills the editor."""
     config = folder / "config.toml"
     config.write_text(settings.format(url=model.url), encoding="utf-8")
-    env = {f"DRAGOMAN_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
+    env = {f"DRAGOMAN_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "CACHE", "RUNTIME")}
     commands = {
         "dragoman": [*DRAGOMAN, "--config", str(config)],
         "floor": [sys.executable, "-m", "tests.bench.floor", "--url", f"{model.url}/v1"],
@@ -115,7 +119,8 @@ async def launch(key: str, model: FakeModel, folder: Path, settings: str = CONFI
         env |= tabby.prepare(folder, model.url, debounce=key == "tabby_as_it_comes")
     editor = await BenchEditor.launch(command=commands[key], env=env)
     try:
-        await editor.initialize(clientInfo={"name": "bench", "version": "1"})
+        folders = [{"uri": workspace.as_uri(), "name": workspace.name}] if workspace is not None else None
+        await editor.initialize(clientInfo={"name": "bench", "version": "1"}, workspaceFolders=folders)
         if key.startswith("tabby"):
             editor.ignored |= TABBY_SAYS
             await model.wait_for(lambda one: any(request.path == "/v1/health" for request in one.requests))
@@ -132,11 +137,21 @@ class Typist:
 
     KEYS_A_LINE = 40
 
-    def __init__(self, editor: FakeEditor, uri: str, lines: int, method: str = "textDocument/inlineCompletion") -> None:
+    def __init__(
+        self,
+        editor: FakeEditor,
+        uri: str,
+        lines: int,
+        method: str = "textDocument/inlineCompletion",
+        *,
+        moves: bool = False,
+    ) -> None:
         self.editor = editor
         self.uri = uri
         self._method = method
         self._line = lines // 2
+        self._moves = moves
+        """Whether each line is another one of the document, as when a person goes on."""
         self._version = 1
         self._random = random.Random(uri)
         self._keys = 0
@@ -167,7 +182,10 @@ class Typist:
     def _begin_line(self) -> None:
         """Empty the line and begin it in a way that it never began before."""
         head = f"    k{self._keys} = "
-        if self._keys:
+        if self._keys and self._moves:
+            self._line += 1
+            self.editor.send(self._change((self._line, 0, self._line, 999, head)))
+        elif self._keys:
             self.editor.send(self._change((self._line, 0, self._line, len(self.head), head)))
         else:
             self.editor.send(self._change((self._line, 0, self._line, 999, head)))

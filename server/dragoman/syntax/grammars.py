@@ -30,9 +30,12 @@ _CHUNK = 512
 The binding never frees the last piece that it read this way, so pieces are small, and texts that are mostly known go
 another way.
 """
-_UNTIMED = 16_384
+_UNTIMED = 262_144
 _PIECE = 4_096
-"""The same two for a file of the index: a larger budget, and no keystroke that waits for a callback."""
+"""The same two for a file of the index: nobody waits for it, and a process that reads a hundred thousand files must not lose
+a piece of each."""
+_LOOK = 16_384
+"""How far apart a tree's depth is looked at, in bytes."""
 OPENING = ("(", "[", "{", "${", "#{", "#[", "@(", "$(", "%(", "$((")
 """Tokens that open a bracket, in any grammar; the bracket is the last character."""
 _BRACKETS = frozenset({*OPENING, ")", "]", "}"})
@@ -141,7 +144,7 @@ def _is_deep(tree: Tree) -> bool:
         return True
     if tree.root_node.is_error and tree.root_node.child_count > OUTLINE_DEPTH:
         return True
-    for offset in range(_UNTIMED // 2, tree.root_node.end_byte, _UNTIMED):
+    for offset in range(_LOOK // 2, tree.root_node.end_byte, _LOOK):
         cursor.reset(tree.root_node)
         depth = 0
         while cursor.goto_first_child_for_byte(offset) is not None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dragoman.context.workspace.outline import Import, Outline
-from dragoman.limits import INDEX_BUSY_S, INDEX_CACHE_KIB, INDEX_DEAD_SHARE
+from dragoman.limits import INDEX_BUSY_S, INDEX_CACHE_KIB, INDEX_DEAD_CHUNKS, INDEX_DEAD_SHARE
 
 logger = logging.getLogger(__name__)
 
@@ -169,10 +169,20 @@ class IndexStore:
             raise
         self._connection.execute("COMMIT")
 
-    def needs_compaction(self) -> bool:
-        """Tell whether so many chunks were replaced that looking words up reads mostly what is gone."""
+    def compact_if_worn(self) -> bool:
+        """Forget all words, and when each file was read, where most rows are of what is gone: the next crawl reads all again.
+
+        What the files define stays known meanwhile. Tells whether it did so.
+        """
         newest, alive = self._connection.execute("SELECT max(id), count(*) FROM chunks").fetchone()
-        return newest is not None and newest - alive > max(1_000, INDEX_DEAD_SHARE * alive)
+        if newest is None or newest - alive <= max(INDEX_DEAD_CHUNKS, INDEX_DEAD_SHARE * alive):
+            return False
+        with self._transaction() as run:
+            run.execute("INSERT INTO words(words) VALUES ('delete-all')")
+            run.execute("DELETE FROM chunks")
+            run.execute("DELETE FROM sqlite_sequence WHERE name = 'chunks'")
+            run.execute("UPDATE files SET mtime_ns = -1")
+        return True
 
     # -- reading -------------------------------------------------------------------------------------------------------
 

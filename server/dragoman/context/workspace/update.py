@@ -94,6 +94,8 @@ class Updater:
 
         Raises OSError when the root cannot be read and sqlite3.OperationalError when the index cannot be written.
         """
+        if self._store.compact_if_worn():
+            logger.info("the index is read anew: most of it was of what has changed since")
         known = self._store.known()
         walking = iter(self._walk)
         pending: deque[FoundFile] = deque()
