@@ -9,6 +9,7 @@ Of the package only the map is used, so of its two hundred requirements only tho
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import venv
@@ -72,6 +73,8 @@ class AiderMap(Peer):
             stderr=subprocess.DEVNULL,
             text=True,
             encoding="utf-8",
+            # It walks through sets: without this, two runs differ by a point.
+            env={**os.environ, "PYTHONHASHSEED": "0"},
         )
         # Reading all files is its index; the first one stands for the chat's.
         first, *others = texts
