@@ -102,16 +102,28 @@ def completion_policy(settings: Settings) -> CompletionPolicy:
 
 
 def build_context(
-    folders: Sequence[Path], settings: Settings, *, excludes: Sequence[str] = (), watch: bool = True
+    folders: Sequence[Path],
+    settings: Settings,
+    *,
+    excludes: Sequence[str] = (),
+    watch: bool = True,
+    trusted: bool | None = None,
 ) -> ContextAssembler:
     """Build what knows the workspace; its indexes start when they are first needed. The caller closes it.
 
     ``excludes`` are the editor's own patterns; ``watch`` says that the editor does not report changed files.
+    ``trusted`` is the editor's own word on all of its folders; None asks our list of trusted folders.
     """
     from dragoman.context.assembler import ContextAssembler
     from dragoman.context.workspaces import Workspaces, is_indexable
 
-    workspaces = Workspaces([folder for folder in folders if is_indexable(folder)], excludes=excludes, watch=watch)
+    trust = TrustStore.default().is_trusted
+    workspaces = Workspaces(
+        [folder for folder in folders if is_indexable(folder)],
+        excludes=excludes,
+        watch=watch,
+        trusted=trust if trusted is None else lambda _folder: trusted,
+    )
     return ContextAssembler(workspaces, context_policy(settings))
 
 

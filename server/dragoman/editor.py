@@ -140,13 +140,11 @@ class EditorServices:
     async def _rebuild(self) -> None:
         async with self._reload:
             settings = {key: value for key, value in self._settings.items() if key not in NO_SETTINGS}
-            # Only what the client itself said at the start counts: a workspace can put anything into its settings.
-            trusted = self._options.settings.get("trusted")
             fresh = root.build(
                 workspace=self._workspace(),
                 config_file=self._config_file,
                 editor=settings,
-                trusted=trusted if isinstance(trusted, bool) else None,
+                trusted=self._trusted(),
                 previous=self._app.loaded,
                 acceptance=self._acceptance,
             )
@@ -169,6 +167,11 @@ class EditorServices:
         self._tell_problems()
         self._show_status()
 
+    def _trusted(self) -> bool | None:
+        """Return the client's word on its workspace; what it said at the start, for a workspace's settings can say anything."""
+        trusted = self._options.settings.get("trusted")
+        return trusted if isinstance(trusted, bool) else None
+
     def _tell_problems(self) -> None:
         """Show each new problem of the settings once: a typo must not be found by reading logs."""
         now = {str(problem) for problem in self._app.loaded.problems}
@@ -187,7 +190,11 @@ class EditorServices:
         """Begin to know the workspace, anew when its folders changed; the documents that are open are said again."""
         old = self._context
         self._context = root.build_context(
-            self._folders(), self._app.settings, excludes=self._options.excludes, watch=not self._options.watches_files
+            self._folders(),
+            self._app.settings,
+            excludes=self._options.excludes,
+            watch=not self._options.watches_files,
+            trusted=self._trusted(),
         )
         for uri, text in self._documents.items():
             self._context.document_changed(uri, text, first_line=0, last_line=0)

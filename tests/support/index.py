@@ -27,7 +27,7 @@ from dragoman.context.workspace.process import enter
 from dragoman.context.workspace.worker import Worker
 
 class Answers:
-    def __init__(self, store, root, overlays):
+    def __init__(self, store, root, overlays, changes):
         self.overlays = overlays
         self.asked = []
     def call(self, method, params):

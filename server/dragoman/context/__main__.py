@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dragoman.context.workspace.git_changes import GitChanges
     from dragoman.context.workspace.overlays import Overlays
     from dragoman.context.workspace.store import IndexStore
     from dragoman.context.workspace.worker import Answers
@@ -37,10 +38,10 @@ def main() -> int:
     return 0
 
 
-def _make_answers(store: IndexStore, root: Path, overlays: Overlays) -> Answers:
+def _make_answers(store: IndexStore, root: Path, overlays: Overlays, changes: GitChanges) -> Answers:
     from dragoman.context.retrieval.retriever import Retriever
 
-    answers: Answers = Retriever(store, root, overlays)
+    answers: Answers = Retriever(store, root, overlays, changes=changes)
     return answers
 
 

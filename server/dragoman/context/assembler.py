@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from dragoman.cancellation import TaskSet
 from dragoman.clock import Clock, monotonic
+from dragoman.context.diagnostics import Reported, SeenDiagnostics
 from dragoman.context.edits import RecentEdits
 from dragoman.context.packing import pack
 from dragoman.context.retrieval.place import Place
@@ -120,6 +121,7 @@ class ContextAssembler:
         self._documents: dict[str, _Document] = {}
         self._focus: OrderedDict[str, None] = OrderedDict()
         self._edits = RecentEdits(clock)
+        self._diagnostics = SeenDiagnostics()
         self.counts: Counter[str] = Counter()
         """How often context was ``asked`` of the index, ``kept`` from the key before, ``late``, or ``failed``."""
         self.on_progress: Callable[[], None] = lambda: None
@@ -208,6 +210,7 @@ class ContextAssembler:
             edits=self._edits.elsewhere(asked.uri, self._workspaces.shareable_path)
             if self._wants("recent_edits")
             else (),
+            diagnostics=self._diagnostics.near(asked.uri, asked.line) if self._wants("diagnostics") else (),
         )
 
     def _wants(self, source: str) -> bool:
@@ -253,6 +256,7 @@ class ContextAssembler:
                 self._tasks.start(self._workspaces.start(uri), name="index start")
             return
         self._edits.changed(uri, known.text, text, first_line, last_line)
+        self._diagnostics.changed(uri, first_line, last_line, text.line_count - known.text.line_count)
         known.text, known.dirty = text, True
         if known.timer is None:
             known.timer = asyncio.get_running_loop().call_later(CONTEXT_OVERLAY_S, self._send_overlay, uri)
@@ -281,6 +285,7 @@ class ContextAssembler:
         """Forget a document."""
         document = self._documents.pop(uri, None)
         self._focus.pop(uri, None)
+        self._diagnostics.forget(uri)
         kept = self._kept.pop(uri, None)
         if kept is not None and kept.asking is not None:
             kept.asking.cancel()
@@ -289,6 +294,14 @@ class ContextAssembler:
         if document is not None and (found := self._workspaces.running(uri)) is not None:
             index, path = found
             index.notify("overlay", {"path": path, "text": None})
+
+    def diagnostics_seen(self, uri: str, reported: Iterable[Reported], lines: tuple[int, int] | None = None) -> None:
+        """Hear what other servers report of a document, or of its ``lines`` (first and last, from 0) only."""
+        self._diagnostics.seen(uri, reported, lines)
+
+    def yanked(self, text: str, uri: str) -> None:
+        """Hear that the user has copied ``text`` from a document, or from elsewhere for "": it is mostly put somewhere soon."""
+        self._edits.yanked(uri, text)
 
     def files_changed(self, uris: Iterable[str]) -> None:
         """Hear that files were made, changed or deleted on disk."""

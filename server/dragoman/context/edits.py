@@ -1,4 +1,4 @@
-"""What the user changed lately, in any file: the lines as they are now, newest first."""
+"""What the user changed or copied lately, in any file: the lines as they are now, newest first."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dragoman.clock import Clock
+from dragoman.context.limits import YANK_CHARS
 from dragoman.context.texts import TextView
 from dragoman.limits import CONTEXT_EDIT_LINES, CONTEXT_EDIT_PAUSE_S, CONTEXT_EDITS
+
+_CLIPBOARD = "clipboard"
+"""What stands in place of the path of text that was copied elsewhere."""
 
 
 @dataclass(slots=True)
@@ -17,7 +21,9 @@ class _Edit:
     first: int
     last: int
     at: float
-    text: TextView
+    text: TextView | None
+    yanked: str = ""
+    """What was copied, where nothing was changed."""
 
 
 class RecentEdits:
@@ -36,6 +42,7 @@ class RecentEdits:
         newest = self._edits[-1] if self._edits else None
         if (
             newest is not None
+            and newest.text is not None
             and newest.uri == uri
             and now - newest.at < CONTEXT_EDIT_PAUSE_S
             and newest.first - 2 <= first_line <= newest.last + 2
@@ -47,10 +54,23 @@ class RecentEdits:
         else:
             self._edits.append(_Edit(uri, first_line, last_line, now, text))
 
+    def yanked(self, uri: str, text: str) -> None:
+        """Take in that the user has copied lines of a document, or from another program for ""."""
+        lines = text[:YANK_CHARS].strip("\r\n").splitlines()[:CONTEXT_EDIT_LINES]
+        copied = "\n".join(lines)
+        known = (edit for edit in self._edits if edit.yanked == copied)
+        if copied.strip() and next(known, None) is None:
+            self._edits.append(_Edit(uri, -1, -1, self._clock(), None, copied))
+
     def elsewhere(self, uri: str, path_of: Callable[[str], str]) -> tuple[tuple[str, int, str], ...]:
         """Return path, first line (from 0) and lines of the edits outside of ``uri``, the newest first."""
         found = []
         for edit in reversed(self._edits):
+            if edit.text is None:
+                # A copy from nowhere has no file that could be one of keys.
+                if path := path_of(edit.uri) if edit.uri else _CLIPBOARD:
+                    found.append((path, edit.first, edit.yanked))
+                continue
             if edit.uri == uri or not (path := path_of(edit.uri)):
                 continue
             last = min(edit.last, edit.text.line_count - 1)

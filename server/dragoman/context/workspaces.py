@@ -28,12 +28,14 @@ class Workspaces:
         *,
         excludes: Sequence[str] = (),
         watch: bool = True,
+        trusted: Callable[[Path], bool] = lambda _root: False,
         on_event: Callable[[], None] = lambda: None,
     ) -> None:
         # The innermost folder of a document is its own.
         self.folders = tuple(sorted({*map(_real, folders)}, key=lambda path: -len(path.parts)))
         self._excludes = tuple(excludes)
         self._watch = watch
+        self._trusted = trusted
         self._indexes: dict[Path, IndexClient] = {}
         self._rules: dict[Path, IgnoreRules] = {}
         self._places: dict[str, tuple[Path, str] | None] = {}
@@ -112,6 +114,7 @@ class Workspaces:
                 root,
                 excludes=self._excludes,
                 watch=self._watch,
+                trusted=self._trusted(root),
                 on_event=lambda message: self._heard(root, message),
                 on_start=lambda: self.on_start(root),
             )

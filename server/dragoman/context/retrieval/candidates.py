@@ -11,6 +11,7 @@ from dragoman.context.retrieval.files import Card, File, Files
 from dragoman.context.retrieval.place import Place
 from dragoman.context.retrieval.resolution import Resolver
 from dragoman.context.retrieval.scope import Scope
+from dragoman.context.workspace.git_changes import GitChanges
 from dragoman.context.workspace.outline import identifiers
 from dragoman.limits import RETRIEVAL_ITEMS
 
@@ -68,6 +69,7 @@ class Question:
     own: File | None
     files: Files
     resolver: Resolver
+    changes: GitChanges | None = None
 
 
 class Source(Protocol):

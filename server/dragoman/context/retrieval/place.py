@@ -17,7 +17,8 @@ class Place:
     ``seen_before`` and ``seen_after`` say how many characters of those the model reads anyway: what stands there needs no
     context.
     ``focus`` lists other files that the user looked at, newest first; ``edits`` the lines changed lately in other files, as
-    (path, first line from 0, text).
+    (path, first line from 0, text); ``diagnostics`` what other servers report near the cursor, as (line from 0, message).
+    ``nearest`` are pieces of other files with a meaning like that of the text here, as (path, line from 0), the nearest first.
     """
 
     path: str
@@ -31,6 +32,8 @@ class Place:
     sources: tuple[str, ...] = ()
     focus: tuple[str, ...] = ()
     edits: tuple[tuple[str, int, str], ...] = ()
+    diagnostics: tuple[tuple[int, str], ...] = ()
+    nearest: tuple[tuple[str, int], ...] = ()
 
     @classmethod
     def from_wire(cls, params: Mapping[str, Any]) -> Place:
@@ -38,6 +41,10 @@ class Place:
         known = {name: params[name] for name in cls.__slots__ if name in params}
         if "edits" in known:
             known["edits"] = tuple((path, line, text) for path, line, text in known["edits"])
+        if "diagnostics" in known:
+            known["diagnostics"] = tuple((line, message) for line, message in known["diagnostics"])
+        if "nearest" in known:
+            known["nearest"] = tuple((path, line) for path, line in known["nearest"])
         for name in ("focus", "sources"):
             if name in known:
                 known[name] = tuple(known[name])

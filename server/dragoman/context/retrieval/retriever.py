@@ -14,24 +14,39 @@ from dragoman.context.retrieval.rendering import render
 from dragoman.context.retrieval.resolution import Resolver
 from dragoman.context.retrieval.scope import read_scope
 from dragoman.context.retrieval.scoring import chances
+from dragoman.context.retrieval.sources.callers import Callers
+from dragoman.context.retrieval.sources.changes import GitDiff
+from dragoman.context.retrieval.sources.diagnostics import Diagnostics
+from dragoman.context.retrieval.sources.edits import RecentEdits
 from dragoman.context.retrieval.sources.imports import Imports
 from dragoman.context.retrieval.sources.neighbours import Neighbours, Opened
 from dragoman.context.retrieval.sources.receiver import Receiver
 from dragoman.context.retrieval.sources.similar import SimilarCode
 from dragoman.context.snippets import Snippet
+from dragoman.context.workspace.git_changes import GitChanges
 from dragoman.context.workspace.store import IndexStore
 
-SOURCES: tuple[Source, ...] = (Receiver(), Imports(), SimilarCode(), Opened(), Neighbours())
+SOURCES: tuple[Source, ...] = (
+    *(Receiver(), Imports(), RecentEdits(), Diagnostics(), SimilarCode(), Callers(), GitDiff(), Opened(), Neighbours()),
+)
 """In the order in which they are asked: a line that two find belongs to the first."""
 
 
 class Retriever:
     """Reads one workspace's index; not thread-safe, one question at a time."""
 
-    def __init__(self, store: IndexStore, root: Path, overlays: Overlays, sources: Sequence[Source] = SOURCES) -> None:
+    def __init__(
+        self,
+        store: IndexStore,
+        root: Path,
+        overlays: Overlays,
+        sources: Sequence[Source] = SOURCES,
+        changes: GitChanges | None = None,
+    ) -> None:
         self.files = Files(store, root, overlays)
         self._resolver = Resolver(self.files)
         self._sources = tuple(sources)
+        self._changes = changes
 
     def call(self, method: str, params: Mapping[str, Any]) -> Any:
         """Answer a request of another process; raises KeyError for an unknown method."""
@@ -50,7 +65,7 @@ class Retriever:
         if self.files.begin():
             self._resolver.begin()
         own = self.files.get(place.path)
-        question = Question(place, read_scope(place, own), own, self.files, self._resolver)
+        question = Question(place, read_scope(place, own), own, self.files, self._resolver, self._changes)
         pool = Pool()
         for source in self._sources:
             if not place.sources or source.name in place.sources:

@@ -20,7 +20,7 @@ WEIGHTS: Final[dict[str, float]] = {
     "similar_window": 2.1,
     "similar_count": 3.4,
     "focus": 0.4,
-    "edited": 0.8,
+    "edited": 3.3,
     "similar_line": 1.45,
     "words": 1.5,
     "telling_words": 0.95,

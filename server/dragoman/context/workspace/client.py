@@ -32,7 +32,8 @@ logger = logging.getLogger(__name__)
 class IndexClient:
     """One workspace's index as its server sees it; use it from one event loop.
 
-    ``excludes`` are the editor's own glob patterns; ``watch`` says that nobody else reports changed files.
+    ``excludes`` are the editor's own glob patterns; ``watch`` says that nobody else reports changed files,
+    ``trusted`` that git may be run in the workspace.
     ``on_event`` gets every event of the index, ``on_start`` is called whenever a process has started, also after a crash:
     what the old one knew of open documents has to be said again.
     """
@@ -43,12 +44,13 @@ class IndexClient:
         *,
         excludes: Sequence[str] = (),
         watch: bool = False,
+        trusted: bool = False,
         on_event: Callable[[Message], None] | None = None,
         on_start: Callable[[], None] | None = None,
         python: str = sys.executable,
     ) -> None:
         self._root = root
-        self._start: dict[str, Any] = {"excludes": list(excludes), "watch": watch, "near": []}
+        self._start: dict[str, Any] = {"excludes": list(excludes), "watch": watch, "trusted": trusted, "near": []}
         self._on_event = on_event
         self._on_start = on_start
         self._python = python

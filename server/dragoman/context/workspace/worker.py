@@ -19,12 +19,14 @@ from typing import Any, Protocol
 
 from dragoman.context.workspace import place
 from dragoman.context.workspace.changes import Changes
+from dragoman.context.workspace.git_changes import GitChanges
 from dragoman.context.workspace.ignore import IgnoreRules
 from dragoman.context.workspace.opening import OpenIndex, is_damage
 from dragoman.context.workspace.overlays import Overlays
 from dragoman.context.workspace.protocol import Channel, Message
 from dragoman.context.workspace.scanning import Scanning
 from dragoman.context.workspace.store import IndexStore
+from dragoman.context.workspace.vector_index import METHODS, VectorIndex
 from dragoman.context.workspace.watching import Watcher
 from dragoman.limits import INDEX_CLOSE_S, INDEX_COUNT_S, INDEX_REBUILDS, INDEX_RESCAN_S
 
@@ -39,7 +41,7 @@ class Answers(Protocol):
         ...
 
 
-MakeAnswers = Callable[[IndexStore, Path, Overlays], Answers]
+MakeAnswers = Callable[[IndexStore, Path, Overlays, GitChanges], Answers]
 
 
 class Worker:
@@ -56,6 +58,8 @@ class Worker:
         self._scanning = Scanning(self._root, lambda message: self._inbox.put(("crawler", message)))
         self._scanning.index = None if self._index.in_memory else self._index.path
         self._overlays = Overlays()
+        self._vectors = VectorIndex(self._root, self._index)
+        self._git = GitChanges(self._root)
         self._changes = Changes(self._root, self._index, self._scanning, self._overlays)
         self._waiting: list[int] = []
         self._cancelled: set[int] = set()
@@ -93,6 +97,10 @@ class Worker:
                 source, message = self._inbox.get_nowait()
                 return None if source == "end" else (source, message)
             if self._changes.work() or self._overlays.settle_one():
+                continue
+            if self._answers is None:
+                # Before the first question: what answers it takes a moment to be imported.
+                self._answers = self._make_answers(self._store, self._root, self._overlays)
                 continue
             self._answer_waiting()
             with contextlib.suppress(queue.Empty):
@@ -162,8 +170,10 @@ class Worker:
 
     def _ask(self, method: str, params: Message) -> Any:
         self._look_at_file()
+        if method in METHODS:
+            return self._vectors.call(method, params, self._changes.rules)
         if self._answers is None:
-            self._answers = self._make_answers(self._index.store, self._root, self._overlays)
+            self._answers = self._make_answers(self._index.store, self._root, self._overlays, self._git)
         try:
             return self._answers.call(method, params)
         except sqlite3.DatabaseError as error:
@@ -190,6 +200,8 @@ class Worker:
     def _on_start(self, params: Message) -> None:
         self._scanning.near = params.get("near", ())
         self._set_excludes(params.get("excludes", ()))
+        self._git.trusted = params.get("trusted") is True
+        self._git.refresh()
         if params.get("watch"):
             self._watcher = Watcher(
                 self._root,
@@ -296,6 +308,7 @@ class Worker:
         self._scanning.close()
         if self._watcher is not None:
             self._watcher.stop()
+        self._vectors.close()
         self._index.close()
 
 
