@@ -103,6 +103,11 @@ class ContextSettings(Section):
         default=("open_files", "recent_edits", "imports", "symbols", "similar", "diagnostics", "git_diff"),
         description="Where context is taken from.",
     )
+    vectors: bool = Field(
+        default=False,
+        description="Find similar code by its meaning too: every piece of the workspace goes to the model of the role "
+        "`embedding` while you do nothing; needs the extra `vectors`.",
+    )
 
 
 class ReviewSettings(Section):

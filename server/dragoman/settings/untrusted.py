@@ -45,8 +45,8 @@ def restrict(layer: Layer) -> None:
 def narrow(layer: Layer, data: dict[str, Any], below: Mapping[str, Any]) -> None:
     """Keep an untrusted project from opening what its user closed.
 
-    Completion that is off or asked for by key only, languages that are excluded, reviews that nobody asks for, and sources of
-    context that were left out stay so.
+    Completion that is off or asked for by key only, languages that are excluded, reviews and vectors that nobody asks for, and
+    sources of context that were left out stay so.
     """
     ours, theirs = below.get("completion", {}), data.get("completion", {})
     if ours.get("enabled") is False and theirs.pop("enabled", None):
@@ -55,6 +55,8 @@ def narrow(layer: Layer, data: dict[str, Any], below: Mapping[str, Any]) -> None
         _keep(layer, ("completion", "trigger"), "'invoked'", "widen it")
     if not below.get("review", {}).get("on_save") and data.get("review", {}).pop("on_save", False):
         _keep(layer, ("review", "on_save"), "false", "switch it on")
+    if not below.get("context", {}).get("vectors") and data.get("context", {}).pop("vectors", False):
+        _keep(layer, ("context", "vectors"), "false", "switch it on")
     allowed, wanted = below.get("context", {}).get("sources"), data.get("context", {}).get("sources")
     if allowed is not None and wanted is not None and not set(wanted) <= set(allowed):
         data["context"]["sources"] = [source for source in wanted if source in allowed]

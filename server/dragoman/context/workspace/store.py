@@ -65,6 +65,16 @@ class FileRow:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of the index as it was when it was read."""
+
+    id: int
+    path: str
+    mtime_ns: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChunkRow:
     """A piece of a file; lines from 0 and inclusive."""
 
@@ -274,6 +284,28 @@ class IndexStore:
         except sqlite3.OperationalError:
             # A name in a script that the full-text table takes for several words.
             return []
+
+    def files_after(self, number: int, limit: int) -> list[StoredFile]:
+        """Return the next files by their number, in its order: the order in which they were first read."""
+        rows = self._connection.execute(
+            "SELECT id, path, mtime_ns, size FROM files WHERE id > ? ORDER BY id LIMIT ?", (number, limit)
+        )
+        return [StoredFile(*row) for row in rows]
+
+    def chunks_of(self, file: int) -> list[tuple[int, int]]:
+        """Return the first and last line of each chunk of a file, in the file's order."""
+        return self._connection.execute(
+            "SELECT first_line, last_line FROM chunks WHERE file = ? ORDER BY first_line", (file,)
+        ).fetchall()
+
+    def chunk_at(self, path: str, line: int) -> ChunkRow | None:
+        """Return the chunk of a file that holds a line."""
+        row = self._connection.execute(
+            "SELECT chunks.id, file, path, first_line, last_line FROM chunks JOIN files ON files.id = file "
+            "WHERE path = ?1 AND first_line <= ?2 AND last_line >= ?2",
+            (path, line),
+        ).fetchone()
+        return ChunkRow(*row) if row else None
 
     def chunks(self, numbers: Sequence[int]) -> list[ChunkRow]:
         """Return those of the chunks that still are."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 from dragoman.context.retrieval.candidates import Item, Pool, Question
-from dragoman.context.retrieval.lexical import find_similar, weigh_lines, window_of
+from dragoman.context.retrieval.hybrid import find_alike
+from dragoman.context.retrieval.lexical import weigh_lines, window_of
 from dragoman.context.workspace.outline import names_by_line
 from dragoman.limits import RETRIEVAL_CHUNKS
 
 
 class SimilarCode:
-    """Windows of other files by the rare names that they share with the lines around the cursor."""
+    """Windows of other files by the rare names that they share with the lines around the cursor, and by their meaning if known."""
 
     name = "similar"
 
@@ -19,7 +20,7 @@ class SimilarCode:
         """Add the most alike windows; their names, and those around them, are spoken for."""
         counted: Counter[str] = Counter()
         strongest: dict[str, dict[str, float]] = {"similar": {}, "similar_line": {}, "similar_window": {}}
-        for similar in find_similar(question.files, question.scope, question.place.path):
+        for similar in find_alike(question.files, question.scope, question.place):
             lines = question.files.chunk_lines(similar.chunk)
             named = names_by_line(lines)
             weights = weigh_lines(question.scope, named)
