@@ -7,7 +7,10 @@ from pathlib import Path
 from tests.support.small_index import SmallIndex
 
 FILES = {
-    "shop/pricing.py": "import math\n\n\ndef discounted(price, rate):\n    return price\n\n\nclass Basket:\n    def __init__(self, owner):\n        self.owner = owner\n",
+    "shop/pricing.py": (
+        "import math\n\n\ndef discounted(price, rate):\n    return price\n\n\n"
+        "class Basket:\n    def __init__(self, owner):\n        self.owner = owner\n"
+    ),
     "shop/checkout.py": (
         "from shop.pricing import (\n    Basket,\n    discounted,\n)\n\n\ndef pay(order):\n    loyalty = order.loyalty_rate\n"
         "    due = discounted(order.subtotal, loyalty)\n    return due\n\n\ndef begin(customer):\n    return Basket(customer)\n"

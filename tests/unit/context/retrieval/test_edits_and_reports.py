@@ -32,7 +32,7 @@ def test_every_field_of_a_place_survives_the_wire() -> None:
 def test_what_was_just_edited_elsewhere_is_read_with_where_it_is_from(tmp_path: Path) -> None:
     index = SmallIndex(tmp_path, FILES)
     edits = (("shop/tax.py", 4, "def surcharge_for(country_code):\n    return SURCHARGES[country_code]"),)
-    found = [one for one in index.gather("shop/cart.py", "def total():\n    return |\n", edits=edits)]
+    found = index.gather("shop/cart.py", "def total():\n    return |\n", edits=edits)
     assert [(one.path, one.line, one.text) for one in found if one.source == "recent_edits"] == [
         ("shop/tax.py", 5, edits[0][2])
     ]
