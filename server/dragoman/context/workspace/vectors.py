@@ -22,9 +22,9 @@ from dragoman.context.workspace import place
 from dragoman.context.workspace.store import delete
 from dragoman.context.workspace.vector_limits import VECTOR_CANDIDATES, VECTOR_DIMENSIONS, VECTOR_NEAREST
 from dragoman.errors import WorkspaceIndexError
+from dragoman.extras import why_no_vectors
 from dragoman.file_lock import try_lock
 from dragoman.limits import INDEX_BUSY_S
-from dragoman.settings.extras import why_no_vectors
 
 if TYPE_CHECKING:
     import apsw

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
+from dragoman import extras
 from dragoman.context.workspace.ignore import IgnoreRules
 from dragoman.context.workspace.opening import OpenIndex
 from dragoman.context.workspace.update import read_entry
 from dragoman.context.workspace.vector_index import VectorIndex
 from dragoman.context.workspace.vectors import EmbeddedPiece, VectorFile, decode, encode
 from dragoman.errors import WorkspaceIndexError
-from dragoman.settings import extras
 from tests.support.fake_answers import embed_words
 from tests.support.index import write
 

@@ -1,0 +1,15 @@
+"""What only works with packages that are not always installed: whether they are, and how to get them."""
+
+from __future__ import annotations
+
+import importlib.util
+
+VECTORS_HINT = "Run: pip install 'dragoman[vectors]'"
+
+
+def why_no_vectors() -> str:
+    """Say which packages vectors lack and how to get them; "" when they are there. Imports none of them."""
+    missing = [name for name in ("apsw", "sqlite_vec") if importlib.util.find_spec(name) is None]
+    if not missing:
+        return ""
+    return f"Vectors need {' and '.join(name.replace('_', '-') for name in missing)}. {VECTORS_HINT}"
