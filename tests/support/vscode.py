@@ -32,6 +32,8 @@ STATUS = '.statusbar-item[id="dragoman.dragoman.dragoman.status"]'
 SUGGEST_ROWS = ".suggest-widget.visible .monaco-list-row"
 NOTIFICATION = ".notifications-toasts .notification-list-item"
 
+OWN_FOLDERS = ("CONFIG", "DATA", "RUNTIME", "CACHE")
+
 EDITOR_SETTINGS: dict[str, Any] = {
     "workbench.startupEditor": "none",
     "workbench.secondarySideBar.defaultVisibility": "hidden",
@@ -121,7 +123,7 @@ class Workbench:
             "XDG_CONFIG_HOME": str(self.folder / "config"),
             "XDG_DATA_HOME": str(self.folder / "share"),
             "XDG_STATE_HOME": str(self.folder / "state"),
-            **{f"DRAGOMAN_{name}_DIR": str(self._own_folder(name.lower())) for name in ("CONFIG", "DATA", "RUNTIME")},
+            **{f"DRAGOMAN_{name}_DIR": str(self._own_folder(name.lower())) for name in OWN_FOLDERS},
             **self._environment,
         }
         (self.folder / "config" / "config.toml").write_text(self._config, encoding="utf-8")
@@ -225,8 +227,8 @@ class Workbench:
         """Return the texts of all that match now."""
         return [text.replace("\xa0", " ") for text in self.ask("texts", selector=selector)]
 
-    def click(self, selector: str) -> None:
-        self.ask("click", selector=selector, timeout=PATIENCE * 1000)
+    def click(self, selector: str, *modifiers: str) -> None:
+        self.ask("click", selector=selector, timeout=PATIENCE * 1000, modifiers=modifiers)
 
     def hover(self, selector: str) -> None:
         self.ask("hover", selector=selector, timeout=PATIENCE * 1000)

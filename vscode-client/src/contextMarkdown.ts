@@ -25,8 +25,15 @@ export interface SentContext {
   readonly parts: readonly Part[];
 }
 
-/** Where a part can be opened: an address for its path and line. */
-export type Linker = (path: string, line: number) => string | undefined;
+/** Where on a page a place is named (from 0), and which one. */
+export interface Place {
+  readonly row: number;
+  readonly start: number;
+  readonly end: number;
+  readonly path: string;
+  /** From 1. */
+  readonly line: number;
+}
 
 /** Reads the server's answer; undefined when it is none. */
 export function readContext(answer: unknown): SentContext | undefined {
@@ -55,40 +62,57 @@ export function readContext(answer: unknown): SentContext | undefined {
 }
 
 /** Writes it as Markdown: what it was for, what left this machine, and each part under a heading of its own. */
-export function renderContext(sent: SentContext, link: Linker): string {
-  const own = sent.parts.find((part) => part.source === 'prefix');
+export function renderContext(sent: SentContext): string {
   const others = sent.parts.filter((part) => !OWN.has(part.source));
-  const name = own?.path ?? decodeURIComponent(sent.uri.split('/').pop() ?? sent.uri);
-  const model = sent.model ? `${code(sent.model)} (${escape(sent.provider)})` : 'The model';
-  const place = linked(`${name}:${String(sent.line + 1)}`, link(name, sent.line + 1));
-  const share = others.reduce((sum, part) => sum + part.tokens, 0);
   const from = new Set(others.map((part) => part.path)).size;
-  const notes = [
-    sent.local
-      ? 'It runs on this machine: nothing of this left it.'
-      : `**It runs on another machine.** ${secretsOf(sent.secrets)}`,
-    ...(sent.late ? ['The index of the workspace was late, so there may be more to read next time.'] : []),
-  ];
+  const share = others.reduce((sum, part) => sum + part.tokens, 0);
+  const model = sent.model ? `${code(sent.model)} (${sent.provider})` : 'The model';
   return [
-    '# What the model read',
-    `${model} read about **${count(sent.tokens, 'token')}** for ${place}, ` +
-      (others.length > 0
-        ? `${String(share)} of them from ${count(from, 'other place')}.`
-        : 'all of them from the file itself.'),
-    notes.join('  \n'),
+    HEADING,
+    [
+      `${model} read about ${count(sent.tokens, 'token')} for ${code(placeOf(sent))}, ` +
+        (others.length > 0
+          ? `${String(share)} of them from ${count(from, 'other file')}.`
+          : 'all from the file itself.'),
+      sent.local
+        ? 'It runs on this machine: nothing of this left it.'
+        : `It runs on **another machine**. ${secretsOf(sent.secrets)}`,
+      ...(sent.late ? ['The index of the workspace was late, so there may be more to read next time.'] : []),
+    ].join('\n'),
     ...sent.parts.flatMap((part) => [
-      `## ${linked(part.line > 0 ? `${part.path}:${String(part.line)}` : part.path, link(part.path, part.line))}`,
-      `${escape(capital(part.why))} · ${count(part.tokens, 'token')}`,
+      `## ${code(placeOf(part))}`,
+      `${capital(part.why)} · ${count(part.tokens, 'token')}`,
       fence(part.text, languageOf(part.path)),
     ]),
     '',
   ].join('\n\n');
 }
 
+/** Finds the places that a page names, so that they can be opened. */
+export function findPlaces(page: string, sent: SentContext): readonly Place[] {
+  const known = new Map<string, { readonly path: string; readonly line: number }>(
+    sent.parts.filter((part) => part.line > 0).map((part) => [code(placeOf(part)), part]),
+  );
+  known.set(code(placeOf(sent)), { path: nameOf(sent), line: sent.line + 1 });
+  const places: Place[] = [];
+  for (const [row, text] of page.split('\n').entries()) {
+    const label = /^## (`.*`)$/.exec(text)?.[1] ?? / for (`[^`]*`), /.exec(row < 4 ? text : '')?.[1];
+    const place = label === undefined ? undefined : known.get(label);
+    if (label !== undefined && place) {
+      // Without the marks around it.
+      const start = text.indexOf(label) + 1;
+      places.push({ row, start, end: start + label.length - 2, path: place.path, line: place.line });
+    }
+  }
+  return places;
+}
+
 /** Writes a sentence where there is nothing to show yet. */
 export function renderNothing(sentence: string): string {
-  return `# What the model read\n\n${escape(sentence)}\n`;
+  return `${HEADING}\n\n${sentence}\n`;
 }
+
+const HEADING = '# What the model read';
 
 const OWN: ReadonlySet<string> = new Set(['prefix', 'suffix']);
 
@@ -135,8 +159,16 @@ function secretsOf(secrets: number | undefined): string {
     : `${count(secrets, 'secret')} stayed here: placeholders were sent in their place.`;
 }
 
-function linked(label: string, address: string | undefined): string {
-  return address === undefined ? escape(label) : `[${escape(label)}](<${address}>)`;
+function placeOf(one: SentContext | Part): string {
+  if ('parts' in one) {
+    return `${nameOf(one)}:${String(one.line + 1)}`;
+  }
+  return one.line > 0 ? `${one.path}:${String(one.line)}` : one.path;
+}
+
+function nameOf(sent: SentContext): string {
+  const own = sent.parts.find((part) => part.source === 'prefix');
+  return own?.path ?? decodeURIComponent(sent.uri.split('/').pop() ?? sent.uri);
 }
 
 function code(name: string): string {
@@ -149,10 +181,6 @@ function count(number: number, noun: string): string {
 
 function capital(words: string): string {
   return words.slice(0, 1).toUpperCase() + words.slice(1);
-}
-
-function escape(words: string): string {
-  return words.replaceAll(/[\\`*_{}[\]()#+!~|<>&]/g, '\\$&');
 }
 
 function isTable(value: unknown): value is Record<string, unknown> {

@@ -1,119 +1,138 @@
 import {
-  commands,
   type Disposable,
+  DocumentLink,
   EventEmitter,
-  TabInputText,
-  TabInputWebview,
+  languages,
+  Range,
+  type TextDocument,
+  type TextDocumentContentProvider,
   Uri,
   ViewColumn,
   window,
   workspace,
-  type TextDocumentContentProvider,
 } from 'vscode';
-import { readContext, renderContext, renderNothing } from './contextMarkdown';
+import { findPlaces, readContext, renderContext, renderNothing, type SentContext } from './contextMarkdown';
 import type { Server } from './server';
 
 const SCHEME = 'dragoman-context';
-const NAME = 'What the Model Read.md';
-const ADDRESS = Uri.from({ scheme: SCHEME, path: `/${NAME}` });
+const ADDRESS = Uri.from({ scheme: SCHEME, path: '/What the Model Read.md' });
 const REST_MILLISECONDS = 1000;
 
 /** A page beside the editor that says what the model read for the newest suggestion; it follows while it is visible. */
 export class ContextView implements TextDocumentContentProvider, Disposable {
   private readonly changed = new EventEmitter<Uri>();
-  private readonly registration = workspace.registerTextDocumentContentProvider(SCHEME, this);
-  private readonly listener = window.tabGroups.onDidChangeTabs(() => {
-    if (this.missed) {
-      this.follow();
-    }
-  });
+  // Above the registration, which looks for it.
+  readonly onDidChange = this.changed.event;
+  private readonly registrations: Disposable[] = [
+    workspace.registerTextDocumentContentProvider(SCHEME, this),
+    languages.registerDocumentLinkProvider(
+      { scheme: SCHEME },
+      { provideDocumentLinks: (document) => this.links(document) },
+    ),
+    window.onDidChangeVisibleTextEditors(() => {
+      if (this.isBehind) {
+        this.refreshSoon();
+      }
+    }),
+  ];
   private timer: NodeJS.Timeout | undefined;
-  private shownAt = 0;
-  private missed = false;
+  private askedAt = 0;
+  private isBehind = false;
   private uri: string | undefined;
+  private sent: SentContext | undefined;
 
   constructor(private readonly server: Server) {}
 
-  readonly onDidChange = this.changed.event;
-
-  /** Opens the page for the active file, or for the newest request of all when that had none. */
+  /** Opens the page for the active file, or for the newest request of all when there was none for that. */
   async open(): Promise<void> {
-    const editor = window.activeTextEditor;
-    this.uri = editor?.document.uri.toString();
-    this.shownAt = Date.now();
-    this.changed.fire(ADDRESS);
-    try {
-      await commands.executeCommand('markdown.showLockedPreviewToSide', ADDRESS);
-    } catch {
-      // The editor's Markdown extension is switched off.
-      await window.showTextDocument(ADDRESS, { viewColumn: ViewColumn.Beside, preserveFocus: true });
+    const document = window.activeTextEditor?.document;
+    if (document && document.uri.scheme !== SCHEME) {
+      this.uri = document.uri.toString();
     }
-    if (editor) {
-      // Who looks at what was read goes on typing.
-      await window.showTextDocument(editor.document, { viewColumn: editor.viewColumn ?? ViewColumn.One });
-    }
+    this.refresh();
+    const page = await workspace.openTextDocument(ADDRESS);
+    // Who looks at what was read goes on typing.
+    const viewColumn = shownEditor()?.viewColumn ?? ViewColumn.Beside;
+    await window.showTextDocument(page, { viewColumn, preserveFocus: true });
   }
 
   /** Hears that a request was answered for a document: brings the page up to date, at most once a second. */
-  follow(uri = this.uri): void {
+  follow(uri: string): void {
     this.uri = uri;
-    this.missed = !isVisible();
-    if (this.missed || this.timer) {
-      return;
-    }
-    const rest = Math.max(0, this.shownAt + REST_MILLISECONDS - Date.now());
-    this.timer = setTimeout(() => {
-      this.timer = undefined;
-      this.shownAt = Date.now();
-      this.changed.fire(ADDRESS);
-    }, rest);
+    this.isBehind = true;
+    this.refreshSoon();
   }
 
   async provideTextDocumentContent(): Promise<string> {
     try {
-      const sent = readContext(await this.ask());
-      return sent
-        ? renderContext(sent, (path, line) => addressOf(sent.uri, path, line))
+      this.sent = readContext(await this.ask());
+      return this.sent
+        ? renderContext(this.sent)
         : renderNothing('The Dragoman server is not running, or is older than this extension.');
     } catch (error) {
+      this.sent = undefined;
       return renderNothing(error instanceof Error ? error.message : String(error));
     }
   }
 
   dispose(): void {
     clearTimeout(this.timer);
-    for (const each of [this.registration, this.listener, this.changed]) {
+    for (const each of [...this.registrations, this.changed]) {
       each.dispose();
     }
   }
 
+  private refreshSoon(): void {
+    if (!this.timer && shownEditor()) {
+      this.timer = setTimeout(
+        () => {
+          this.timer = undefined;
+          this.refresh();
+        },
+        Math.max(0, this.askedAt + REST_MILLISECONDS - Date.now()),
+      );
+    }
+  }
+
+  private refresh(): void {
+    this.askedAt = Date.now();
+    this.isBehind = false;
+    this.changed.fire(ADDRESS);
+  }
+
   private async ask(): Promise<unknown> {
     const command = 'dragoman.showContext';
-    try {
-      return await this.server.execute(command, this.uri === undefined ? {} : { uri: this.uri });
-    } catch (error) {
-      if (this.uri === undefined) {
-        throw error;
+    if (this.uri !== undefined) {
+      try {
+        return await this.server.execute(command, { uri: this.uri });
+      } catch {
+        // No model was asked for this file: the newest of all says more than that.
       }
-      return this.server.execute(command, {});
     }
+    return this.server.execute(command, {});
+  }
+
+  private links(document: TextDocument): DocumentLink[] {
+    const sent = this.sent;
+    return (sent ? findPlaces(document.getText(), sent) : []).flatMap(({ row, start, end, path, line }) => {
+      const file = sent && fileOf(sent.uri, path);
+      return file
+        ? [new DocumentLink(new Range(row, start, row, end), file.with({ fragment: `L${String(line)}` }))]
+        : [];
+    });
   }
 }
 
-/** Tells whether the page is in front in any group of tabs. */
-function isVisible(): boolean {
-  return window.tabGroups.all.some(({ activeTab }) => {
-    const input = activeTab?.input;
-    return input instanceof TabInputWebview
-      ? input.viewType.includes('markdown') && activeTab?.label.includes(NAME) === true
-      : input instanceof TabInputText && input.uri.scheme === SCHEME;
-  });
+function shownEditor(): (typeof window.visibleTextEditors)[number] | undefined {
+  return window.visibleTextEditors.find(({ document }) => document.uri.scheme === SCHEME);
 }
 
 /** Where a path is that the server named: the document itself, or a file of the document's workspace folder. */
-function addressOf(uri: string, path: string, line: number): string | undefined {
+function fileOf(uri: string, path: string): Uri | undefined {
   const document = Uri.parse(uri);
+  if (document.path.endsWith(`/${path}`)) {
+    return document;
+  }
   const folder = workspace.getWorkspaceFolder(document);
-  const file = document.path.endsWith(`/${path}`) ? document : folder && Uri.joinPath(folder.uri, path);
-  return file?.with({ fragment: line > 0 ? `L${String(line)}` : '' }).toString();
+  return folder && Uri.joinPath(folder.uri, path);
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readContext, renderContext, renderNothing, type SentContext } from '../src/contextMarkdown';
+import { findPlaces, readContext, renderContext, renderNothing, type SentContext } from '../src/contextMarkdown';
 
 const answer = {
   uri: 'file:///w/shop/cart%20one.py',
@@ -18,53 +18,86 @@ const answer = {
     { source: 'suffix', path: 'shop/cart one.py', line: 9, text: '\n', tokens: 7, score: 1, why: 'behind' },
   ],
 };
-const link = (path: string, line: number): string | undefined =>
-  path === 'main' ? undefined : `file:///w/${encodeURI(path)}${line > 0 ? `#L${String(line)}` : ''}`;
-
 function read(changes: object): SentContext {
   const sent = readContext({ ...answer, ...changes });
   assert.ok(sent);
   return sent;
 }
 
+const PAGE = `# What the model read
+
+\`coder\` (local) read about 40 tokens for \`shop/cart one.py:9\`, 13 of them from 2 other files.
+It runs on this machine: nothing of this left it.
+
+## \`shop/prices.py:3\`
+
+Imported · 12 tokens
+
+\`\`\`python
+class Prices
+\`\`\`
+
+## \`main\`
+
+Changed · 1 token
+
+\`\`\`
++ one
+\`\`\`
+
+## \`shop/cart one.py:1\`
+
+Before · 20 tokens
+
+\`\`\`python
+x = 1
+\`\`\`
+
+## \`shop/cart one.py:9\`
+
+Behind · 7 tokens
+
+_(nothing)_
+
+`;
+
 test('each part has its place, its reason, its tokens and its text', () => {
-  assert.equal(
-    renderContext(read({}), link),
-    [
-      '# What the model read',
-      '`coder` (local) read about **40 tokens** for [shop/cart one.py:9](<file:///w/shop/cart%20one.py#L9>), 13 of them from 2 other places.',
-      'It runs on this machine: nothing of this left it.',
-      '## [shop/prices.py:3](<file:///w/shop/prices.py#L3>)',
-      'Imported · 12 tokens',
-      '```python\nclass Prices\n```',
-      '## main',
-      'Changed · 1 token',
-      '```\n+ one\n```',
-      '## [shop/cart one.py:1](<file:///w/shop/cart%20one.py#L1>)',
-      'Before · 20 tokens',
-      '```python\nx = 1\n```',
-      '## [shop/cart one.py:9](<file:///w/shop/cart%20one.py#L9>)',
-      'Behind · 7 tokens',
-      '_(nothing)_',
-      '',
-    ].join('\n\n'),
+  assert.equal(renderContext(read({})), PAGE);
+});
+
+test('the places of a page can be opened, and nothing that only looks like one', () => {
+  const lines = PAGE.split('\n');
+  const places = findPlaces(PAGE, read({}));
+  assert.deepEqual(
+    places.map(({ row, start, end }) => lines[row]?.slice(start, end)),
+    ['shop/cart one.py:9', 'shop/prices.py:3', 'shop/cart one.py:1', 'shop/cart one.py:9'],
   );
+  assert.deepEqual(
+    places.map(({ path, line }) => [path, line]),
+    [
+      ['shop/cart one.py', 9],
+      ['shop/prices.py', 3],
+      ['shop/cart one.py', 1],
+      ['shop/cart one.py', 9],
+    ],
+  );
+  assert.deepEqual(findPlaces('\n## `elsewhere.py:1`\nx for `a.py:1`, \n', read({})), []);
 });
 
 test('what left this machine is said, and what did not', () => {
-  assert.match(renderContext(read({ local: false, secrets: 2 }), link), /another machine.\*\* 2 secrets stayed here/);
-  assert.match(renderContext(read({ local: false, secrets: 0 }), link), /No secrets were found/);
-  assert.match(renderContext(read({ local: false }), link), /`security.redact` is off/);
-  assert.match(renderContext(read({ late: true }), link), /was late/);
-  assert.match(renderContext(read({ parts: answer.parts.slice(2) }), link), /all of them from the file itself/);
+  assert.match(renderContext(read({ local: false, secrets: 2 })), /another machine\*\*. 2 secrets stayed here/);
+  assert.match(renderContext(read({ local: false, secrets: 0 })), /No secrets were found/);
+  assert.match(renderContext(read({ local: false })), /`security.redact` is off/);
+  assert.match(renderContext(read({ late: true })), /was late/);
+  assert.match(renderContext(read({ parts: answer.parts.slice(2) })), /all from the file itself/);
 });
 
 test('a text cannot leave its fence, nor a name its heading', () => {
-  const parts = [{ source: 'similar', path: 'a_*b*.md', line: 1, text: 'one\n````\n# two', tokens: 1, why: '<b>' }];
-  const page = renderContext(read({ parts }), () => undefined);
+  const parts = [{ source: 'similar', path: 'a_`b`*.md', line: 1, text: 'one\n````\n# two', tokens: 1, why: 'near' }];
+  const page = renderContext(read({ parts }));
   assert.match(page, /\n`````markdown\none\n````\n# two\n`````\n/);
-  assert.match(page, /\n## a\\_\\\*b\\\*.md:1\n/);
-  assert.match(page, /\n\\<b\\> · 1 token\n/);
+  assert.match(page, /\n## `a_b\*.md:1`\n/);
+  assert.equal(findPlaces(page, read({ parts }))[1]?.path, 'a_`b`*.md');
 });
 
 test('an answer that is none, and odd fields of one, do no harm', () => {
@@ -74,15 +107,10 @@ test('an answer that is none, and odd fields of one, do no harm', () => {
   const sent = readContext({ uri: 'file:///a.py', parts: [7, { source: 1, tokens: 'x' }] });
   assert.ok(sent);
   assert.equal(sent.parts.length, 1);
-  assert.match(
-    renderContext(sent, () => undefined),
-    /The model read about \*\*0 tokens\*\* for a.py:1/,
-  );
+  assert.match(renderContext(sent), /^The model read about 0 tokens for `a.py:1`/m);
 });
 
 test('a sentence of the server is shown as it is', () => {
-  assert.equal(
-    renderNothing("No model was asked for 'a_b.py' yet."),
-    "# What the model read\n\nNo model was asked for 'a\\_b.py' yet.\n",
-  );
+  const sentence = "No model was asked for 'a_b.py' yet.";
+  assert.equal(renderNothing(sentence), `# What the model read\n\n${sentence}\n`);
 });

@@ -62,7 +62,7 @@ const methods = {
       return seen;
     }),
   goto: ({ url }) => page.goto(url, { waitUntil: 'domcontentloaded', timeout: 120_000 }),
-  click: ({ selector, timeout }) => page.locator(selector).first().click({ timeout }),
+  click: ({ selector, timeout, modifiers }) => page.locator(selector).first().click({ timeout, modifiers }),
   hover: ({ selector, timeout }) => page.locator(selector).first().hover({ timeout }),
   unhover: () => page.mouse.move(600, 300),
   type: ({ text, delay }) => page.keyboard.type(text, { delay }),
