@@ -100,7 +100,7 @@ class Worker:
                 continue
             if self._answers is None:
                 # Before the first question: what answers it takes a moment to be imported.
-                self._answers = self._make_answers(self._store, self._root, self._overlays)
+                self._answers, self._answered_by = self._make(), self._index.store
                 continue
             self._answer_waiting()
             with contextlib.suppress(queue.Empty):
@@ -173,13 +173,16 @@ class Worker:
         if method in METHODS:
             return self._vectors.call(method, params, self._changes.rules)
         if self._answers is None:
-            self._answers = self._make_answers(self._index.store, self._root, self._overlays, self._git)
+            self._answers = self._make()
         try:
             return self._answers.call(method, params)
         except sqlite3.DatabaseError as error:
             if is_damage(error):
                 self._begin_anew(damaged=True)
             raise
+
+    def _make(self) -> Answers:
+        return self._make_answers(self._index.store, self._root, self._overlays, self._git)
 
     def _look_at_file(self) -> None:
         """Notice that another server has made the index anew, or that somebody has deleted it."""
