@@ -35,6 +35,7 @@ from tests.bench import (
     context_samples,
 )
 from tests.bench.context_aider import AiderMap
+from tests.bench.context_map import DragomanMap
 from tests.bench.context_numbers import RESAMPLES, Bootstrap, mean, percentile
 from tests.bench.context_oracles import ORACLES, Need, Oracles
 from tests.bench.context_ours import DragomanContext
@@ -48,7 +49,18 @@ BUDGETS = (256, 512, 1024, 2048)
 OURS = DragomanContext.name
 METHODS: dict[str, type[Method]] = {
     one.name: one
-    for one in (Nothing, Heads, Ring, Jaccard, Bm25, AiderMap, Skeletons, SkeletonsThenBm25, DragomanContext)
+    for one in (
+        Nothing,
+        Heads,
+        Ring,
+        Jaccard,
+        Bm25,
+        AiderMap,
+        DragomanMap,
+        Skeletons,
+        SkeletonsThenBm25,
+        DragomanContext,
+    )
 }
 SHOWN_BUDGET = 1024
 
@@ -209,7 +221,7 @@ def _rows(
         method: [(one.need.sample.package, share) for one, (share, _) in zip(groups[method], values, strict=True)]
         for method, values in shares.items()
     }
-    peers = [method for method in recalls if method != OURS]
+    peers = [method for method in recalls if not method.startswith(OURS)]
     best = max(peers, key=lambda method: mean(recalls[method])) if peers else None
     rows = []
     for method, group in groups.items():

@@ -48,3 +48,41 @@ DIAGNOSTICS_CHARS: Final = 300
 
 YANK_CHARS: Final = 4_000
 """So much of what the user has copied; a client may send a whole file."""
+
+# -- the map and the conventions ---------------------------------------------------------------------------------------
+
+MAP_TOKENS: Final = 1_024
+CONVENTIONS_TOKENS: Final = 1_500
+"""Tokens of the map and of the conventions where the asker does not say: a screenful each, of a chat's 4,000."""
+
+MAP_LEAVES: Final = 400
+"""Names that are looked up among those that most files import; the rest of a repository is reached from the focus."""
+
+MAP_FILES: Final = 160
+"""Files whose outlines are weighed against each other, some 0.2 ms each."""
+
+MAP_POPULAR: Final = 60
+"""How many of them are there because others import them, whatever the focus is."""
+
+MAP_SIBLINGS: Final = 20
+"""How many are there because they lie in a folder of the focus."""
+
+MAP_MENTIONED: Final = 200
+MAP_USED: Final = 400
+"""Names whose definitions are looked up: of those mentioned, and of those that stand in the files in focus."""
+
+MAP_DEFINITIONS: Final = 12
+"""A name that is defined more often than this says nothing of where."""
+
+MAP_SYMBOLS: Final = 4_000
+"""Symbols held against each other, with 30 bytes of text each."""
+
+MAP_USES: Final = 50
+MAP_USES_ASKED: Final = 600
+"""Uses of a name that are counted, and names whose uses are counted for one map, some 20 microseconds each."""
+
+MAP_STALE_FACTOR: Final = 50
+"""What most files import is counted anew no more often than this times what counting took: 10 s in 100,000 files."""
+
+CONVENTION_CHARS: Final = 4_000
+"""So much of one file of conventions: its beginning says what the project is and how it is worked on."""

@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dragoman.context.limits import CONVENTIONS_TOKENS, MAP_TOKENS
 from dragoman.context.retrieval.candidates import Pool, Question, Source
+from dragoman.context.retrieval.conventions import read_conventions
 from dragoman.context.retrieval.files import Files, Overlays
 from dragoman.context.retrieval.fusion import choose
 from dragoman.context.retrieval.place import Place
 from dragoman.context.retrieval.rendering import render
+from dragoman.context.retrieval.repository_map import RepositoryMap
 from dragoman.context.retrieval.resolution import Resolver
 from dragoman.context.retrieval.scope import read_scope
 from dragoman.context.retrieval.scoring import chances
@@ -45,25 +48,42 @@ class Retriever:
     ) -> None:
         self.files = Files(store, root, overlays)
         self._resolver = Resolver(self.files)
+        self._repository_map = RepositoryMap(self.files, self._resolver)
         self._sources = tuple(sources)
         self._changes = changes
 
     def call(self, method: str, params: Mapping[str, Any]) -> Any:
         """Answer a request of another process; raises KeyError for an unknown method."""
-        return {"gather": self._gather}[method](params)
+        return {"gather": self._gather, "map": self._map, "conventions": self._conventions}[method](params)
 
     def _gather(self, params: Mapping[str, Any]) -> Any:
         return {"snippets": [one.to_wire() for one in self.gather(Place.from_wire(params))]}
+
+    def _map(self, params: Mapping[str, Any]) -> Any:
+        self._begin()
+        drawn = self._repository_map.draw(
+            int(params.get("tokens", MAP_TOKENS)), tuple(params.get("focus", ())), tuple(params.get("mentioned", ()))
+        )
+        return {"snippets": [one.to_wire() for one in drawn]}
+
+    def _conventions(self, params: Mapping[str, Any]) -> Any:
+        self._begin()
+        tokens = int(params.get("tokens", CONVENTIONS_TOKENS))
+        found = read_conventions(self.files, tokens, tuple(params.get("focus", ())))
+        return {"snippets": [one.to_wire() for one in found]}
 
     def gather(self, place: Place) -> list[Snippet]:
         """Return what a model should read besides the text around the cursor, the most valuable last."""
         question, pool = self.collect(place)
         return render(choose(pool.items.values(), chances(question, pool), place.budget))
 
-    def collect(self, place: Place) -> tuple[Question, Pool]:
-        """Ask the sources and return all that they found."""
+    def _begin(self) -> None:
         if self.files.begin():
             self._resolver.begin()
+
+    def collect(self, place: Place) -> tuple[Question, Pool]:
+        """Ask the sources and return all that they found."""
+        self._begin()
         own = self.files.get(place.path)
         question = Question(place, read_scope(place, own), own, self.files, self._resolver, self._changes)
         pool = Pool()

@@ -265,6 +265,17 @@ class IndexStore:
         rows = self._connection.execute("SELECT file FROM imported WHERE leaf = ? LIMIT ?", (leaf, limit))
         return [row[0] for row in rows]
 
+    def first_paths(self, limit: int) -> list[str]:
+        """Return the paths of some files, in their order."""
+        return [row[0] for row in self._connection.execute("SELECT path FROM files ORDER BY path LIMIT ?", (limit,))]
+
+    def imported_most(self, limit: int) -> list[tuple[str, int]]:
+        """Return the names that most files import, with how many do; reads the whole table."""
+        return self._connection.execute(
+            "SELECT leaf, count(*) FROM imported GROUP BY leaf ORDER BY 2 DESC, leaf LIMIT ?",
+            (limit,),
+        ).fetchall()
+
     def modules(self, name: str, limit: int) -> list[str]:
         """Return the paths of files called ``name``, and of those directly in folders of that name that stand for the folder."""
         rows = self._connection.execute(
