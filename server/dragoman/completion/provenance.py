@@ -23,12 +23,13 @@ from dragoman.syntax.comments import line_comment
 
 REASONS: Final[Mapping[str, str]] = {
     "imports": "imported by this file",
-    "symbols": "a type or a module that this place uses",
+    "symbols": "used by this place, or uses it",
     "similar": "looks like this place",
     "open_files": "looked at lately",
     "recent_edits": "changed lately",
     "diagnostics": "reported near the cursor",
     "git_diff": "changed since the last commit",
+    "conventions": "the project's conventions",
     "prefix": "this file, before the cursor",
     "suffix": "this file, behind the cursor",
 }
