@@ -132,7 +132,7 @@ def context_policy(settings: Settings) -> ContextPolicy:
     from dragoman.context.assembler import ContextPolicy
 
     section = settings.context
-    return ContextPolicy(section.completion_tokens, tuple(section.sources))
+    return ContextPolicy(section.completion_tokens, tuple(section.sources), section.vectors)
 
 
 def context_tokens_small(settings: Settings) -> int | None:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import unquote, urlsplit
@@ -274,7 +275,8 @@ class EditorServices:
         pulling = self._pulling is not None and not self._pulling.done()
         warming = self._warming is not None and not self._warming.done()
         status = describe(self._app, pulling=pulling, warming=warming)
-        return replace(status, index=describe_index(indexes))
+        vectors = self._context.vectors.problem if self._context is not None else ""
+        return replace(status, index=" ".join(filter(None, (describe_index(indexes), vectors))))
 
     def _watch_app(self) -> None:
         self._app.models.on_change = self._show_status
@@ -284,6 +286,7 @@ class EditorServices:
             self._app.completion.context = self._context
             self._app.completion.is_ignored = self._context.is_ignored
             self._context.on_progress = self._show_status
+            self._context.vectors.use(partial(self._app.models.for_role, "embedding"))
         self.next_edits.enabled = self._app.settings.completion.enabled
 
     def _show_status(self) -> None:

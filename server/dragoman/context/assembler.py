@@ -20,6 +20,7 @@ from dragoman.cancellation import TaskSet
 from dragoman.clock import Clock, monotonic
 from dragoman.context.diagnostics import Reported, SeenDiagnostics
 from dragoman.context.edits import RecentEdits
+from dragoman.context.embedder import Embedder
 from dragoman.context.packing import pack
 from dragoman.context.retrieval.place import Place
 from dragoman.context.snippets import NOTHING, Context, Snippet
@@ -45,6 +46,8 @@ class ContextPolicy:
 
     tokens: int = 1_024
     sources: tuple[str, ...] = ()
+    vectors: bool = False
+    """Whether similar code is found by its meaning too."""
 
     @property
     def enabled(self) -> bool:
@@ -117,6 +120,10 @@ class ContextAssembler:
         self._policy = policy
         self._clock = clock
         self._tasks = TaskSet()
+        self.vectors = Embedder(workspaces, clock)
+        """Embeds once whoever owns the models has told it where one is."""
+        self.vectors.configure(enabled=policy.vectors)
+        self.vectors.on_problem = lambda: self.on_progress()
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._documents: dict[str, _Document] = {}
         self._focus: OrderedDict[str, None] = OrderedDict()
@@ -142,6 +149,7 @@ class ContextAssembler:
         while len(self._kept) > CONTEXT_PLACES:
             self._kept.popitem(last=False)
         self._look_at(asked.uri)
+        self.vectors.touched()
         at = (asked.line, receiver_at(asked), budget)
         if at in (kept.place, kept.asked if kept.asking is not None else None):
             return
@@ -150,7 +158,9 @@ class ContextAssembler:
         kept.asked = at
         index, path = found
         self.counts["asked"] += 1
-        kept.asking = self._tasks.start(self._ask(index, kept, self._place(asked, path, budget)), name="context")
+        place = self._place(asked, path, budget)
+        kept.asking = self._tasks.start(self._ask(index, kept, place), name="context")
+        self.vectors.look_up(asked.uri, asked.line, place)
 
     async def gather(self, asked: Asked, *, tokens: int | None = None, patient: bool = False) -> Context:
         """Return the context of a place, at most ``tokens`` of it; waits `CONTEXT_WAIT_S` for the index and never fails.
@@ -211,6 +221,7 @@ class ContextAssembler:
             if self._wants("recent_edits")
             else (),
             diagnostics=self._diagnostics.near(asked.uri, asked.line) if self._wants("diagnostics") else (),
+            nearest=self.vectors.nearest(asked.uri, asked.line),
         )
 
     def _wants(self, source: str) -> bool:
@@ -241,12 +252,14 @@ class ContextAssembler:
     def describe(self) -> dict[str, Any]:
         """Return what is known of the indexes, and how the questions went."""
         indexes = self.states()
-        return {"enabled": self._policy.enabled, "indexes": indexes, "questions": dict(self.counts)}
+        vectors = self.vectors.describe()
+        return {"enabled": self._policy.enabled, "indexes": indexes, "questions": dict(self.counts), "vectors": vectors}
 
     # -- what the editor tells -----------------------------------------------------------------------------------------
 
     def document_changed(self, uri: str, text: TextView, *, first_line: int, last_line: int) -> None:
         """Follow a document: its index gets the text once the user pauses."""
+        self.vectors.touched()
         known = self._documents.get(uri)
         if known is None:
             self._documents[uri] = _Document(text)
@@ -285,6 +298,7 @@ class ContextAssembler:
         """Forget a document."""
         document = self._documents.pop(uri, None)
         self._focus.pop(uri, None)
+        self.vectors.forget(uri)
         self._diagnostics.forget(uri)
         kept = self._kept.pop(uri, None)
         if kept is not None and kept.asking is not None:
@@ -320,6 +334,7 @@ class ContextAssembler:
         if policy != self._policy:
             self._policy = policy
             self._kept.clear()
+            self.vectors.configure(enabled=policy.vectors)
 
     async def aclose(self) -> None:
         """End the indexes and everything under way."""
@@ -327,6 +342,7 @@ class ContextAssembler:
             if document.timer is not None:
                 document.timer.cancel()
         await self._tasks.aclose()
+        await self.vectors.aclose()
         await self._workspaces.aclose()
 
 

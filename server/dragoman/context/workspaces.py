@@ -108,6 +108,10 @@ class Workspaces:
             return None
         return self._indexes[located[0]], located[1]
 
+    def running_indexes(self) -> list[tuple[Path, IndexClient]]:
+        """Return the indexes whose process runs, with their folders."""
+        return [(root, index) for root, index in self._indexes.items() if index.pid is not None]
+
     def _index(self, root: Path) -> IndexClient:
         if root not in self._indexes:
             self._indexes[root] = index = IndexClient(

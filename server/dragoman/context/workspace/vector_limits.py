@@ -34,6 +34,9 @@ VECTOR_SWEEP_FILES: Final = 200
 VECTOR_IDLE_S: Final = 2.0
 """The workspace is embedded while the user has done nothing for so long: the model may be on the same processor."""
 
+VECTOR_BATCH: Final = 8
+"""Pieces embedded together, some 3,000 tokens: what is cut off when the user begins to type is soon done again."""
+
 VECTOR_SWEEP_PAUSE_S: Final = 0.05
 """The pause between two such looks where the first found nothing yet."""
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
-from dragoman.models.diagnosis.configuration import check_completion_settings, check_proxies, check_settings
+from dragoman.models.diagnosis.configuration import (
+    check_completion_settings,
+    check_proxies,
+    check_settings,
+    check_vectors,
+)
 from dragoman.models.diagnosis.embedded import check_embedded
 from dragoman.models.diagnosis.fim import LIMIT_S, FimProbe, check_fim, judge, probe_fim
 from dragoman.models.diagnosis.findings import Finding, Severity, worst
@@ -26,6 +31,7 @@ __all__ = [
     "check_proxies",
     "check_role",
     "check_settings",
+    "check_vectors",
     "conclude",
     "diagnose",
     "explain_reason",
@@ -63,10 +69,11 @@ async def diagnose(
         async for finding in check_embedded(provider, needed=needed):
             yield finding
     # Where nobody completes, nobody chats either, for the same reason: saying it once is enough.
-    for role in ROLES_IN_USE if choice.info is not None else ("completion",):
+    wanted = (*ROLES_IN_USE, "embedding") if loaded.settings.context.vectors else ROLES_IN_USE
+    for role in wanted if choice.info is not None else ("completion",):
         for finding in check_role(role, manager.current(role), manager):
             yield finding
-    for finding in check_completion_settings(loaded):
+    for finding in (*check_vectors(loaded), *check_completion_settings(loaded)):
         yield finding
     if generate and choice.source is not None and choice.info is not None:
         for finding in await check_fim(manager.model(choice.source, choice.info), limit=limit, on_wait=on_wait):

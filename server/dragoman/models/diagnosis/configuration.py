@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
+from dragoman.extras import why_no_vectors
 from dragoman.models.diagnosis.findings import Finding
 from dragoman.models.providers.endpoint import is_loopback
 from dragoman.settings import LoadedSettings
@@ -60,6 +61,15 @@ def check_completion_settings(loaded: LoadedSettings) -> Iterator[Finding]:
             f"Nothing is suggested in {', '.join(excluded)}.",
             f"That is set in {set_in}; change completion.languages.exclude if you want it." if set_in else "",
             "language_excluded",
+        )
+
+
+def check_vectors(loaded: LoadedSettings) -> Iterator[Finding]:
+    """Yield what vectors lack where they are switched on."""
+    if loaded.settings.context.vectors and (lack := why_no_vectors()):
+        sentence, _, advice = lack.partition(". ")
+        yield Finding(
+            "warning", "context", f"{sentence}, so nothing is found by its meaning.", f"{advice}.", "no_vectors"
         )
 
 

@@ -27,7 +27,9 @@ from dragoman.errors import (
 MESSAGE_LIMIT = 300
 """Characters of a server's own words that are passed on; enough for a sentence, too little for a prompt."""
 
-_OVERFLOW = re.compile(r"context[ _](?:length|size|window)|too many tokens|prompt is too long", re.IGNORECASE)
+_OVERFLOW = re.compile(
+    r"context[ _](?:length|size|window)|too many tokens|prompt is too long|input .{0,20}is too large", re.IGNORECASE
+)
 _OVERFLOW_NUMBERS = (
     re.compile(
         r"maximum context length is (?P<window>\d+).{0,80}?(?:requested|resulted in|is|has)\D{0,20}(?P<asked>\d+)"
