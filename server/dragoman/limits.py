@@ -323,6 +323,9 @@ CONTEXT_CHARS_PER_TOKEN: Final = 3.9
 """Signatures and lines of code have 4.4 characters a token on the average (o200k, the development packages of M1), few texts
 less than this."""
 
+CONTEXT_TOKENS_PER_EXTRA_BYTE: Final = 0.7
+"""As `dragoman.models.tokenizers` has it: rare accented letters and ideographs have a token each."""
+
 RETRIEVAL_HEADER_TOKENS: Final = 12
 """What the line with a file's path costs."""
 
@@ -438,6 +441,9 @@ CONTEXT_WAIT_INVOKED_S: Final = 0.25
 
 CONTEXT_ASK_S: Final = 5.0
 """After this long an answer of the index is for a place that the user has left."""
+
+CONTEXT_FRESH_S: Final = 2.0
+"""After this long on one line the index is asked again, behind the key: it may know more by now, and files change."""
 
 CONTEXT_PLACES: Final = 50
 """Documents whose context is kept."""

@@ -30,6 +30,7 @@ from dragoman.errors import DragomanError
 from dragoman.limits import (
     CONTEXT_ASK_S,
     CONTEXT_FOCUS,
+    CONTEXT_FRESH_S,
     CONTEXT_OVERLAY_CHARS,
     CONTEXT_OVERLAY_S,
     CONTEXT_PLACES,
@@ -96,6 +97,7 @@ class _Kept:
     snippets: tuple[Snippet, ...] = ()
     asking: asyncio.Task[None] | None = None
     asked: _At | None = None
+    answered: float = 0.0
 
 
 @dataclass(slots=True)
@@ -151,7 +153,9 @@ class ContextAssembler:
         self._look_at(asked.uri)
         self.vectors.touched()
         at = (asked.line, receiver_at(asked), budget)
-        if at in (kept.place, kept.asked if kept.asking is not None else None):
+        if kept.asked == at and kept.asking is not None and not kept.asking.done():
+            return
+        if kept.place == at and self._clock() - kept.answered < CONTEXT_FRESH_S:
             return
         if kept.asking is not None:
             kept.asking.cancel()
@@ -172,7 +176,7 @@ class ContextAssembler:
         if kept is None or self._budget(tokens) <= 0:
             return NOTHING
         late = False
-        if kept.asking is not None and not kept.asking.done():
+        if kept.place != kept.asked and kept.asking is not None and not kept.asking.done():
             await asyncio.wait([kept.asking], timeout=CONTEXT_WAIT_INVOKED_S if patient else CONTEXT_WAIT_S)
             late = not kept.asking.done()
             self.counts["late" if late else "in_time"] += 1
@@ -198,7 +202,7 @@ class ContextAssembler:
             return
         found = [Snippet.from_wire(one) for one in answer["snippets"]]
         kept.snippets = pack(found, kept.snippets, place.budget)
-        kept.place = kept.asked
+        kept.place, kept.answered = kept.asked, self._clock()
 
     def _budget(self, tokens: int | None) -> int:
         if not self._policy.enabled:

@@ -8,8 +8,8 @@ from typing import Final
 
 from dragoman.context.limits import CONVENTION_CHARS
 from dragoman.context.retrieval.files import Files
-from dragoman.context.retrieval.fusion import tokens_of
 from dragoman.context.snippets import Snippet
+from dragoman.context.tokens import rough
 from dragoman.limits import RETRIEVAL_HEADER_TOKENS
 
 SOURCE = "conventions"
@@ -36,7 +36,7 @@ def read_conventions(files: Files, tokens: int, focus: Sequence[str]) -> list[Sn
         text = _cut(text, left - RETRIEVAL_HEADER_TOKENS)
         if not text:
             continue
-        cost = tokens_of(text)
+        cost = rough(text)
         found.append(Snippet(SOURCE, path, text, cost, round(1 / (1 + rank), 4), 1))
         left -= cost + RETRIEVAL_HEADER_TOKENS
     return found
@@ -60,13 +60,13 @@ def _cut(text: str, tokens: int) -> str:
     """Return whole lines of the beginning within ``tokens``."""
     if tokens <= 0:
         return ""
-    if tokens_of(text) <= tokens:
+    if rough(text) <= tokens:
         return text
     kept: list[str] = []
     size = 0
     for line in text.split("\n"):
         size += len(line) + 1
-        if tokens_of("x" * size) > tokens:
+        if rough("x" * size) > tokens:
             break
         kept.append(line)
     return "\n".join(kept).rstrip()

@@ -11,7 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dragoman.context.retrieval.candidates import Item
-from dragoman.limits import CONTEXT_CHARS_PER_TOKEN, RETRIEVAL_FAINT, RETRIEVAL_HEADER_TOKENS, RETRIEVAL_WINDOW_BONUS
+from dragoman.context.tokens import count, rough
+from dragoman.limits import (
+    RETRIEVAL_FAINT,
+    RETRIEVAL_HEADER_TOKENS,
+    RETRIEVAL_WINDOW_BONUS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +26,6 @@ class Chosen:
     item: Item
     gain: float
     tokens: int
-
-
-def tokens_of(text: str) -> int:
-    """Estimate the tokens of a line of code, rather too many than too few; exact counts are the caller's business."""
-    return int(len(text) / CONTEXT_CHARS_PER_TOKEN) + 1
 
 
 def choose(items: Iterable[Item], chances: Mapping[str, float], budget: int) -> list[Chosen]:
@@ -44,6 +44,8 @@ def choose(items: Iterable[Item], chances: Mapping[str, float], budget: int) -> 
             # It was worth more when it was put there: what it says has been said since.
             heapq.heappush(heap, (-value / price, at))
             continue
+        if (price := scale.exact_cost(at)) > left:
+            continue
         chosen.append(Chosen(scale.items[at], value, price))
         left -= price
         scale.take(at)
@@ -56,7 +58,7 @@ class _Scale:
     def __init__(self, items: list[Item], worth: list[list[tuple[str, float]]]) -> None:
         self.items = items
         self._worth = worth
-        self._costs = [tokens_of(item.text) for item in items]
+        self._costs = [rough(item.text) for item in items]
         self._shown: set[str] = set()
         self._opened: set[tuple[str, str]] = set()
 
@@ -75,8 +77,13 @@ class _Scale:
         item = self.items[at]
         extra = 0 if (item.path, "") in self._opened else RETRIEVAL_HEADER_TOKENS
         if item.header and (item.path, item.header) not in self._opened:
-            extra += tokens_of(item.header)
+            extra += rough(item.header)
         return self._costs[at] + extra
+
+    def exact_cost(self, at: int) -> int:
+        """Return the same, counted: only what is about to be shown is worth the time."""
+        self._costs[at] = count(self.items[at].text)
+        return self.cost(at)
 
     def take(self, at: int) -> None:
         """Note that it is shown."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dragoman.context.retrieval.fusion import Chosen, tokens_of
+from dragoman.context.retrieval.fusion import Chosen
 from dragoman.context.snippets import Snippet
+from dragoman.context.tokens import count
 
 
 def render(chosen: Sequence[Chosen]) -> list[Snippet]:
@@ -14,16 +15,19 @@ def render(chosen: Sequence[Chosen]) -> list[Snippet]:
     The least valuable comes first: what stands nearest to the cursor is read best, and what is replaced first at the
     next question is what costs a server's cache least when it stands last.
     """
+    windows = [(one.item.path, one.item.line, one.item.text.count("\n")) for one in chosen if one.item.whole]
     files: dict[tuple[str, bool, int], list[Chosen]] = {}
     for one in chosen:
-        key = (one.item.path, one.item.whole, one.item.line if one.item.whole else -1)
-        files.setdefault(key, []).append(one)
+        item = one.item
+        if not item.whole and any(path == item.path and 0 <= item.line - at <= more for path, at, more in windows):
+            continue  # It stands in a piece of code that is shown as it is.
+        files.setdefault((item.path, item.whole, item.line if item.whole else -1), []).append(one)
     snippets = []
     for (path, whole, _), parts in files.items():
         text = parts[0].item.text if whole else _signatures(parts)
         line = min(part.item.line for part in parts) + 1
         source = max(parts, key=lambda part: part.gain).item.source
-        snippets.append(Snippet(source, path, text, tokens_of(text), round(sum(part.gain for part in parts), 4), line))
+        snippets.append(Snippet(source, path, text, count(text), round(sum(part.gain for part in parts), 4), line))
     snippets.sort(key=lambda one: (one.score, one.path, one.line))
     return snippets
 

@@ -63,7 +63,7 @@ class Resolver:
     def _find_module(self, path: str, one: Import, language: str) -> list[File]:
         known = self._named(one) if one.module else None
         if known is None or known:
-            for candidate in _candidates(path, one, language):
+            for candidate in _candidates(path, one, language, self._files.root.name):
                 likely = candidate != path and (known is None or candidate in known)
                 if likely and (file := self._files.get(candidate)) is not None:
                     return [file]
@@ -209,7 +209,7 @@ def _core(kind: str) -> str:
     return kind.partition("|")[0].strip("*& ?")
 
 
-def _candidates(path: str, one: Import, language: str) -> Iterator[str]:
+def _candidates(path: str, one: Import, language: str, workspace: str) -> Iterator[str]:
     """Yield the paths where a module may lie, the likeliest first."""
     endings = _ENDINGS.get(language)
     if endings is None:
@@ -233,6 +233,9 @@ def _candidates(path: str, one: Import, language: str) -> Iterator[str]:
         # A path from a configured root, such as ``src/…`` or ``@/…``.
         inner = inner.removeprefix("@/").removeprefix("~/")
     yield from (_join(root, inner, ending) for root in roots for ending in endings)
+    if not one.level and inner.split("/", 1)[0] == workspace:
+        # The workspace's folder is the package itself.
+        yield from (_join("", inner.partition("/")[2], ending) for ending in endings)
     if language == "rust" and "/" in inner:
         yield from (_join(root, posixpath.dirname(inner), ending) for root in roots for ending in endings)
     if language in {"javascript", "typescript"} and inner.endswith(".js"):
