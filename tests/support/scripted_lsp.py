@@ -15,12 +15,14 @@ import os
 import re
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from dragoman.completion.next_edit import NextEdits
 from dragoman.completion.prompt import Window
 from dragoman.completion.provenance import Sent
 from dragoman.completion.query import CompletionQuery, Outcome, Suggestion, TextView
+from dragoman.context.diagnostics import Reported
 from dragoman.context.snippets import NOTHING
 from dragoman.errors import DragomanError, NoModelError
 from dragoman.lsp.services import ClientPort, EditorEdit, EditorOptions
@@ -156,6 +158,12 @@ class ScriptedServices:
 
     def document_saved(self, uri: str) -> None:
         self.calls.append(["saved", uri])
+
+    def diagnostics_seen(self, uri: str, reported: Iterable[Reported], lines: tuple[int, int] | None) -> None:
+        self.calls.append(["diagnostics", uri, [[one.line, one.message, one.severity] for one in reported], lines])
+
+    def yanked(self, text: str, uri: str) -> None:
+        self.calls.append(["yanked", text, uri])
 
     def sent(self, uri: str | None) -> Sent | None:
         sent = self._completion.sent

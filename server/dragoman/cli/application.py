@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dragoman.cli import complete, config, demo, doctor, lsp, metrics, models, trust, version
+from dragoman.cli import complete, config, demo, doctor, lsp, metrics, models, project_map, trust, version
 
 application = typer.Typer(
     name="dragoman",
@@ -34,5 +34,6 @@ application.command("complete")(complete.run_complete)
 application.add_typer(models.commands, name="models")
 application.add_typer(config.commands, name="config")
 application.command("metrics")(metrics.run_metrics)
+application.command("map")(project_map.run_map)
 application.command("trust")(trust.run_trust)
 application.command("version")(version.run_version)

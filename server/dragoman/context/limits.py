@@ -86,3 +86,6 @@ MAP_STALE_FACTOR: Final = 50
 
 CONVENTION_CHARS: Final = 4_000
 """So much of one file of conventions: its beginning says what the project is and how it is worked on."""
+
+OVERVIEW_S: Final = 30.0
+"""How long a map may take: what most files import is counted first, and the disk may be cold."""

@@ -7,13 +7,14 @@ Lines and characters count from 0; characters are Unicode code points.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from dragoman.completion.next_edit import NextEdit
 from dragoman.completion.provenance import Sent
 from dragoman.completion.query import CompletionQuery, Outcome, TextView
+from dragoman.context.diagnostics import Reported
 
 MessageKind = Literal["error", "warning", "info", "log"]
 AcceptKind = Literal["whole", "word", "line"]
@@ -189,6 +190,14 @@ class Services(Protocol):
 
     def document_saved(self, uri: str) -> None:
         """Hear that the editor wrote a document to disk."""
+        ...
+
+    def diagnostics_seen(self, uri: str, reported: Iterable[Reported], lines: tuple[int, int] | None) -> None:
+        """Hear what other servers report of a document: all of it, or what is about ``lines`` (first and last, from 0)."""
+        ...
+
+    def yanked(self, text: str, uri: str) -> None:
+        """Hear that the user has copied text from a document, or from no file for ""."""
         ...
 
     def status(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from dragoman.lsp.features import (
     inline_completion,
     lifecycle,
     next_edit,
+    reports,
     text_sync,
 )
 
@@ -60,6 +61,8 @@ FEATURES: tuple[Feature, ...] = (
     Feature(types.TEXT_DOCUMENT_CODE_ACTION, code_actions.code_actions, "instant"),
     Feature(next_edit.NEXT_EDIT, next_edit.next_edit, "instant"),
     Feature(next_edit.DISMISS, next_edit.dismiss, "instant"),
+    Feature(reports.DIAGNOSTICS, reports.diagnostics, "instant"),
+    Feature(reports.YANKED, reports.yanked, "instant"),
     Feature(types.WORKSPACE_EXECUTE_COMMAND, commands.execute_command, "human"),
     Feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION, configuration.did_change_configuration, "instant"),
     Feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS, configuration.did_change_workspace_folders, "instant"),

@@ -8,6 +8,7 @@ from lsprotocol import types
 
 from dragoman.completion.next_edit import NextEdit
 from dragoman.lsp.features.next_edit import SHOW, due, plain_range, range_of
+from dragoman.lsp.features.reports import reported_with_actions
 from dragoman.lsp.session import Session
 
 KIND = types.CodeActionKind.RefactorRewrite
@@ -15,6 +16,7 @@ KIND = types.CodeActionKind.RefactorRewrite
 
 def code_actions(session: Session, params: types.CodeActionParams) -> list[types.CodeAction]:
     """Offer the change that is due next, and all that belong to it; nothing where none is due."""
+    reported_with_actions(session, params)
     only = params.context.only
     wanted = only is None or any(KIND.value == kind or KIND.value.startswith(f"{_name(kind)}.") for kind in only)
     if not wanted or not session.capabilities.takes_action_literals:
