@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dragoman.completion.engine import CompletionEngine
 from dragoman.completion.policy import CompletionPolicy, Target
-from dragoman.errors import ModelError
+from dragoman.errors import DragomanError, ModelError
 from dragoman.limits import CONTEXT_TOKENS_SMALL
 from dragoman.models.discovery import find_sources, read_wishes
 from dragoman.models.manager import ModelManager
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from dragoman.completion.acceptance import AcceptanceTracker
     from dragoman.context.assembler import ContextAssembler, ContextPolicy
+    from dragoman.context.overview import Overview
     from dragoman.settings import LoadedSettings, Settings
 
 
@@ -125,6 +126,22 @@ def build_context(
         trusted=trust if trusted is None else lambda _folder: trusted,
     )
     return ContextAssembler(workspaces, context_policy(settings))
+
+
+def build_overview(folder: Path) -> Overview:
+    """Build what tells of a whole project, with an index of its own; the caller closes it.
+
+    Raises `dragoman.errors.DragomanError` for a folder that is somebody's whole home or disk.
+    """
+    from dragoman.context.overview import Overview
+    from dragoman.context.workspace.client import IndexClient
+    from dragoman.context.workspaces import is_indexable
+
+    if not is_indexable(folder):
+        raise DragomanError(
+            f"{str(folder)!r} is no project.", hint="Go to a folder with a project, or name a file in it."
+        )
+    return Overview(folder, IndexClient(folder))
 
 
 def context_policy(settings: Settings) -> ContextPolicy:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from dragoman.status import Status, describe, describe_index, describe_process
 
 if TYPE_CHECKING:
     from dragoman.context.assembler import ContextAssembler
+    from dragoman.context.diagnostics import Reported
 
 logger = logging.getLogger(__name__)
 
@@ -128,6 +129,16 @@ class EditorServices:
             self._context.document_saved(uri)
         if uri.endswith(".toml"):
             self._tasks.start(self._rebuild_if_changed(), name="settings-reload")
+
+    def diagnostics_seen(self, uri: str, reported: Iterable[Reported], lines: tuple[int, int] | None) -> None:
+        """Tell what knows the workspace."""
+        if self._context is not None:
+            self._context.diagnostics_seen(uri, reported, lines)
+
+    def yanked(self, text: str, uri: str) -> None:
+        """Tell what knows the workspace."""
+        if self._context is not None:
+            self._context.yanked(text, uri)
 
     async def _watch_settings(self) -> None:
         while True:
