@@ -1,5 +1,6 @@
 import { ConfigurationTarget, type ExtensionContext, commands, window, workspace } from 'vscode';
 import { ContextView } from './contextView';
+import { DiagnosticsForwarder } from './diagnostics';
 import { Installer } from './install';
 import { showMenu, toggleCompletions, toggleLanguage } from './menu';
 import { NextEdits } from './nextEdit';
@@ -26,12 +27,16 @@ export function activate(context: ExtensionContext): void {
         void offerInstall();
       }
     },
-    serverStarted: (version) => void judge(version),
+    serverStarted: (version) => {
+      diagnostics.restart();
+      void judge(version);
+    },
     settingWrong: (sentence) => void complain(sentence, 'Open Settings', 'Choose…'),
     serverFailed: (sentence) => void complain(sentence, 'Restart', 'Show Log', 'Run Doctor'),
   });
   server = own;
   const nextEdits = new NextEdits(own);
+  const diagnostics = new DiagnosticsForwarder(own);
   const contextView = new ContextView(own);
 
   const actions = {
@@ -128,6 +133,7 @@ export function activate(context: ExtensionContext): void {
     statusBar,
     installer,
     nextEdits,
+    diagnostics,
     contextView,
     workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration('dragoman.server')) {
