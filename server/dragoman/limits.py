@@ -258,13 +258,13 @@ RETRIEVAL_AROUND_LINES: Final = 24
 RETRIEVAL_TYPED_LINES: Final = 80
 """Lines before the cursor that are searched for the types of names in scope: a long function."""
 
-RETRIEVAL_TERMS: Final = 28
+RETRIEVAL_TERMS: Final = 20
 """Names near the cursor that are looked up in the index, some 20 microseconds each."""
 
-RETRIEVAL_POSTINGS: Final = 200
+RETRIEVAL_POSTINGS: Final = 100
 """Pieces read for one name: what keeps a question as quick in a hundred thousand files as in a hundred."""
 
-RETRIEVAL_CHUNKS: Final = 10
+RETRIEVAL_CHUNKS: Final = 8
 """Pieces of other files that are looked at more closely."""
 
 RETRIEVAL_WINDOW_BEFORE: Final = 4
