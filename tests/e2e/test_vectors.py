@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from dragoman.errors import ContextOverflowError, ProviderFailedError, RequestRe
 from dragoman.extras import why_no_vectors
 from dragoman.models.base import ModelInfo
 from dragoman.settings import LoadedSettings, Settings
+from tests.support.fake_editor import DRAGOMAN, editing
 from tests.support.fake_model import FakeModel, Script
 from tests.support.index import processes, until, write
 from tests.support.scripted import Text, query_at
@@ -251,6 +253,48 @@ async def test_they_are_off_unless_somebody_switches_them_on(tmp_path: Path) -> 
 
         assert one.fake.requests == []
         assert list((tmp_path).rglob("*.vectors.sqlite")) == []
+
+
+# -- the whole server --------------------------------------------------------------------------------------------------
+
+CONFIG = """
+[context]
+vectors = true
+[[providers]]
+name = "near"
+kind = "ollama"
+base_url = "{url}"
+"""
+
+
+@needs_vectors
+@pytest.mark.parametrize(("ability", "stored", "said"), [("embedding", 3, ""), ("insert", 0, "makes embeddings")])
+async def test_the_language_server_embeds_and_says_what_is_in_the_way(
+    tmp_path: Path, ability: str, stored: int, said: str
+) -> None:
+    root = (tmp_path / "project").resolve()
+    write(root, FILES)
+    script = Script(models=["some-model"], dialects=["ollama"], capabilities=[ability])
+    async with FakeModel(script) as fake:
+        config = tmp_path / "config.toml"
+        config.write_text(CONFIG.format(url=fake.url), encoding="utf-8")
+        env = {**os.environ, "DRAGOMAN_CACHE_DIR": str(tmp_path / "cache")}
+        async with editing(command=[*DRAGOMAN, "--config", str(config)], env=env) as editor:
+            editor.ignored |= {"window/showMessage"}
+            await editor.initialize(workspaceFolders=[{"uri": root.as_uri(), "name": "project"}])
+            editor.open((root / "new.py").as_uri(), LIKE_BILLING, language="python")
+            async with asyncio.timeout(60):
+                while True:
+                    status = await editor.call(
+                        "workspace/executeCommand", {"command": "dragoman.status", "arguments": [{}]}
+                    )
+                    told = (status["context"] or {}).get("vectors", {})
+                    if told.get("stored") == stored and said in told["problem"] and said in status["index"]:
+                        break
+                    await asyncio.sleep(0.1)
+
+        assert told["enabled"]
+        assert bool(fake.embeddings) is bool(stored)
 
 
 # -- texts that a model refuses ----------------------------------------------------------------------------------------

@@ -92,19 +92,25 @@ class Embedder:
             self._found.clear()
             self._lacks = why_no_vectors() if enabled else ""
             self._report(self._lacks)
-            if not enabled:
+            if enabled:
+                self._begin()
+            else:
                 self._stop()
 
     def use(self, find_model: FindModel) -> None:
         """Ask for the model there from now on."""
         self._find_model = find_model
         self._failures, self._retry_at = 0, 0.0
+        self._begin()
 
     def touched(self) -> None:
         """Hear that the user does something: the model is theirs now, and what it embeds is embedded later."""
         self._touched = self._clock()
         if self._batch is not None:
             self._batch.cancel()
+        self._begin()
+
+    def _begin(self) -> None:
         if self._is_able and (self._work is None or self._work.done()):
             self._work = self._tasks.start(self._keep_embedding(), name="embedding")
 
@@ -122,7 +128,7 @@ class Embedder:
 
     @property
     def _is_able(self) -> bool:
-        return self._enabled and self._find_model is not None and not self._lacks
+        return self._enabled and self._find_model is not None and not self._lacks and not self._tasks.closed
 
     def _stop(self) -> None:
         self._wanted = None

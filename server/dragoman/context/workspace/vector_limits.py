@@ -10,8 +10,9 @@ VECTOR_TEXT_CHARS: Final = 1_500
 VECTOR_PIECE_CHARS: Final = 40
 """A shorter piece (an import, a brace) is like everything and tells nothing."""
 
-VECTOR_PIECES: Final = 40_000
-"""Pieces with a vector in one workspace: some 40 MB at 768 numbers each, and a look-up of 8 ms, once where the cursor goes to."""
+VECTOR_PIECES: Final = 25_000
+"""Pieces with a vector in one workspace: some 25 MB at 768 numbers each, and a look-up of a few ms, which a question may wait
+behind once where the cursor has gone. The index's order has the files first that are near the ones that were opened."""
 
 VECTOR_FILE_PIECES: Final = 200
 """Pieces of one file: a longer file is data more often than code."""
@@ -19,7 +20,7 @@ VECTOR_FILE_PIECES: Final = 200
 VECTOR_DIMENSIONS: Final = 8_192
 """Numbers in a vector: more than any model known gives, and all that sqlite-vec takes."""
 
-VECTOR_CANDIDATES: Final = 200
+VECTOR_CANDIDATES: Final = 100
 """Pieces whose signs are most alike, of which the nearest are then told by their numbers."""
 
 VECTOR_NEAREST: Final = 24

@@ -68,9 +68,7 @@ def check_vectors(loaded: LoadedSettings) -> Iterator[Finding]:
     """Yield what vectors lack where they are switched on."""
     if loaded.settings.context.vectors and (lack := why_no_vectors()):
         sentence, _, advice = lack.partition(". ")
-        yield Finding(
-            "warning", "context", f"{sentence}, so nothing is found by its meaning.", f"{advice}.", "no_vectors"
-        )
+        yield Finding("warning", "context", f"{sentence}, so nothing is found by its meaning.", advice, "no_vectors")
 
 
 def check_proxies(loaded: LoadedSettings, environ: Mapping[str, str] | None = None) -> Iterator[Finding]:
