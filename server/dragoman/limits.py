@@ -476,6 +476,9 @@ CONTEXT_TOKENS_SMALL: Final = 128
 RETRIEVAL_MODULES: Final = 400
 """Files of one name that an import may mean."""
 
+RETRIEVAL_SIGNATURE_WORTH: Final = 0.1
+"""What the signature of an imported function is worth where its name stands right at the cursor: its parameters are next."""
+
 RETRIEVAL_FAINT: Final = 0.003
 """Names with less chance than this are not counted: hundreds of them say nothing together either."""
 

@@ -46,6 +46,10 @@ class SmallIndex:
         answer = self.retriever.call("gather", self.place(path, marked, **fields).to_wire())
         return [Snippet.from_wire(one) for one in answer["snippets"]]
 
+    def text(self, path: str, marked: str, *sources: str) -> str:
+        """Return all text that the sources find for a place."""
+        return "\n".join(one.text for one in self.gather(path, marked, sources=sources))
+
 
 def _entry(path: str, text: str) -> Entry:
     outline = read_outline(language_of(path), text)

@@ -104,13 +104,20 @@ class Pool:
         if key not in self.items and len(self.items) < RETRIEVAL_ITEMS:
             self.items[key] = item
 
-    def add_symbol(self, source: str, file: File, symbol: Card, signal: str, strength: float = 1.0) -> None:
-        """Put a symbol's signature into the pool and let ``signal`` speak for its name."""
+    def add_symbol(
+        self, source: str, file: File, symbol: Card, signal: str, strength: float = 1.0, *, worth: float = 0.0
+    ) -> None:
+        """Put a symbol's signature into the pool and let ``signal`` speak for its name.
+
+        ``worth`` is what the signature is worth to who knows the name already: its parameters, what it returns.
+        """
         self.speak(symbol.name, signal, strength)
         if (file.path, symbol.line, "") in self.items:
             return
         header = file.symbols[symbol.parent].signature if symbol.parent >= 0 else ""
-        self.add(Item(source, file.path, symbol.line, symbol.signature, names_of(symbol.signature), header))
+        self.add(
+            Item(source, file.path, symbol.line, symbol.signature, names_of(symbol.signature), header, score=worth)
+        )
 
     def add_symbols(self, source: str, file: File, symbols: Sequence[Card], signal: str, strength: float = 1.0) -> None:
         """Put several symbols of one file into the pool."""

@@ -97,11 +97,11 @@ class _Scale:
 def _worthwhile(
     items: Iterable[Item], chances: Mapping[str, float]
 ) -> tuple[list[Item], list[list[tuple[str, float]]]]:
-    """Return the items that have any chance, and the names with theirs."""
+    """Return the items that have any chance or worth, and the names with their chances."""
     pool, worth = [], []
     for item in items:
         names = [(name, chance) for name in item.names if (chance := chances.get(name, 0.0)) > RETRIEVAL_FAINT]
-        if names:
+        if names or (item.score > 0 and not item.whole):
             pool.append(item)
             worth.append(names)
     return pool, worth

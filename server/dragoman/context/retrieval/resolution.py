@@ -219,7 +219,8 @@ def _candidates(path: str, one: Import, language: str, workspace: str) -> Iterat
         base = folder
         for _ in range(one.level - 1):
             base = posixpath.dirname(base)
-        roots = [base]
+        # Compilers look for a header in their own folders too.
+        roots = [base, *_upward(folder)] if language == "c" else [base]
     else:
         roots = list(_upward(folder))
     inner = one.module

@@ -11,7 +11,7 @@ WEIGHTS: Final[dict[str, float]] = {
     "base_member": 0.25,
     "typed_member": 0.6,
     "imported_member": 3.4,
-    "star_member": 2.0,
+    "star_member": 3.4,
     "imported_parameter": 0.7,
     "own_file": 0.5,
     "sibling": 0.15,

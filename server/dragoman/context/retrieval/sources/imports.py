@@ -5,7 +5,11 @@ from __future__ import annotations
 from dragoman.context.retrieval.candidates import Pool, Question, names_of
 from dragoman.context.retrieval.files import File
 from dragoman.context.workspace.outline import Import
-from dragoman.limits import RETRIEVAL_IMPORTS, RETRIEVAL_MEMBERS
+from dragoman.limits import RETRIEVAL_IMPORTS, RETRIEVAL_MEMBERS, RETRIEVAL_SIGNATURE_WORTH
+
+
+_AT_HAND = 0.6
+"""What a name in the few lines around the cursor weighs at least."""
 
 
 class Imports:
@@ -20,7 +24,7 @@ class Imports:
             return
         near = question.scope.near
         for one in sorted(own.imports, key=lambda one: -near.get(one.bound, 0))[:RETRIEVAL_IMPORTS]:
-            strength = 0.5 + 0.5 * min(1.0, near.get(one.bound, 0))
+            strength = 1.0 if one.name == "*" else 0.5 + 0.5 * min(1.0, near.get(one.bound, 0))
             self._follow(one, own, strength, question, pool)
 
     def _follow(self, one: Import, own: File, strength: float, question: Question, pool: Pool) -> None:
@@ -28,7 +32,8 @@ class Imports:
         found = resolver.imported(own.path, one, own.language)
         for file, at in found:
             symbol = file.symbols[at]
-            pool.add_symbol(self.name, file, symbol, "imported_member", strength)
+            worth = RETRIEVAL_SIGNATURE_WORTH if question.scope.near.get(one.bound, 0.0) >= _AT_HAND else 0.0
+            pool.add_symbol(self.name, file, symbol, "imported_member", strength, worth=worth)
             for name in names_of(symbol.signature):
                 pool.speak(name, "imported_parameter", strength)
             if symbol.kind in {"class", "type"}:
