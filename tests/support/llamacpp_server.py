@@ -22,10 +22,14 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 @contextlib.contextmanager
-def running(model: Path, *, slots: int = 1, context: int = 2048, api_key: str | None = None) -> Iterator[str]:
+def running(
+    model: Path, *, slots: int = 1, context: int = 2048, api_key: str | None = None, embeddings: bool = False
+) -> Iterator[str]:
     """Run a server on ``model`` and yield its root address; raises RuntimeError when it does not start."""
     command = [sys.executable, "-m", "tests.support.llamacpp_server", "--model", str(model)]
     command += ["--slots", str(slots), "--context", str(context)]
+    if embeddings:
+        command.append("--embeddings")
     if api_key:
         command += ["--api-key", api_key]
     # Threads that spin at barriers starve everything else on a machine with two cores.
@@ -70,6 +74,9 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=1)
     parser.add_argument("--context", type=int, default=2048)
     parser.add_argument("--api-key")
+    parser.add_argument(
+        "--embeddings", action="store_true", help="make vectors only, as llama-server --embeddings does"
+    )
     arguments = parser.parse_args()
     report = os.fdopen(os.dup(1), "w")
     # The engine writes to the standard streams whatever it is told.
@@ -85,6 +92,9 @@ def main() -> None:
     parameters.cpuparams_batch.n_threads = 1
     parameters.n_batch = parameters.n_ubatch = 64
     parameters.endpoint_slots = True
+    if arguments.embeddings:
+        parameters.embedding = True
+        parameters.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     parameters.warmup = False
     parameters.port = _free_port()
     if arguments.api_key:

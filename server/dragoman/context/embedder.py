@@ -156,7 +156,8 @@ class Embedder:
             answer = await self._call(index, "unembedded", asked)
             self._stored[root] = answer["stored"]
             if not (pieces := answer.get("pieces")):
-                self._succeed()
+                if answer["done"]:
+                    self._succeed()
                 return VECTOR_SWEEP_PAUSE_S if answer.get("more") else VECTOR_REST_S
             vectors = await self._embed(model, [piece["text"] for piece in pieces])
             if vectors is None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dragoman.errors import (
+    ContextOverflowError,
     ModelNotFoundError,
     NoModelError,
     ProviderFailedError,
@@ -28,6 +30,8 @@ from dragoman.security.redaction import Redactor
 from tests.support.fake_answers import embed_words
 from tests.support.fake_http import Request
 from tests.support.fake_model import FakeModel, Script
+from tests.support.llamacpp_server import running
+from tests.support.weights import find_weights
 
 NAME = "nomic-embed-text"
 KINDS = {"openai": "/v1", "localai": "/v1", "llamacpp": "", "ollama": ""}
@@ -147,3 +151,46 @@ async def test_the_role_is_filled_by_a_model_whose_name_says_it() -> None:
 
     assert model.info.name == NAME
     assert vectors == [embed_words("x y", 96)]
+
+
+# -- a real server -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def weights() -> Path:
+    (model,) = find_weights().rglob("*0.5b*.gguf")
+    return model
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(("kind", "tail"), [("llamacpp", ""), ("openai", "/v1")])
+async def test_a_real_server_makes_vectors_and_says_when_a_text_is_too_long(
+    weights: Path, kind: Any, tail: str
+) -> None:
+    with running(weights, embeddings=True) as url:
+        provider = make_provider(Endpoint("p", kind, url + tail))
+        model = model_of(provider)
+        user, same, other = await model.embed(
+            ["def load_user(): pass", "function loadUser() {}", "the weather is fine"]
+        )
+        with pytest.raises(ContextOverflowError):
+            await model.embed(["word " * 900])
+        (again,) = await model.embed(["def load_user(): pass"])
+        await provider.aclose()
+
+    assert len(user) == len(same) == len(other) > 100
+    assert cosine(user, same) > cosine(user, other)
+    assert cosine(user, again) > 0.99
+
+
+@pytest.mark.model
+async def test_a_real_server_that_only_writes_says_how_to_start_it(weights: Path) -> None:
+    with running(weights) as url:
+        provider = make_provider(Endpoint("p", "llamacpp", url))
+        with pytest.raises(ProviderFailedError, match="--embeddings"):
+            await model_of(provider).embed(["x"])
+        await provider.aclose()
+
+
+def cosine(first: list[float], second: list[float]) -> float:
+    return sum(x * y for x, y in zip(first, second, strict=True)) / math.hypot(*first) / math.hypot(*second)

@@ -141,6 +141,7 @@ def test_retry_after_is_seconds_or_a_date() -> None:
         ({"message": "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens."}, 904),
         ({"error": {"message": "request (12001 tokens) exceeds the available context size (2048 tokens)"}}, 9953),
         ({"error": "input length exceeds the context length"}, None),
+        ({"error": {"message": "input (901 tokens) is too large to process. increase the physical batch size"}}, None),
     ],
 )
 def test_a_prompt_that_is_too_long_is_told_in_many_ways(payload: Any, excess: int | None) -> None:

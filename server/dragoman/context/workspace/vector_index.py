@@ -48,7 +48,7 @@ class Piece:
 
 
 class VectorIndex:
-    """One workspace's vectors, opened when somebody first asks; `rules` are the ignore rules in force."""
+    """One workspace's vectors, opened when somebody first asks."""
 
     def __init__(self, root: Path, index: OpenIndex) -> None:
         self._root = root
@@ -60,11 +60,16 @@ class VectorIndex:
         """The index's version when the sweep began."""
         self._given = 0
         """Pieces that this sweep has given out."""
+        self._complete = False
         self._settled_at = -1
         """The version for which every piece has its vector."""
 
-    def call(self, method: str, params: Message, rules: IgnoreRules) -> Message:
-        """Answer the server; what keeps vectors from being used is the answer's ``problem``, and never an error."""
+    def call(self, method: str, params: Message, rules: IgnoreRules, *, complete: bool) -> Message:
+        """Answer the server; what keeps vectors from being used is the answer's ``problem``, and never an error.
+
+        ``rules`` are the ignore rules in force; ``complete`` says that a file that is not in the index is not there.
+        """
+        self._complete = complete
         try:
             file = self._open()
             if not file.is_writer and file.is_free():
@@ -73,7 +78,7 @@ class VectorIndex:
             if method == "nearest":
                 return self._find(file, params)
             if not file.is_writer:
-                return {"elsewhere": True, "stored": file.count()}
+                return {"done": True, "stored": file.count()}
             return self._take(file, params) if method == "embedded" else self._give(file, params, rules)
         except WorkspaceIndexError as error:
             # A file that was damaged is looked at again when it is opened again.
@@ -98,7 +103,7 @@ class VectorIndex:
     # -- which pieces lack a vector ------------------------------------------------------------------------------------
 
     def _give(self, file: VectorFile, params: Message, rules: IgnoreRules) -> Message:
-        """Look for pieces for a few milliseconds; ``more`` says that there may be others."""
+        """Look for pieces for a few milliseconds; ``more`` says that there may be others, ``done`` that all have vectors."""
         if file.model != params["model"]:
             file.begin(params["model"])
             self._sweep, self._settled_at = None, -1
@@ -115,17 +120,19 @@ class VectorIndex:
                 piece = next(self._sweep)
             except StopIteration:
                 self._sweep = None
-                if self._given:
-                    # What was given out is not here yet: the next sweep will see.
+                if self._given or not self._complete:
+                    # What was given out is not here yet, nor are all files: the next sweep will see.
                     break
                 self._settled_at = self._begun_at
                 continue
             if piece is not None:
                 pieces.append(piece)
                 self._given += 1
+        done = self._sweep is None and store.version() == self._settled_at
         return {
             "pieces": [piece.to_wire() for piece in pieces],
-            "more": self._sweep is not None or store.version() != self._settled_at,
+            "more": self._sweep is not None or (self._complete and not done),
+            "done": done,
             "stored": file.count(),
         }
 
@@ -143,6 +150,8 @@ class VectorIndex:
                         yield piece
                 yield None
             yield None
+        if not self._complete:
+            return  # An index that is made anew has its files again soon.
         path = ""
         while paths := file.paths_after(path, VECTOR_SWEEP_FILES):
             for path in paths:

@@ -171,7 +171,8 @@ class Worker:
     def _ask(self, method: str, params: Message) -> Any:
         self._look_at_file()
         if method in METHODS:
-            return self._vectors.call(method, params, self._changes.rules)
+            complete = self._scanning.state == "ready" and not self._scanning.is_running
+            return self._vectors.call(method, params, self._changes.rules, complete=complete)
         if self._answers is None:
             self._answers = self._make()
         try:

@@ -36,6 +36,7 @@ class Scene:
         self.rules = IgnoreRules(self.root)
         self.index = OpenIndex(folder / "cache" / "index.sqlite")
         self.vectors = VectorIndex(self.root, self.index)
+        self.complete = True
 
     def read(self, **files: str | None) -> None:
         """Write files, or delete them for None, and bring the index up to date."""
@@ -51,7 +52,7 @@ class Scene:
             self.index.store.put([entry])
 
     def ask(self, method: str, **params: Any) -> dict[str, Any]:
-        return self.vectors.call(method, {"model": "m", **params}, self.rules)
+        return self.vectors.call(method, {"model": "m", **params}, self.rules, complete=self.complete)
 
     def embed_all(self, size: int = SIZE, **params: Any) -> list[str]:
         """Do what the server does until there is nothing to do; returns the texts that were embedded."""
@@ -94,7 +95,7 @@ def test_what_is_alike_is_found_and_the_own_file_is_not(scene: Scene) -> None:
     assert scene.nearest("loadUserRecord")[0][0] == "users.py"
     assert scene.nearest("invoiceMail sender")[0][0] == "billing.py"
     assert scene.nearest("invoiceMail sender", path="billing.py")[0][0] != "billing.py"
-    assert scene.ask("unembedded", limit=4) == {"pieces": [], "more": False, "stored": 3}
+    assert scene.ask("unembedded", limit=4) == {"pieces": [], "more": False, "done": True, "stored": 3}
 
 
 def test_only_what_changed_is_embedded_again_and_lines_follow(scene: Scene) -> None:
@@ -124,6 +125,20 @@ def test_a_file_that_is_gone_leaves_no_vector(scene: Scene) -> None:
 
     assert [path for path, _ in scene.nearest("load user record")] == ["b.py"]
     assert scene.ask("unembedded", limit=1)["stored"] == 1
+
+
+def test_an_index_that_is_made_anew_finds_its_vectors_again(scene: Scene) -> None:
+    files = {"a": function("load_user_record"), "b": function("cube_root")}
+    scene.read(**files)
+    scene.embed_all()
+    scene.index.reopen(damaged=True)
+    scene.complete = False
+    assert scene.embed_all() == []
+    scene.read(**files)
+    scene.complete = True
+
+    assert scene.embed_all() == []
+    assert scene.ask("unembedded", limit=4) == {"pieces": [], "more": False, "done": True, "stored": 2}
 
 
 def test_vectors_that_come_after_their_file_has_gone_are_dropped(scene: Scene) -> None:
@@ -202,11 +217,14 @@ def test_one_process_keeps_the_file_and_another_reads_it_until_it_ends(scene: Sc
     try:
         scene.embed_all()
         vector = encode(embed_words("load user record", SIZE))
-        assert second.call("unembedded", {"model": "m", "limit": 4}, scene.rules) == {"elsewhere": True, "stored": 1}
-        found = second.call("nearest", {"model": "m", "vector": vector, "path": ""}, scene.rules)
+        assert second.call("unembedded", {"model": "m", "limit": 4}, scene.rules, complete=True) == {
+            "done": True,
+            "stored": 1,
+        }
+        found = second.call("nearest", {"model": "m", "vector": vector, "path": ""}, scene.rules, complete=True)
         assert [path for path, _ in found["pieces"]] == ["a.py"]
         scene.vectors.close()
-        assert second.call("unembedded", {"model": "m", "limit": 4}, scene.rules)["stored"] == 1
+        assert second.call("unembedded", {"model": "m", "limit": 4}, scene.rules, complete=True)["stored"] == 1
     finally:
         second.close()
 
