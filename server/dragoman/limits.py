@@ -494,3 +494,12 @@ SENT_DOCUMENTS: Final = 20
 
 EMBED_BATCH: Final = 16
 """Texts in one request: some 6,000 tokens, a few seconds of a processor, after which others get their turn."""
+
+INSTALLED_FILES: Final = 150
+"""Outlines of installed files kept in memory, some ten kilobytes each."""
+
+INSTALLED_FILE_BYTES: Final = 300_000
+"""A larger file of a package takes more than 50 ms to read, and is generated more often than not."""
+
+INSTALLED_QUEUE: Final = 100
+"""Installed files waiting to be read; a question of a file with many imports asks for some dozens."""

@@ -100,7 +100,7 @@ class Pool:
 
     def add(self, item: Item) -> None:
         """Put an item into the pool, as long as there is room."""
-        key = (item.path, item.line, item.text if item.whole else "")
+        key = (item.path, item.line, item.text)
         if key not in self.items and len(self.items) < RETRIEVAL_ITEMS:
             self.items[key] = item
 
@@ -112,7 +112,7 @@ class Pool:
         ``worth`` is what the signature is worth to who knows the name already: its parameters, what it returns.
         """
         self.speak(symbol.name, signal, strength)
-        if (file.path, symbol.line, "") in self.items:
+        if (file.path, symbol.line, symbol.signature) in self.items:
             return
         header = file.symbols[symbol.parent].signature if symbol.parent >= 0 else ""
         self.add(

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from dragoman.context.retrieval.files import Card, File, Files
+from dragoman.context.retrieval.installed import PREFIX, Installed
 from dragoman.context.workspace.outline import Import
 from dragoman.limits import RETRIEVAL_MODULES
 
@@ -41,8 +42,9 @@ Definition = tuple[File, int]
 class Resolver:
     """Follows imports and names through the index."""
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, installed: Installed | None = None) -> None:
         self._files = files
+        self._installed = installed or Installed(files.root)
         self._modules: dict[tuple[str, str, int, str], list[File]] = {}
         self._leaves: dict[str, frozenset[str]] = {}
 
@@ -56,9 +58,12 @@ class Resolver:
     def module(self, path: str, one: Import, language: str) -> list[File]:
         """Return the files that an import of the file at ``path`` names: one, or those of a folder; none if it is not here."""
         key = (path, one.module, one.level, "" if language in _BY_MODULE else one.name)
-        if key not in self._modules:
-            self._modules[key] = self._find_module(path, one, _LIKE.get(language, language))
-        return self._modules[key]
+        found = self._modules.get(key)
+        if found is None:
+            found = self._find_module(path, one, _LIKE.get(language, language))
+            if found or not self._installed.is_reading:
+                self._modules[key] = found
+        return found
 
     def _find_module(self, path: str, one: Import, language: str) -> list[File]:
         known = self._named(one) if one.module else None
@@ -69,7 +74,19 @@ class Resolver:
                     return [file]
         if language in {"go", "java", "kotlin", "scala", "csharp", "rust", "php"}:
             return self._by_stem(path, one, language)
-        return []
+        return self._outside(path, one, language)
+
+    def _outside(self, path: str, one: Import, language: str) -> list[File]:
+        """Return the module of an installed package, as far as it has been read."""
+        found: File | None = None
+        if path.startswith(PREFIX):
+            places = _candidates(path, one, language, "")
+            found = next((file for place in places if (file := self._installed.get(place)) is not None), None)
+        elif not one.level and language == "python":
+            found = self._installed.python(one.module)
+        elif not one.level and language in {"javascript", "typescript"}:
+            found = self._installed.script(one.module)
+        return [found] if found is not None else []
 
     def _named(self, one: Import) -> frozenset[str]:
         """Return the paths that an import could mean by its last names: one look-up, where trying every place takes dozens."""

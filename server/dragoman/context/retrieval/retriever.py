@@ -11,6 +11,7 @@ from dragoman.context.retrieval.candidates import Pool, Question, Source
 from dragoman.context.retrieval.conventions import read_conventions
 from dragoman.context.retrieval.files import Files, Overlays
 from dragoman.context.retrieval.fusion import choose
+from dragoman.context.retrieval.installed import Installed
 from dragoman.context.retrieval.place import Place
 from dragoman.context.retrieval.rendering import render
 from dragoman.context.retrieval.repository_map import RepositoryMap
@@ -47,7 +48,8 @@ class Retriever:
         changes: GitChanges | None = None,
     ) -> None:
         self.files = Files(store, root, overlays)
-        self._resolver = Resolver(self.files)
+        self._installed = Installed(root)
+        self._resolver = Resolver(self.files, self._installed)
         self._repository_map = RepositoryMap(self.files, self._resolver)
         self._sources = tuple(sources)
         self._changes = changes
@@ -55,6 +57,10 @@ class Retriever:
     def call(self, method: str, params: Mapping[str, Any]) -> Any:
         """Answer a request of another process; raises KeyError for an unknown method."""
         return {"gather": self._gather, "map": self._map, "conventions": self._conventions}[method](params)
+
+    def work(self) -> bool:
+        """Do a little of what can wait until nobody asks; False when there is nothing."""
+        return self._installed.work()
 
     def _gather(self, params: Mapping[str, Any]) -> Any:
         return {"snippets": [one.to_wire() for one in self.gather(Place.from_wire(params))]}

@@ -40,6 +40,10 @@ class Answers(Protocol):
         """Return what can be written as JSON; raises LookupError for a method that there is not."""
         ...
 
+    def work(self) -> bool:
+        """Do a little of what can wait; False when there is nothing to do."""
+        ...
+
 
 MakeAnswers = Callable[[IndexStore, Path, Overlays, GitChanges], Answers]
 
@@ -101,6 +105,8 @@ class Worker:
             if self._answers is None:
                 # Before the first question: what answers it takes a moment to be imported.
                 self._answers, self._answered_by = self._make(), self._index.store
+                continue
+            if self._answers.work():
                 continue
             self._answer_waiting()
             with contextlib.suppress(queue.Empty):
