@@ -490,11 +490,6 @@ RETRIEVAL_RARE: Final = 6
 SENT_DOCUMENTS: Final = 20
 """Documents whose newest request can be looked at: each holds the text around a cursor, some 10 KB."""
 
-# -- models: embeddings ------------------------------------------------------------------------------------------------
-
-EMBED_BATCH: Final = 16
-"""Texts in one request: some 6,000 tokens, a few seconds of a processor, after which others get their turn."""
-
 INSTALLED_FILES: Final = 150
 """Outlines of installed files kept in memory, some ten kilobytes each."""
 

@@ -17,11 +17,11 @@ from dragoman.errors import (
     RequestRejectedError,
     StreamMalformedError,
 )
-from dragoman.limits import EMBED_BATCH
 from dragoman.models.base import Model, ModelInfo
 from dragoman.models.manager import ModelManager
 from dragoman.models.providers import make_provider
 from dragoman.models.providers.embedded import EmbeddedProvider
+from dragoman.models.providers.embeddings import EMBED_BATCH
 from dragoman.models.providers.endpoint import Endpoint
 from dragoman.models.providers.provider import HttpProvider
 from dragoman.models.redacted import RedactedModel

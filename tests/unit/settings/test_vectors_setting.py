@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from dragoman import extras
-from dragoman.models.diagnosis import check_vectors
+from dragoman.models.diagnosis import check_vectors, diagnose
+from dragoman.models.discovery import find_sources
+from dragoman.models.manager import ModelManager
 from dragoman.settings import load_settings
+from tests.support.fake_model import FakeModel, Script
 
 
 @pytest.mark.parametrize(
@@ -50,6 +53,26 @@ def test_the_doctor_says_what_is_missing(
     for finding in findings:
         assert finding.sentence == "Vectors need apsw, so nothing is found by its meaning."
         assert finding.advice == "Run: pip"
+
+
+@pytest.mark.parametrize(("ability", "code"), [("embedding", "role_filled"), ("insert", "no_model")])
+async def test_the_doctor_says_who_embeds(tmp_path: Path, ability: str, code: str) -> None:
+    script = Script(text="x", models=["qwen2.5-coder", "m"], dialects=["ollama"], capabilities=["completion", "insert", ability])
+    for wanted in (True, False):
+        async with FakeModel(script) as fake:
+            config = tmp_path / "config.toml"
+            config.write_text(
+                f"[context]\nvectors = {str(wanted).lower()}\n[[providers]]\nname = 'o'\nkind = 'ollama'\nbase_url = '{fake.url}'\n"
+            )
+            loaded = load_settings(config_file=config, environ={})
+            manager = ModelManager(find_sources(loaded.settings), {})
+            findings = [one async for one in diagnose(loaded, manager, generate=False)]
+            await manager.aclose()
+        about = [one for one in findings if one.sentence.startswith("embedding:")]
+
+        assert [(one.severity, one.code) for one in about] == (
+            [("ok" if code == "role_filled" else "warning", code)] if wanted else []
+        )
 
 
 def test_both_packages_are_named_when_both_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:

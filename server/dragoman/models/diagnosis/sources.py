@@ -14,6 +14,9 @@ from dragoman.settings import LoadedSettings
 ROLES_IN_USE: tuple[Role, ...] = ("completion", "chat", "edit", "review")
 SHOWN_MODELS = 6
 
+_WITHOUT: dict[Role, Severity] = {"completion": "error", "embedding": "warning"}
+"""How bad it is that nobody fills a role; for embeddings that is asked only where vectors are switched on."""
+
 
 def check_providers(offers: Sequence[Offer], loaded: LoadedSettings) -> Iterator[Finding]:
     """Yield what each provider answered; usual ports where nothing listens share one line."""
@@ -116,7 +119,7 @@ def check_role(role: Role, choice: Choice, manager: ModelManager) -> Iterator[Fi
             "warning", subject, sentence(choice.problem), _pull_advice(choice.problem, ollama), "unknown_model"
         )
     if choice.info is None:
-        severity: Severity = "error" if role == "completion" else "note"
+        severity = _WITHOUT.get(role, "note")
         yield Finding(
             severity, subject, f"{role}: nobody. {sentence(_without(choice))}", _advice(choice, ollama), "no_model"
         )

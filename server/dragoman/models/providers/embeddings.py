@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from dragoman.errors import ModelNotFoundError, StreamMalformedError
-from dragoman.limits import EMBED_BATCH
 from dragoman.models.providers.provider import HttpProvider
+
+EMBED_BATCH: Final = 16
+"""Texts in one request: some 6,000 tokens, a few seconds of a processor, after which others get their turn."""
 
 Vector = list[float]
 
