@@ -57,7 +57,9 @@ def test_the_doctor_says_what_is_missing(
 
 @pytest.mark.parametrize(("ability", "code"), [("embedding", "role_filled"), ("insert", "no_model")])
 async def test_the_doctor_says_who_embeds(tmp_path: Path, ability: str, code: str) -> None:
-    script = Script(text="x", models=["qwen2.5-coder", "m"], dialects=["ollama"], capabilities=["completion", "insert", ability])
+    script = Script(
+        text="x", models=["qwen2.5-coder", "m"], dialects=["ollama"], capabilities=["completion", "insert", ability]
+    )
     for wanted in (True, False):
         async with FakeModel(script) as fake:
             config = tmp_path / "config.toml"
