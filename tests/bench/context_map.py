@@ -17,5 +17,5 @@ class DragomanMap(DragomanContext):
     def gather(self, question: Question, budget: int) -> list[Piece]:
         idents = identifiers("\n".join(question.prefix.split("\n")[-WINDOW:]))
         params = {"tokens": budget, "focus": [question.path], "mentioned": idents}
-        found = [Snippet.from_wire(one) for one in self._retriever.call("map", params)["snippets"]]
+        found = [Snippet.from_wire(one) for one in self.retriever.call("map", params)["snippets"]]
         return [Piece(snippet.path, snippet.text) for snippet in reversed(found)]

@@ -65,7 +65,7 @@ class DragomanContext:
             seen_after=question.seen_after,
             budget=budget,
         )
-        return [Piece(snippet.path, snippet.text) for snippet in reversed(self._retriever.gather(place))]
+        return [Piece(snippet.path, snippet.text) for snippet in reversed(self.retriever.gather(place))]
 
     def size(self) -> int:
         return sum(path.stat().st_size for path in Path(self._folder.name).iterdir()) if self._folder else 0
@@ -81,7 +81,7 @@ class DragomanContext:
         self._close_store()
         self._store = IndexStore.open(Path(self._folder.name) / f"{name}.db")
         self._store.put(list(entries))
-        self._retriever = Retriever(self._store, self._root, Overlays())
+        self.retriever = Retriever(self._store, self._root, Overlays())
 
     def _close_store(self) -> None:
         if self._store is not None:
