@@ -78,14 +78,19 @@ def _check_file(app: App, file: Path) -> Finding:
     """Say whether there can be suggestions in the file, and if not, why."""
     from dragoman.app import completion_policy
     from dragoman.cli.complete import query_at, read_lines
+    from dragoman.cli.setup import workspace_of
     from dragoman.completion.guards import refuse, refuse_for_target
+    from dragoman.context.workspaces import Workspaces
     from dragoman.models.diagnosis import Finding, explain_reason
 
     lines = read_lines(file)
     query = query_at(file, lines.line_count, 1)
     choice = app.models.current("completion")
     remote = choice.source is not None and not choice.source.provider.is_local
-    refused = refuse(query, completion_policy(app.settings)) or refuse_for_target(query, remote=remote)
+    ignored = Workspaces([workspace_of(file)]).is_ignored
+    refused = refuse(query, completion_policy(app.settings)) or refuse_for_target(
+        query, remote=remote, is_ignored=ignored
+    )
     if refused is None:
         return Finding("ok", "file", f"There can be suggestions in {file} ({query.language}).", "", "ok")
     return Finding("warning", "file", f"{file}: {refused.detail}", explain_reason(refused.reason)[1], refused.reason)

@@ -14,7 +14,7 @@ from dragoman.cancellation import TaskSet
 from dragoman.context.workspace.client import IndexClient
 from dragoman.context.workspace.ignore import IgnoreRules
 from dragoman.errors import IndexUnavailableError
-from dragoman.security.paths import is_secret_file
+from dragoman.security.paths import is_secret_path
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Workspaces:
     def shareable_path(self, uri: str) -> str:
         """Return the same, "" also for a file of keys or one that the workspace ignores: its text stays where it is."""
         path = self.path_of(uri)
-        return "" if not path or is_secret_file(path.rpartition("/")[2]) or self.is_ignored(uri) else path
+        return "" if not path or is_secret_path(path) or self.is_ignored(uri) else path
 
     def is_ignored(self, uri: str) -> bool:
         """Tell whether the workspace's ignore files, or the editor's, exclude a document."""

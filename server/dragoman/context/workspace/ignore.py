@@ -13,7 +13,7 @@ from typing import Final
 
 from dragoman.context.workspace.patterns import PatternList, glob_pattern
 from dragoman.limits import IGNORE_CACHED_FOLDERS, IGNORE_FILE_BYTES, IGNORE_FRESH_S
-from dragoman.security.paths import is_secret_file
+from dragoman.security.paths import SECRET_FOLDERS, SECRET_PLACES, is_secret_file
 
 GIT_FILE: Final = ".gitignore"
 OUR_FILE: Final = ".dragomanignore"
@@ -126,9 +126,9 @@ class IgnoreRules:
 
     def _judge(self, state: _Folder, folder: str, name: str, *, is_dir: bool) -> bool:
         """Decide about an entry of a folder that is not ignored itself."""
-        if name in NEVER or (not is_dir and is_secret_file(name)):
-            return True
         path = f"{folder}/{name}" if folder else name
+        if name in NEVER or (_holds_keys(path, name) if not is_dir else name.lower() in SECRET_FOLDERS):
+            return True
         for file in state.ours:
             if (verdict := file.judge(path, name, is_dir=is_dir)) is not None:
                 return verdict
@@ -255,3 +255,7 @@ def _info_exclude(top: Path) -> Path:
     except (OSError, ValueError):
         pass
     return git / "info" / "exclude"
+
+
+def _holds_keys(path: str, name: str) -> bool:
+    return is_secret_file(name) or path.lower().endswith(SECRET_PLACES)
