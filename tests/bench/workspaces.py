@@ -13,9 +13,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from tests.bench.keystroke import WARM_UP, block, row_of
@@ -31,6 +33,8 @@ TABLE = Table(
 From a key to the request at the model server, in a workspace; milliseconds, without debounce, one new request a key.
 Each line of 40 keys asks the index anew; what it does not answer within 6 ms is left to the next key.
 "With context" is the share of requests that carried text from other files.
+"Kept" is how much of a prompt before its cursor begins the next one too, which a server that caches by prefix need not read
+again: from key to key on a line, and from a line's last key to the next line's first.
 """,
     columns={
         "workspace": plain("subject"),
@@ -40,6 +44,8 @@ Each line of 40 keys asks the index anew; what it does not answer within 6 ms is
         "answer → reply": ranged("reply_p50"),
         "p95 ": plain("reply_p95"),
         "with context": lambda row: f"{100 * row['with_context']:.0f} %",
+        "kept on a line": lambda row: f"{100 * row['kept_on_line']:.1f} %",
+        "to the next": lambda row: "–" if row["kept_to_next"] is None else f"{100 * row['kept_to_next']:.1f} %",
         "samples": plain("samples"),
     },
 )
@@ -85,7 +91,7 @@ async def compare(
     """Type in both by turns, and return a row for each."""
     keys: dict[str, list[list[float]]] = {one.name: [] for one, _ in pairs}
     replies: dict[str, list[list[float]]] = {one.name: [] for one, _ in pairs}
-    carried: dict[str, list[bool]] = {one.name: [] for one, _ in pairs}
+    prompts: dict[str, list[list[str]]] = {one.name: [] for one, _ in pairs}
     for index in range(arguments.rounds):
         if until_indexed and await state(pairs[1][0]) == "ready":
             break
@@ -93,14 +99,27 @@ async def compare(
             key, reply = await block(subject, typist, arguments.samples)
             keys[subject.name].append(key)
             replies[subject.name].append(reply)
-            carried[subject.name] += ["<|file_sep|>" in one.body["prompt"] for one in subject.model.generations]
+            prompts[subject.name].append([one.body["prompt"] for one in subject.model.generations])
     rows = []
     for subject, _ in pairs:
         if keys[subject.name]:
-            with_context = sum(carried[subject.name]) / len(carried[subject.name])
+            asked = prompts[subject.name]
+            carried = ["<|file_sep|>" in prompt for block in asked for prompt in block]
             row = row_of(subject, LINES, keys[subject.name], replies[subject.name])
-            rows.append({**row, "with_context": with_context})
+            rows.append({**row, "with_context": sum(carried) / len(carried), **stability(asked)})
     return rows
+
+
+def stability(blocks: Sequence[Sequence[str]]) -> Row:
+    """Return the mean share of a prompt that the next one keeps, on a line and from one line to the next."""
+    shares: dict[bool, list[float]] = {True: [], False: []}
+    for prompts in blocks:
+        for one, following in pairwise(prompts):
+            before, after = one.partition("<|fim_suffix|>")[0], following.partition("<|fim_suffix|>")[0]
+            same_line = after.rpartition("\n")[2].startswith(before.rpartition("\n")[2])
+            shares[same_line].append(len(os.path.commonprefix([before, after])) / len(before))  # noqa: RUF071
+    mean = {line: sum(values) / len(values) if values else None for line, values in shares.items()}
+    return {"kept_on_line": mean[True], "kept_to_next": mean[False]}
 
 
 async def state(subject: Subject) -> str:
