@@ -1,6 +1,6 @@
 """The index's file: what every file of a workspace defines, imports and mentions, in one SQLite database.
 
-No text is kept, only where it stands: who wants lines reads them from the file.
+Beside signatures no text is kept, only where it stands: who wants lines reads them from the file.
 Words are looked up through a full-text table whose rows are chunks; what changed gets new rows, and the old ones are
 ignored until a compaction, since that table forgets only what it is told again in full.
 """
