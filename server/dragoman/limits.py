@@ -307,6 +307,13 @@ INDEX_CONGESTION_BYTES: Final = 1024 * 1024
 INDEX_CHANGES: Final = 5_000
 """More changed files than this are not named one by one: the workspace is crawled anew."""
 
+RETRIEVAL_UNREAD: Final = 100
+"""So many files that imports lead to are read before the crawl gets to them: those of a dozen open documents.  They are kept in
+memory until the crawl has ended (`INDEX_SHADOWS`), and saved files need room there too."""
+
+RETRIEVAL_UNREAD_KNOWN: Final = 5_000
+"""Imports whose files were looked for on disk, most of them of other packages; each takes dozens of looks, so it is done once."""
+
 INDEX_CHANGES_INLINE: Final = 4
 """So many changed files are read before the next question; each takes some milliseconds."""
 

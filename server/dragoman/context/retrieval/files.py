@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -35,6 +35,10 @@ class Overlays(Protocol):
 
     def get(self, path: str) -> Overlay | None:
         """Return the document at ``path``, None when it is not open."""
+        ...
+
+    def items(self) -> Iterable[tuple[str, Overlay]]:
+        """Return every path with its document."""
         ...
 
 
@@ -93,6 +97,7 @@ class Files:
         self._files: dict[str, File | None] = {}
         self._lines: dict[str, list[str]] = {}
         self._read_bytes: dict[str, bytes] = {}
+        self._open: dict[str, frozenset[str]] | None = None
         self._version = (-1, -1)
 
     def begin(self) -> bool:
@@ -103,6 +108,7 @@ class Files:
         if version == self._version and len(self._files) <= RETRIEVAL_CACHED_FILES:
             return False
         self._files.clear()
+        self._open = None
         self._version = version
         return True
 
@@ -111,6 +117,16 @@ class Files:
         if path not in self._files:
             self._files[path] = self._read(path)
         return self._files[path]
+
+    def modules(self, name: str, limit: int) -> frozenset[str]:
+        """Return the paths of files called ``name`` and of those that stand for a folder of that name, open documents included."""
+        if self._open is None:
+            self._open = {}
+            for path in dict(self.overlays.items()):
+                parts = path.split("/")
+                for one in {parts[-1].partition(".")[0], *parts[-2:-1]}:
+                    self._open[one] = self._open.get(one, frozenset()) | {path}
+        return frozenset(self.store.modules(name, limit)) | self._open.get(name, frozenset())
 
     def _read(self, path: str) -> File | None:
         found = self.store.outline(path)

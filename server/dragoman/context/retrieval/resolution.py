@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from dragoman.context.retrieval.files import Card, File, Files
 from dragoman.context.retrieval.installed import PREFIX, Installed
+from dragoman.context.retrieval.unread import Unread
 from dragoman.context.workspace.outline import Import
 from dragoman.limits import RETRIEVAL_MODULES
 
@@ -42,9 +43,10 @@ Definition = tuple[File, int]
 class Resolver:
     """Follows imports and names through the index."""
 
-    def __init__(self, files: Files, installed: Installed | None = None) -> None:
+    def __init__(self, files: Files, installed: Installed | None = None, unread: Unread | None = None) -> None:
         self._files = files
         self._installed = installed or Installed(files.root)
+        self._unread = unread or Unread(files.root)
         self._modules: dict[tuple[str, str, int, str], list[File]] = {}
         self._leaves: dict[str, frozenset[str]] = {}
 
@@ -74,6 +76,8 @@ class Resolver:
                     return [file]
         if language in {"go", "java", "kotlin", "scala", "csharp", "rust", "php"}:
             return self._by_stem(path, one, language)
+        if not path.startswith(PREFIX):
+            self._unread.module(path, one, _candidates(path, one, language, self._files.root.name))
         return self._outside(path, one, language)
 
     def _outside(self, path: str, one: Import, language: str) -> list[File]:
@@ -101,7 +105,7 @@ class Resolver:
 
     def _leaf(self, name: str) -> frozenset[str]:
         if name not in self._leaves:
-            self._leaves[name] = frozenset(self._files.store.modules(name, RETRIEVAL_MODULES)) if name else frozenset()
+            self._leaves[name] = self._files.modules(name, RETRIEVAL_MODULES) if name else frozenset()
         return self._leaves[name]
 
     def _by_stem(self, path: str, one: Import, language: str) -> list[File]:

@@ -26,6 +26,7 @@ from dragoman.context.retrieval.sources.imports import Imports
 from dragoman.context.retrieval.sources.neighbours import Neighbours, Opened
 from dragoman.context.retrieval.sources.receiver import Receiver
 from dragoman.context.retrieval.sources.similar import SimilarCode
+from dragoman.context.retrieval.unread import Unread
 from dragoman.context.snippets import Snippet
 from dragoman.context.workspace.git_changes import GitChanges
 from dragoman.context.workspace.store import IndexStore
@@ -49,7 +50,8 @@ class Retriever:
     ) -> None:
         self.files = Files(store, root, overlays)
         self._installed = Installed(root)
-        self._resolver = Resolver(self.files, self._installed)
+        self._unread = Unread(root)
+        self._resolver = Resolver(self.files, self._installed, self._unread)
         self._repository_map = RepositoryMap(self.files, self._resolver)
         self._sources = tuple(sources)
         self._changes = changes
@@ -61,6 +63,10 @@ class Retriever:
     def work(self) -> bool:
         """Do a little of what can wait until nobody asks; False when there is nothing."""
         return self._installed.work()
+
+    def wanted(self) -> list[str]:
+        """Return files that the questions since the last time missed: on disk, but not in the index."""
+        return self._unread.take()
 
     def _gather(self, params: Mapping[str, Any]) -> Any:
         return {"snippets": [one.to_wire() for one in self.gather(Place.from_wire(params))]}
@@ -91,6 +97,8 @@ class Retriever:
         """Ask the sources and return all that they found."""
         self._begin()
         own = self.files.get(place.path)
+        if own is None:
+            self._unread.file(place.path)
         question = Question(place, read_scope(place, own), own, self.files, self._resolver, self._changes)
         pool = Pool()
         for source in self._sources:

@@ -44,6 +44,10 @@ class Answers(Protocol):
         """Do a little of what can wait; False when there is nothing to do."""
         ...
 
+    def wanted(self) -> list[str]:
+        """Return files that questions missed and that are to be read before the crawl gets there."""
+        ...
+
 
 MakeAnswers = Callable[[IndexStore, Path, Overlays, GitChanges], Answers]
 
@@ -105,6 +109,9 @@ class Worker:
             if self._answers is None:
                 # Before the first question: what answers it takes a moment to be imported.
                 self._answers, self._answered_by = self._make(), self._index.store
+                continue
+            if wanted := self._answers.wanted():
+                self._changes.take(wanted)
                 continue
             if self._answers.work():
                 continue

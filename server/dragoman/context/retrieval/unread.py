@@ -1,0 +1,45 @@
+"""Files that an import leads to and that the index has not read yet: asked for out of turn, so that the next question has them."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable
+from pathlib import Path
+
+from dragoman.context.workspace.outline import Import
+from dragoman.limits import RETRIEVAL_UNREAD, RETRIEVAL_UNREAD_KNOWN
+
+
+class Unread:
+    """What one workspace's questions missed; not thread-safe.
+
+    Whoever takes the paths decides whether they may be read: nothing here knows what is ignored.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._wanted: list[str] = []
+        self._asked: set[str] = set()
+        self._looked: set[tuple[str, str, int]] = set()
+
+    def file(self, path: str) -> None:
+        """Ask for a file, once."""
+        if path not in self._asked and len(self._asked) < RETRIEVAL_UNREAD and not posixpath.isabs(path):
+            self._asked.add(path)
+            self._wanted.append(path)
+
+    def module(self, path: str, one: Import, candidates: Iterable[str]) -> None:
+        """Ask for the first of an import's ``candidates`` that is on disk; each folder's imports are looked for once."""
+        key = (posixpath.dirname(path), one.module, one.level)
+        if key in self._looked or len(self._looked) >= RETRIEVAL_UNREAD_KNOWN:
+            return
+        self._looked.add(key)
+        for candidate in candidates:
+            if candidate != path and not candidate.startswith("..") and (self._root / candidate).is_file():
+                self.file(candidate)
+                return
+
+    def take(self) -> list[str]:
+        """Return what was asked for since the last time."""
+        wanted, self._wanted = self._wanted, []
+        return wanted
