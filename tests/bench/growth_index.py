@@ -30,7 +30,7 @@ LOOK_EVERY_S = 0.25
 TELL_EVERY_S = 15.0
 SETTLE_S = 1.0
 USEFUL_WITHIN_S = 60.0
-"""Then the first useful answer is given up, and the measurement with it."""
+"""Many times the goal; then the first useful answer is not waited for, and counts as this late."""
 FRESH_WITHIN_S = 2.0
 """Many times the goal; a new function that is not in an answer by then is ranked too low to be in any, and is counted."""
 
@@ -66,6 +66,13 @@ class Memory:
             self.together = max(self.together, own + crawler)
 
 
+def _processor(client: IndexClient) -> float:
+    """Return the seconds of processor time that the index's process has used."""
+    assert client.pid is not None
+    times = psutil.Process(client.pid).cpu_times()
+    return float(times.user + times.system)
+
+
 def _uss(process: psutil.Process) -> int:
     try:
         return int(process.memory_full_info().uss)
@@ -85,7 +92,9 @@ async def measure(layout: Layout, cache: Path, effort: Effort, empty: Memory) ->
             answered = [use for use in uses if use.is_in(await _ask(client, use.place))]
             if not answered:
                 raise ValueError("The whole index answers no question about an import with what is imported.")
+            busy = _processor(client)
             cold, warm = await _query(client, draw_places(layout, effort.places))
+            busy = _processor(client) - busy
             callable_there = [use for use in uses if use.is_in(await _ask(client, calling(use, use.name)))]
             if not callable_there:
                 raise ValueError("The whole index answers no call of an imported function with its head.")
@@ -111,6 +120,7 @@ async def measure(layout: Layout, cache: Path, effort: Effort, empty: Memory) ->
         "uses_answered": len(answered),
         **_named("query", cold),
         **_named("warm", warm),
+        "query_cpu_ms": round(1000 * busy / (len(cold) + len(warm)), 2),
         **_named("fresh", fresh),
         "fresh_missed": missed,
         "steady_mib": round(steady / MIB, 1),
@@ -227,7 +237,7 @@ async def _save(client: IndexClient, layout: Layout, uses: Sequence[Use], count:
         started = time.perf_counter()
         client.notify("changed", {"paths": [use.home]})
         while (
-            not (found := defines(name, await _ask(client, place))) and time.perf_counter() - started < FRESH_WITHIN_S
+            not (found := defines(await _ask(client, place), name)) and time.perf_counter() - started < FRESH_WITHIN_S
         ):
             pass
         if found:
@@ -260,8 +270,6 @@ async def _first_useful(root: Path, use: Use) -> float:
         await client.start()
         while True:
             asked = time.perf_counter()
-            if use.is_in(await _ask(client, use.place)):
+            if use.is_in(await _ask(client, use.place)) or asked - started > USEFUL_WITHIN_S:
                 return time.perf_counter() - started
-            if asked - started > USEFUL_WITHIN_S:
-                raise IndexUnavailableError(f"{use.name!r} was not found within {USEFUL_WITHIN_S:g} s.")
             await asyncio.sleep(max(0.0, asked + ASK_EVERY_S - time.perf_counter()))

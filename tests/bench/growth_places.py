@@ -18,6 +18,7 @@ SHORTEST_LINE = 12
 """Characters of a line, its indentation included, that somebody would want completed."""
 MOST_BEFORE = 6_000
 """Characters before a use of an import: the model reads so many anyway, so the import is among them."""
+SHORTEST_NAME = 4
 OPEN_FILES = 3
 """Other files that the user has looked at."""
 _NO_CODE = ("import ", "from ", "#", '"', "'", "@", "def ", "class ", ")", "]", "}")
@@ -37,21 +38,25 @@ class Lines:
 
 @dataclass(frozen=True)
 class Use:
-    """A cursor at a line that uses ``name``, which its file takes (as ``taken`` says) from ``home``, where it is defined."""
+    """A cursor in a file that takes ``name`` (as ``taken`` says) from ``home``, where it is defined, and uses it on that line.
+
+    ``others`` are the functions and classes that the file takes from its package besides.
+    """
 
     place: Place
     name: str
     home: str
     taken: Taken
+    others: tuple[str, ...] = ()
 
     def is_in(self, snippets: Iterable[Snippet]) -> bool:
-        """Tell whether the signature is among the pieces."""
-        return defines(self.name, snippets)
+        """Tell whether the signature of anything that the file imports is among the pieces."""
+        return defines(snippets, self.name, *self.others)
 
 
-def defines(name: str, snippets: Iterable[Snippet]) -> bool:
-    """Tell whether the head of a function or class called ``name`` is among the pieces."""
-    head = re.compile(rf"\b(?:def|class) {re.escape(name)}\b")
+def defines(snippets: Iterable[Snippet], *names: str) -> bool:
+    """Tell whether the head of a function or class of one of the ``names`` is among the pieces."""
+    head = re.compile(rf"\b(?:def|class) (?:{'|'.join(map(re.escape, names))})\b")
     return any(head.search(one.text) for one in snippets)
 
 
@@ -90,24 +95,31 @@ def draw_uses(layout: Layout, count: int) -> list[Use]:
 
 
 def _use(layout: Layout, known: frozenset[str], path: str, lines: list[str]) -> Use | None:
-    for taken in read("\n".join(lines)).imports:
-        home = _home(known, path, taken)
-        if home is None or len(taken.bound) < 4 or taken.bound != taken.name:
+    taken = {one.name: (one, home) for one, home in _taken(layout, known, path, lines)}
+    before = 0
+    for number, line in enumerate(lines):
+        before += len(line) + 1
+        if before > MOST_BEFORE:
+            break
+        if _is_code(line):
+            for name, (one, home) in taken.items():
+                if f"{name}(" in line:
+                    return Use(_place(layout, path, lines, number), name, home, one, tuple(sorted({*taken} - {name})))
+    return None
+
+
+def _taken(layout: Layout, known: frozenset[str], path: str, lines: list[str]) -> Iterator[tuple[Taken, str]]:
+    """Yield the imports of functions and classes that another file of the package defines, with that file."""
+    for one in read("\n".join(lines)).imports:
+        home = _home(known, path, one)
+        if home is None or len(one.bound) < SHORTEST_NAME or one.bound != one.name:
             continue
         try:
-            top = read((layout.root / home).read_text(encoding="utf-8")).tops.get(taken.name)
+            top = read((layout.root / home).read_text(encoding="utf-8")).tops.get(one.name)
         except UnicodeDecodeError:
             continue
-        if top is None or top.kind == "variable":
-            continue
-        before = 0
-        for number, line in enumerate(lines):
-            before += len(line) + 1
-            if before > MOST_BEFORE:
-                break
-            if _is_code(line) and f"{taken.name}(" in line:
-                return Use(_place(layout, path, lines, number), taken.name, home, taken)
-    return None
+        if top is not None and top.kind != "variable":
+            yield one, home
 
 
 def _home(known: frozenset[str], path: str, taken: Taken) -> str | None:
