@@ -39,6 +39,7 @@ BENCHES = (
     "silence",
     "context_recall",
     "completion_quality",
+    "repository_growth",
     "redaction",
 )
 """In the README's order; `make bench` runs them in this order too."""
