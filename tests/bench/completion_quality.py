@@ -1,10 +1,10 @@
 """M2: what does the context do for the completions of the embedded model?
 
-    python -m tests.bench.completion_quality [--samples 60] [--packages DIR] [--methods A,B] [--quick] [--json]
+    python -m tests.bench.completion_quality [--samples 60] [--budget 1024] [--packages DIR] [--methods A,B] [--quick] [--json]
 
 Hidden lines of M1 (`context_recall`), of the held-out packages in turns, so that any beginning of the list is a fair sample.
-For each method the real 0.5B model gets the product's own prompt: the context at 1,024 tokens as files of the repository, the
-best last, and then the product's window around the cursor. It answers with temperature 0 and 48 tokens, up to the line's end.
+For each method the real 0.5B model gets the product's own prompt: the context at ``--budget`` tokens as files of the repository,
+the best last, and then the product's window around the cursor. It answers with temperature 0 and 48 tokens, up to the line's end.
 What the model said is kept in ``.cache/bench``, so a longer run goes on where the last one ended.
 """
 
@@ -40,7 +40,7 @@ from tests.bench.silence_model import RememberingModel
 from tests.bench.silence_numbers import similarity
 from tests.support.weights import CACHE
 
-BUDGET = 1024
+BUDGET = 1_024
 MAX_TOKENS = 48
 COMPARED = ("nothing", "bm25", "skeletons+bm25", OURS)
 """With the best peer of M1's development set."""
@@ -52,7 +52,7 @@ _NAME = re.compile(r"[^\W\d]\w*")
 
 TABLE = Table(
     intro="""
-Hidden lines of M1, completed by the embedded 0.5B model, with what each method puts before them at 1,024 tokens.
+Hidden lines of M1, completed by the embedded 0.5B model, with what each method puts before them.
 All lines use a name that stands nowhere else in their file; the prompt is the product's, temperature 0.
 "New" packages were first published after November 2024, so the model cannot have learnt them; the others it may have.
 Intervals are of a bootstrap by package; "ahead" is the difference in exact matches between ours and that method.
@@ -60,6 +60,7 @@ Intervals are of a bootstrap by package; "ahead" is the difference in exact matc
     columns={
         "packages": plain("part"),
         "context": plain("method"),
+        "tokens": plain("budget"),
         "exact match": lambda row: f"{row['exact']:.1%} ({row['exact_low']:.1%}–{row['exact_high']:.1%})",
         "edit similarity": lambda row: f"{100 * row['similarity']:.1f}",
         "F1 of names": lambda row: f"{row['names']:.1%}",
@@ -108,7 +109,11 @@ def in_turns(needs: Mapping[str, Sequence[Need]]) -> list[Sample]:
 
 
 def contexts(
-    packages: Sequence[Package], samples: Sequence[Sample], needs: Mapping[str, Sequence[Need]], methods: Sequence[str]
+    packages: Sequence[Package],
+    samples: Sequence[Sample],
+    needs: Mapping[str, Sequence[Need]],
+    methods: Sequence[str],
+    budget: int,
 ) -> dict[tuple[str, str], Context]:
     """Return the context of each sample's name and method."""
     chosen: dict[str, list[Sample]] = defaultdict(list)
@@ -131,7 +136,7 @@ def contexts(
                     question, changed = workspace.show(sample)
                     method.change(changed)
                     pieces, _ = cut(
-                        method.gather(replace(question, seen_before=before, seen_after=after), BUDGET), BUDGET
+                        method.gather(replace(question, seen_before=before, seen_after=after), budget), budget
                     )
                     snippets = tuple(Snippet(name, piece.path, piece.text, 0, 0.0) for piece in reversed(pieces))
                     found[sample.name, name] = Context(snippets, workspace=package.name, path=sample.path)
@@ -174,7 +179,7 @@ async def _told(sample: Sample, method: str, context: Context, model: Rememberin
     return Told(sample, method, text.lstrip("\n").partition("\n")[0].strip(), len(request.prompt))
 
 
-def rows_of(told: Sequence[Told], resamples: int) -> list[Row]:
+def rows_of(told: Sequence[Told], resamples: int, budget: int = BUDGET) -> list[Row]:
     """Return a row for each part of the packages and each method."""
     rows = []
     for part in PARTS:
@@ -192,7 +197,7 @@ def rows_of(told: Sequence[Told], resamples: int) -> list[Row]:
                 "part": part,
                 "packages": len({one.sample.package for one in group}),
                 "method": method,
-                "budget": BUDGET,
+                "budget": budget,
                 **{name: round(mean(values[name]), 4) for name in METRICS},
                 "exact_low": low,
                 "exact_high": high,
@@ -225,7 +230,7 @@ def _is_python(text: str) -> bool:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the measurement."""
-    made = parser(__doc__ or "", samples=60, threads=1)
+    made = parser(__doc__ or "", samples=60, threads=1, budget=BUDGET)
     made.add_argument("--packages", type=Path, help="folder of unpacked packages")
     made.add_argument("--set", choices=list(context_packages.SETS), default="held-out", help="which pinned packages")
     made.add_argument("--methods", default=",".join(COMPARED), help="names with commas between")
@@ -242,11 +247,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     samples = in_turns(needs)[: 2 if arguments.quick else arguments.samples]
     if not samples:
         raise SystemExit("No Python package with lines to hide was found there.")
-    found = contexts(packages, samples, needs, methods)
+    found = contexts(packages, samples, needs, methods, arguments.budget)
     told = asyncio.run(
         complete(samples, found, methods, RESULTS / "completion-quality-answers.jsonl", arguments.threads)
     )
-    run.finish(rows_of(told, 200 if arguments.quick else RESAMPLES))
+    run.finish(rows_of(told, 200 if arguments.quick else RESAMPLES, arguments.budget))
     return 0
 
 
