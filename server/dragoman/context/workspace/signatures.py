@@ -9,6 +9,7 @@ from dragoman.limits import OUTLINE_DEFAULT_CHARS, OUTLINE_DOC_CHARS, OUTLINE_SI
 _SPACE = re.compile(r"\s+")
 _OPENED = re.compile(r"([(\[]) ")
 _CLOSED = re.compile(r",? ([)\]])")
+_MARKS = re.compile(r"[()\[\]{}=,]")
 _OPENERS = frozenset("([{")
 _CLOSERS = frozenset(")]}")
 _LONG = 160
@@ -57,7 +58,8 @@ def _without_long_defaults(text: str) -> str:
     """Replace default values that are longer than `OUTLINE_DEFAULT_CHARS` by an ellipsis."""
     kept: list[str] = []
     depth, begun, done = 0, -1, 0
-    for at, char in enumerate(text):
+    for found in _MARKS.finditer(text):
+        at, char = found.start(), found[0]
         if char in _OPENERS:
             depth += 1
         elif char in _CLOSERS:
