@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from dragoman.completion.engine import CompletionEngine
 from dragoman.completion.policy import CompletionPolicy, Target
+from dragoman.context.limits import CONTEXT_TOKENS_SMALL
 from dragoman.errors import DragomanError, ModelError
-from dragoman.limits import CONTEXT_TOKENS_SMALL
 from dragoman.models.discovery import find_sources, read_wishes
 from dragoman.models.manager import ModelManager
 from dragoman.security.trust import TrustStore

@@ -244,48 +244,6 @@ MINIFIED_LINE_CHARS: Final = 5_000
 MINIFIED_MEAN_CHARS: Final = 400
 """A text with such a line and such a mean is minified or data: it is not parsed, and has no symbols worth a name."""
 
-# -- context: retrieval ------------------------------------------------------------------------------------------------
-
-RETRIEVAL_CACHED_FILES: Final = 400
-"""Outlines kept between questions: those of the files around a cursor, some two kilobytes each."""
-
-RETRIEVAL_READ_BYTES: Final = 1_000_000
-"""So much of a file is read for its lines; larger files are not in the index."""
-
-RETRIEVAL_AROUND_LINES: Final = 24
-"""Lines before the cursor (half as many behind it) whose names say what the place is about."""
-
-RETRIEVAL_TYPED_LINES: Final = 80
-"""Lines before the cursor that are searched for the types of names in scope: a long function."""
-
-RETRIEVAL_TERMS: Final = 20
-"""Names near the cursor that are looked up in the index, some 20 microseconds each."""
-
-RETRIEVAL_POSTINGS: Final = 100
-"""Pieces read for one name: what keeps a question as quick in a hundred thousand files as in a hundred."""
-
-RETRIEVAL_CHUNKS: Final = 8
-"""Pieces of other files that are looked at more closely."""
-
-RETRIEVAL_WINDOW_BEFORE: Final = 4
-RETRIEVAL_WINDOW_AFTER: Final = 8
-"""Lines of a piece shown around its most alike line."""
-
-RETRIEVAL_ITEMS: Final = 1_500
-"""Lines held against each other for one question."""
-
-RETRIEVAL_IMPORTS: Final = 60
-"""Imports of a file that are followed, those named near the cursor first."""
-
-RETRIEVAL_MEMBERS: Final = 80
-"""Names of one module that are looked at."""
-
-RETRIEVAL_TYPES: Final = 8
-"""Types of names in scope whose members are looked at, those named nearest to the cursor first."""
-
-RETRIEVAL_NEIGHBOURS: Final = 5
-"""Files of the same folder, or looked at lately, that are read."""
-
 # -- context: the index's processes ------------------------------------------------------------------------------------
 
 INDEX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
@@ -307,13 +265,6 @@ INDEX_CONGESTION_BYTES: Final = 1024 * 1024
 INDEX_CHANGES: Final = 5_000
 """More changed files than this are not named one by one: the workspace is crawled anew."""
 
-RETRIEVAL_UNREAD: Final = 100
-"""So many files that imports lead to are read before the crawl gets to them: those of a dozen open documents.  They are kept in
-memory until the crawl has ended (`INDEX_SHADOWS`), and saved files need room there too."""
-
-RETRIEVAL_UNREAD_KNOWN: Final = 5_000
-"""Imports whose files were looked for on disk, most of them of other packages; each takes dozens of looks, so it is done once."""
-
 INDEX_CHANGES_INLINE: Final = 4
 """So many changed files are read before the next question; each takes some milliseconds."""
 
@@ -325,19 +276,6 @@ INDEX_INLINE_BYTES: Final = 200_000
 
 INDEX_SHADOWS: Final = 256
 """Saved files that could not be written to the index (a full disk) and are kept in memory instead."""
-
-CONTEXT_CHARS_PER_TOKEN: Final = 3.9
-"""Signatures and lines of code have 4.4 characters a token on the average (o200k, the development packages of M1), few texts
-less than this."""
-
-CONTEXT_TOKENS_PER_EXTRA_BYTE: Final = 0.7
-"""As `dragoman.models.tokenizers` has it: rare accented letters and ideographs have a token each."""
-
-RETRIEVAL_HEADER_TOKENS: Final = 12
-"""What the line with a file's path costs."""
-
-RETRIEVAL_WINDOW_BONUS: Final = 0.3
-"""A window shows how names are used together, which its names alone do not tell."""
 
 INDEX_KEPT_DAYS: Final = 30
 """An index that was not used for so long is deleted; making it again costs a minute."""
@@ -438,70 +376,7 @@ REDACTED_LINE_CHARS: Final = 2_000
 PLACEHOLDERS: Final = 10_000
 """Secrets that can be put back; beyond that the one used longest ago is forgotten and stays a placeholder."""
 
-# -- context: the assembler --------------------------------------------------------------------------------------------
-
-CONTEXT_WAIT_S: Final = 0.006
-"""How long a key waits for the index: what it does not say by then is left to the next key."""
-
-CONTEXT_WAIT_INVOKED_S: Final = 0.25
-"""The same where the user asked by key and looks at the screen anyway."""
-
-CONTEXT_ASK_S: Final = 5.0
-"""After this long an answer of the index is for a place that the user has left."""
-
-CONTEXT_FRESH_S: Final = 2.0
-"""After this long on one line the index is asked again, behind the key: it may know more by now, and files change."""
-
-CONTEXT_PLACES: Final = 50
-"""Documents whose context is kept."""
-
-CONTEXT_FOCUS: Final = 6
-"""Files looked at lately that a question names."""
-
-CONTEXT_CHARS_BEFORE: Final = 12_000
-CONTEXT_CHARS_AFTER: Final = 3_000
-"""Text around the cursor that retrieval reads; twice what a model reads, for what is defined a little further off."""
-
-CONTEXT_OVERLAY_S: Final = 1.0
-"""An unsaved document goes to its index this long after its first change: reading it takes some milliseconds there."""
-
-CONTEXT_OVERLAY_CHARS: Final = 1_000_000
-"""So much of a document; larger files are not in the index either."""
-
-CONTEXT_EDITS: Final = 8
-"""Edits remembered over all documents."""
-
-CONTEXT_EDIT_LINES: Final = 12
-"""Lines of one edit: a larger one is cut to its end."""
-
-CONTEXT_EDIT_PAUSE_S: Final = 20.0
-"""Keys at one place within this time are one edit."""
-
-CONTEXT_TOKENS_SMALL: Final = 128
-"""Context for a model on this machine's processor, where 100 tokens take up to a second: a dozen signatures."""
-
-RETRIEVAL_MODULES: Final = 400
-"""Files of one name that an import may mean."""
-
-RETRIEVAL_SIGNATURE_WORTH: Final = 0.1
-"""What the signature of an imported function is worth where its name stands right at the cursor: its parameters are next."""
-
-RETRIEVAL_FAINT: Final = 0.003
-"""Names with less chance than this are not counted: hundreds of them say nothing together either."""
-
-RETRIEVAL_RARE: Final = 6
-"""With so many rare names near the cursor, the common ones are not asked."""
-
 # -- completion: what was sent -----------------------------------------------------------------------------------------
 
 SENT_DOCUMENTS: Final = 20
 """Documents whose newest request can be looked at: each holds the text around a cursor, some 10 KB."""
-
-INSTALLED_FILES: Final = 150
-"""Outlines of installed files kept in memory, some ten kilobytes each."""
-
-INSTALLED_FILE_BYTES: Final = 300_000
-"""A larger file of a package takes more than 50 ms to read, and is generated more often than not."""
-
-INSTALLED_QUEUE: Final = 100
-"""Installed files waiting to be read; a question of a file with many imports asks for some dozens."""

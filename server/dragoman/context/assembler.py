@@ -21,13 +21,7 @@ from dragoman.clock import Clock, monotonic
 from dragoman.context.diagnostics import Reported, SeenDiagnostics
 from dragoman.context.edits import RecentEdits
 from dragoman.context.embedder import Embedder
-from dragoman.context.packing import pack
-from dragoman.context.retrieval.place import Place
-from dragoman.context.snippets import NOTHING, Context, Snippet
-from dragoman.context.texts import TextView, around
-from dragoman.context.workspaces import Workspaces
-from dragoman.errors import DragomanError
-from dragoman.limits import (
+from dragoman.context.limits import (
     CONTEXT_ASK_S,
     CONTEXT_FOCUS,
     CONTEXT_FRESH_S,
@@ -37,6 +31,12 @@ from dragoman.limits import (
     CONTEXT_WAIT_INVOKED_S,
     CONTEXT_WAIT_S,
 )
+from dragoman.context.packing import pack
+from dragoman.context.retrieval.place import Place
+from dragoman.context.snippets import NOTHING, Context, Snippet
+from dragoman.context.texts import TextView, around
+from dragoman.context.workspaces import Workspaces
+from dragoman.errors import DragomanError
 
 logger = logging.getLogger(__name__)
 

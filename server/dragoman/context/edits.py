@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dragoman.clock import Clock
-from dragoman.context.limits import YANK_CHARS
+from dragoman.context.limits import CONTEXT_EDIT_LINES, CONTEXT_EDIT_PAUSE_S, CONTEXT_EDITS, YANK_CHARS
 from dragoman.context.texts import TextView
-from dragoman.limits import CONTEXT_EDIT_LINES, CONTEXT_EDIT_PAUSE_S, CONTEXT_EDITS
 
 _CLIPBOARD = "clipboard"
 """What stands in place of the path of text that was copied elsewhere."""

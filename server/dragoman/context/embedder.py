@@ -14,6 +14,7 @@ from typing import Any
 
 from dragoman.cancellation import TaskSet, cancel_and_wait
 from dragoman.clock import Clock, monotonic
+from dragoman.context.limits import CONTEXT_ASK_S
 from dragoman.context.retrieval.place import Place
 from dragoman.context.workspace.client import IndexClient
 from dragoman.context.workspace.vector_limits import (
@@ -32,7 +33,6 @@ from dragoman.context.workspace.vectors import encode
 from dragoman.context.workspaces import Workspaces
 from dragoman.errors import ContextOverflowError, DragomanError, RequestRejectedError, WorkspaceIndexError
 from dragoman.extras import why_no_vectors
-from dragoman.limits import CONTEXT_ASK_S
 from dragoman.models.base import Model
 from dragoman.security.paths import is_secret_path
 

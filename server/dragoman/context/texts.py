@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from dragoman.limits import CONTEXT_CHARS_AFTER, CONTEXT_CHARS_BEFORE
+from dragoman.context.limits import CONTEXT_CHARS_AFTER, CONTEXT_CHARS_BEFORE
 
 
 class TextView(Protocol):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from dragoman.limits import CONTEXT_CHARS_PER_TOKEN, CONTEXT_TOKENS_PER_EXTRA_BYTE
+from dragoman.context.limits import CONTEXT_CHARS_PER_TOKEN, CONTEXT_TOKENS_PER_EXTRA_BYTE
 
 _PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _MARKS = re.compile(r"[^\w\s]+")

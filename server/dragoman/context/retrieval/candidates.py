@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Protocol
 
+from dragoman.context.limits import RETRIEVAL_ITEMS
 from dragoman.context.retrieval.files import Card, File, Files
 from dragoman.context.retrieval.place import Place
 from dragoman.context.retrieval.resolution import Resolver
 from dragoman.context.retrieval.scope import Scope
 from dragoman.context.workspace.git_changes import GitChanges
 from dragoman.context.workspace.outline import identifiers
-from dragoman.limits import RETRIEVAL_ITEMS
 
 SIGNALS: Final = (
     "receiver",

@@ -6,11 +6,10 @@ import posixpath
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from dragoman.context.limits import CONVENTION_CHARS
+from dragoman.context.limits import CONVENTION_CHARS, RETRIEVAL_HEADER_TOKENS
 from dragoman.context.retrieval.files import Files
 from dragoman.context.snippets import Snippet
 from dragoman.context.tokens import rough
-from dragoman.limits import RETRIEVAL_HEADER_TOKENS
 
 SOURCE = "conventions"
 

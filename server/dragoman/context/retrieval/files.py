@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from dragoman.context.limits import RETRIEVAL_CACHED_FILES, RETRIEVAL_READ_BYTES
 from dragoman.context.workspace.outline import Import, Outline
 from dragoman.context.workspace.store import ChunkRow, IndexStore
-from dragoman.limits import RETRIEVAL_CACHED_FILES, RETRIEVAL_READ_BYTES
 
 
 class Overlay(Protocol):

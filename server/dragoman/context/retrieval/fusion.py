@@ -10,13 +10,9 @@ import heapq
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from dragoman.context.limits import RETRIEVAL_FAINT, RETRIEVAL_HEADER_TOKENS, RETRIEVAL_WINDOW_BONUS
 from dragoman.context.retrieval.candidates import Item
 from dragoman.context.tokens import count, rough
-from dragoman.limits import (
-    RETRIEVAL_FAINT,
-    RETRIEVAL_HEADER_TOKENS,
-    RETRIEVAL_WINDOW_BONUS,
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from typing import TypeVar
 
+from dragoman.context.limits import RETRIEVAL_CHUNKS
 from dragoman.context.retrieval.files import Files
 from dragoman.context.retrieval.lexical import Similar, find_similar
 from dragoman.context.retrieval.place import Place
 from dragoman.context.retrieval.scope import Scope
 from dragoman.context.workspace.store import ChunkRow
 from dragoman.context.workspace.vector_limits import VECTOR_LONE_SCORE, VECTOR_RANK_K
-from dragoman.limits import RETRIEVAL_CHUNKS
 
 Ranked = TypeVar("Ranked", bound=Hashable)
 

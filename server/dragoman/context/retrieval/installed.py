@@ -11,9 +11,9 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
+from dragoman.context.limits import INSTALLED_FILE_BYTES, INSTALLED_FILES, INSTALLED_QUEUE
 from dragoman.context.retrieval.files import Card, File
 from dragoman.context.workspace.reading import read_outline
-from dragoman.limits import INSTALLED_FILE_BYTES, INSTALLED_FILES, INSTALLED_QUEUE
 from dragoman.syntax.file_types import language_of
 
 PREFIX = "site-packages/"

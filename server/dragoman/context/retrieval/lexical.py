@@ -7,10 +7,7 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass
 
-from dragoman.context.retrieval.files import Files
-from dragoman.context.retrieval.scope import Scope
-from dragoman.context.workspace.store import ChunkRow
-from dragoman.limits import (
+from dragoman.context.limits import (
     RETRIEVAL_CHUNKS,
     RETRIEVAL_POSTINGS,
     RETRIEVAL_RARE,
@@ -18,6 +15,9 @@ from dragoman.limits import (
     RETRIEVAL_WINDOW_AFTER,
     RETRIEVAL_WINDOW_BEFORE,
 )
+from dragoman.context.retrieval.files import Files
+from dragoman.context.retrieval.scope import Scope
+from dragoman.context.workspace.store import ChunkRow
 
 
 @dataclass(frozen=True, slots=True)

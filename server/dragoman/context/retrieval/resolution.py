@@ -6,11 +6,11 @@ import posixpath
 import re
 from collections.abc import Iterator
 
+from dragoman.context.limits import RETRIEVAL_MODULES
 from dragoman.context.retrieval.files import Card, File, Files
 from dragoman.context.retrieval.installed import PREFIX, Installed
 from dragoman.context.retrieval.unread import Unread
 from dragoman.context.workspace.outline import Import
-from dragoman.limits import RETRIEVAL_MODULES
 
 _ENDINGS = {
     "python": (".py", "/__init__.py", ".pyi", "/__init__.pyi"),

@@ -11,10 +11,10 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
+from dragoman.context.limits import RETRIEVAL_AROUND_LINES, RETRIEVAL_TYPED_LINES
 from dragoman.context.retrieval.files import Card, File
 from dragoman.context.retrieval.place import Place
 from dragoman.context.workspace.outline import identifiers
-from dragoman.limits import RETRIEVAL_AROUND_LINES, RETRIEVAL_TYPED_LINES
 
 _ANNOTATED = re.compile(r"\b(\w+)\s*:\s*[&*]*(?:mut\s+)?[\"']?((?:[\w.]+\[)?[A-Za-z_][\w.]*)")
 _MADE = re.compile(r"\b(\w+)\s*(?:: \w+ )?(?::=|=)\s*(?:await\s+|new\s+|&)*([A-Za-z_][\w.]*)\s*[({]")

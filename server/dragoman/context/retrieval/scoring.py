@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Mapping
 from itertools import chain
 
+from dragoman.context.limits import RETRIEVAL_FAINT
 from dragoman.context.retrieval.candidates import Pool, Question, Signals
 from dragoman.context.retrieval.scope import split_words
 from dragoman.context.retrieval.scoring_weights import BIAS, WEIGHTS
-from dragoman.limits import RETRIEVAL_FAINT
 
 
 def chances(question: Question, pool: Pool) -> dict[str, float]:

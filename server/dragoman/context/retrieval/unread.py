@@ -7,8 +7,8 @@ import posixpath
 from collections.abc import Iterable
 from pathlib import Path
 
+from dragoman.context.limits import RETRIEVAL_UNREAD, RETRIEVAL_UNREAD_KNOWN
 from dragoman.context.workspace.outline import Import
-from dragoman.limits import RETRIEVAL_UNREAD, RETRIEVAL_UNREAD_KNOWN
 
 
 class Unread:

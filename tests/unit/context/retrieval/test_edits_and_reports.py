@@ -7,9 +7,14 @@ from pathlib import Path
 
 from dragoman.context.diagnostics import Reported, SeenDiagnostics
 from dragoman.context.edits import RecentEdits
-from dragoman.context.limits import DIAGNOSTICS_CHARS, DIAGNOSTICS_DOCUMENTS, DIAGNOSTICS_SHOWN, YANK_CHARS
+from dragoman.context.limits import (
+    CONTEXT_EDIT_LINES,
+    DIAGNOSTICS_CHARS,
+    DIAGNOSTICS_DOCUMENTS,
+    DIAGNOSTICS_SHOWN,
+    YANK_CHARS,
+)
 from dragoman.context.retrieval.place import Place
-from dragoman.limits import CONTEXT_EDIT_LINES
 from tests.support.small_index import SmallIndex
 
 FILES = {"shop/cart.py": "def total():\n    return 0\n", "shop/tax.py": "RATE = 1\n"}

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from dragoman.context.limits import RETRIEVAL_UNREAD
 from dragoman.context.retrieval.place import Place
 from dragoman.context.retrieval.unread import Unread
 from dragoman.context.workspace.client import IndexClient
 from dragoman.context.workspace.outline import Import
 from dragoman.context.workspace.place import index_file, lock_file
 from dragoman.file_lock import try_lock
-from dragoman.limits import RETRIEVAL_UNREAD
 from tests.support.index import PATIENCE, write
 from tests.support.small_index import SmallIndex
 

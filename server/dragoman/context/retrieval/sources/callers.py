@@ -10,11 +10,11 @@ from dragoman.context.limits import (
     RETRIEVAL_CALLER_BEFORE,
     RETRIEVAL_CALLER_FILES,
     RETRIEVAL_CALLERS,
+    RETRIEVAL_POSTINGS,
 )
 from dragoman.context.retrieval.candidates import Item, Pool, Question
 from dragoman.context.workspace.outline import identifiers
 from dragoman.context.workspace.store import ChunkRow
-from dragoman.limits import RETRIEVAL_POSTINGS
 
 _OF_PACKAGE = frozenset({"__init__", "index", "mod", "init"})
 """Files that are imported under their folder's name."""

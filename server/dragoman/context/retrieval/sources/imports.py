@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dragoman.context.limits import RETRIEVAL_IMPORTS, RETRIEVAL_MEMBERS, RETRIEVAL_SIGNATURE_WORTH
 from dragoman.context.retrieval.candidates import Pool, Question, names_of
 from dragoman.context.retrieval.files import File
 from dragoman.context.workspace.outline import Import
-from dragoman.limits import RETRIEVAL_IMPORTS, RETRIEVAL_MEMBERS, RETRIEVAL_SIGNATURE_WORTH
 
 _AT_HAND = 0.6
 """What a name in the few lines around the cursor weighs at least."""

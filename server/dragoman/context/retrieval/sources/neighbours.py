@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import posixpath
 
+from dragoman.context.limits import RETRIEVAL_MEMBERS, RETRIEVAL_NEIGHBOURS
 from dragoman.context.retrieval.candidates import Pool, Question
 from dragoman.context.retrieval.files import File
-from dragoman.limits import RETRIEVAL_MEMBERS, RETRIEVAL_NEIGHBOURS
 
 
 class Neighbours:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dragoman.context.limits import RETRIEVAL_TYPES
 from dragoman.context.retrieval.candidates import Pool, Question
 from dragoman.context.retrieval.files import File
 from dragoman.context.retrieval.resolution import Definition
-from dragoman.limits import RETRIEVAL_TYPES
 
 _SELF = frozenset({"self", "this", "cls", "Self", "super"})
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+from dragoman.context.limits import RETRIEVAL_CHUNKS
 from dragoman.context.retrieval.candidates import Item, Pool, Question
 from dragoman.context.retrieval.hybrid import find_alike
 from dragoman.context.retrieval.lexical import weigh_lines, window_of
 from dragoman.context.workspace.outline import names_by_line
-from dragoman.limits import RETRIEVAL_CHUNKS
 
 
 class SimilarCode:
