@@ -39,7 +39,18 @@ def test_our_own_file_has_the_last_word(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [".git/config", "a/.git/hooks/x", "a/.hg/store", ".env", "a/server.pem", "a/.ENV.local", "id_rsa"]
+    "path",
+    [
+        ".git/config",
+        "a/.git/hooks/x",
+        "a/.hg/store",
+        ".env",
+        "a/server.pem",
+        "a/.ENV.local",
+        "id_rsa",
+        ".aws/c.py",
+        "a/.ssh/config",
+    ],
 )
 def test_nothing_brings_back_keys_and_the_history(tmp_path: Path, path: str) -> None:
     write(tmp_path, {".dragomanignore": "!*\n!.git\n!.env*\n!*.pem\n", ".gitignore": "!*\n"})

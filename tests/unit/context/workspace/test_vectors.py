@@ -150,12 +150,9 @@ def test_vectors_that_come_after_their_file_has_gone_are_dropped(scene: Scene) -
 
 
 def test_what_is_ignored_or_holds_keys_is_never_given_out(scene: Scene) -> None:
-    """Though the index still has it: rules change before the next crawl, and a folder of keys holds innocent names."""
-    scene.read(
-        a=function("load_user_record"), later__b=function("send_invoice_mail"), **{".aws__c": function("cube_root")}
-    )
+    """Though the index still has it: rules change before the next crawl."""
+    scene.read(a=function("load_user_record"), later__b=function("send_invoice_mail"))
     assert scene.index.store.file("later/b.py")
-    assert scene.index.store.file(".aws/c.py")
     write(scene.root, {".gitignore": "later\n"})
     scene.rules.forget()
 
