@@ -110,6 +110,7 @@ async def measure(layout: Layout, cache: Path, effort: Effort, empty: Memory) ->
         with _indexes_in(cache / f"start{number}"):
             useful.append(1000 * await _first_useful(layout.root, use))
     files = len(layout.paths)
+    grown = steady - empty.index
     return {
         "indexed": status["files"],
         "symbols": status["symbols"],
@@ -127,8 +128,8 @@ async def measure(layout: Layout, cache: Path, effort: Effort, empty: Memory) ->
         "peak_index_mib": round(memory.index / MIB, 1),
         "peak_crawler_mib": round(memory.crawler / MIB, 1),
         "empty_mib": round(empty.index / MIB, 1),
-        "steady_kib_per_file": round((steady - empty.index) / files / KIB, 2),
-        "peak_kib_per_file": round((memory.together - empty.together) / files / KIB, 2),
+        "steady_kib_per_file": round(grown / files / KIB, 2),
+        "peak_kib_per_file": round(max(grown, memory.together - empty.together) / files / KIB, 2),
         "disk_mib": round(disk / MIB, 1),
         "disk_kib_per_file": round(disk / files / KIB, 2),
         "rescan_seconds": round(again, 2),
