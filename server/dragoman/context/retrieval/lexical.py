@@ -42,7 +42,7 @@ def find_similar(files: Files, scope: Scope, path: str) -> list[Similar]:
     """Return the pieces of other files that share most of the rare names near the cursor, the best first.
 
     Each name costs at most `RETRIEVAL_POSTINGS` rows whatever the size of the index: a name that has more is common, and
-    only its newest pieces count, for little.
+    only its first pieces count, for little.
     """
     terms = heapq.nlargest(RETRIEVAL_TERMS, scope.near.items(), key=lambda item: item[1])
     rare: list[tuple[float, list[int]]] = []
@@ -52,7 +52,7 @@ def find_similar(files: Files, scope: Scope, path: str) -> list[Similar]:
         if found:
             worth = weight * math.log(1 + RETRIEVAL_POSTINGS / len(found))
             (common if len(found) == RETRIEVAL_POSTINGS else rare).append((worth, found))
-    # Of a common name only the newest pieces are known: it counts where there is hardly anything else.
+    # Of a common name only some pieces are known: it counts where there is hardly anything else.
     counted = rare if len(rare) >= RETRIEVAL_RARE else [*rare, *common]
     scores: defaultdict[int, float] = defaultdict(float)
     for worth, found in counted:
