@@ -161,8 +161,8 @@ INSTALLED_FILE_BYTES: Final = 300_000
 INSTALLED_QUEUE: Final = 100
 """Installed files waiting to be read; a question of a file with many imports asks for some dozens."""
 
-RETRIEVAL_MODULES: Final = 400
-"""Files of one name that an import may mean."""
+RETRIEVAL_PLACES: Final = 120
+"""Places where an import's file may lie: so many endings in so many folders upwards; asked for in one look-up."""
 
 RETRIEVAL_SIGNATURE_WORTH: Final = 0.1
 """What the signature of an imported function is worth where its name stands right at the cursor: its parameters are next."""

@@ -97,7 +97,6 @@ class Files:
         self._files: dict[str, File | None] = {}
         self._lines: dict[str, list[str]] = {}
         self._read_bytes: dict[str, bytes] = {}
-        self._open: dict[str, frozenset[str]] | None = None
         self._version = (-1, -1)
 
     def begin(self) -> bool:
@@ -108,7 +107,6 @@ class Files:
         if version == self._version and len(self._files) <= RETRIEVAL_CACHED_FILES:
             return False
         self._files.clear()
-        self._open = None
         self._version = version
         return True
 
@@ -118,15 +116,14 @@ class Files:
             self._files[path] = self._read(path)
         return self._files[path]
 
-    def modules(self, name: str, limit: int) -> frozenset[str]:
-        """Return the paths of files called ``name`` and of those that stand for a folder of that name, open documents included."""
-        if self._open is None:
-            self._open = {}
-            for path in dict(self.overlays.items()):
-                parts = path.split("/")
-                for one in {parts[-1].partition(".")[0], *parts[-2:-1]}:
-                    self._open[one] = self._open.get(one, frozenset()) | {path}
-        return frozenset(self.store.modules(name, limit)) | self._open.get(name, frozenset())
+    def first(self, paths: Sequence[str]) -> File | None:
+        """Return the first of the paths at which there is a file: one look-up, however many they are."""
+        present = self.store.present(paths)
+        for path in paths:
+            known = path in present or self.overlays.get(path) is not None
+            if known and (file := self.get(path)) is not None:
+                return file
+        return None
 
     def _read(self, path: str) -> File | None:
         found = self.store.outline(path)

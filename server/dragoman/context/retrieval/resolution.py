@@ -6,7 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from dragoman.context.limits import RETRIEVAL_MODULES
+from dragoman.context.limits import RETRIEVAL_PLACES
 from dragoman.context.retrieval.files import Card, File, Files
 from dragoman.context.retrieval.installed import PREFIX, Installed
 from dragoman.context.retrieval.unread import Unread
@@ -39,6 +39,9 @@ _DIRECTORY_FILES = 30
 Definition = tuple[File, int]
 """A file and the position of a symbol in it."""
 
+Member = tuple[File, Card, int]
+"""What a class has: the file that says so, the symbol, and how many bases away it is."""
+
 
 class Resolver:
     """Follows imports and names through the index."""
@@ -48,12 +51,14 @@ class Resolver:
         self._installed = installed or Installed(files.root)
         self._unread = unread or Unread(files.root)
         self._modules: dict[tuple[str, str, int, str], list[File]] = {}
-        self._leaves: dict[str, frozenset[str]] = {}
+        self._looked_up: dict[tuple[str, str], Definition | None] = {}
+        self._members: dict[tuple[str, int, int], list[Member]] = {}
 
     def begin(self) -> None:
         """Forget what was found: the index has changed."""
         self._modules.clear()
-        self._leaves.clear()
+        self._looked_up.clear()
+        self._members.clear()
 
     # -- modules -------------------------------------------------------------------------------------------------------
 
@@ -68,16 +73,14 @@ class Resolver:
         return found
 
     def _find_module(self, path: str, one: Import, language: str) -> list[File]:
-        known = self._named(one) if one.module else None
-        if known is None or known:
-            for candidate in _candidates(path, one, language, self._files.root.name):
-                likely = candidate != path and (known is None or candidate in known)
-                if likely and (file := self._files.get(candidate)) is not None:
-                    return [file]
+        places = [place for place in _candidates(path, one, language, self._files.root.name) if place != path]
+        places = list(dict.fromkeys(places))[:RETRIEVAL_PLACES]
+        if places and (file := self._files.first(places)) is not None:
+            return [file]
         if language in {"go", "java", "kotlin", "scala", "csharp", "rust", "php"}:
             return self._by_stem(path, one, language)
         if not path.startswith(PREFIX):
-            self._unread.module(path, one, _candidates(path, one, language, self._files.root.name))
+            self._unread.module(path, one, places)
         return self._outside(path, one, language)
 
     def _outside(self, path: str, one: Import, language: str) -> list[File]:
@@ -91,22 +94,6 @@ class Resolver:
         elif not one.level and language in {"javascript", "typescript"}:
             found = self._installed.script(one.module)
         return [found] if found is not None else []
-
-    def _named(self, one: Import) -> frozenset[str]:
-        """Return the paths that an import could mean by its last names: one look-up, where trying every place takes dozens."""
-        parts = one.module.replace("::", "/").replace("\\", "/").rstrip("/").split("/")
-        last = parts[-1]
-        found = self._leaf(last)
-        if "." in last:
-            pieces = [piece for piece in last.split(".") if piece]
-            for piece in {*pieces[-1:], *pieces[:1]}:
-                found |= self._leaf(piece)
-        return found if len(parts) == 1 else found | self._leaf(parts[-2])
-
-    def _leaf(self, name: str) -> frozenset[str]:
-        if name not in self._leaves:
-            self._leaves[name] = self._files.modules(name, RETRIEVAL_MODULES) if name else frozenset()
-        return self._leaves[name]
 
     def _by_stem(self, path: str, one: Import, language: str) -> list[File]:
         """Find a module by the names at its end: a class's file, or the files of a folder."""
@@ -170,7 +157,15 @@ class Resolver:
 
         Of ``list[Cart]`` and ``Optional<Cart>`` it is the inner name's.
         """
-        name = _core(name)
+        key = (file.path, name)
+        if key in self._looked_up:
+            return self._looked_up[key]
+        found = self._look_up(file, _core(name))
+        if found is not None or not self._installed.is_reading:
+            self._looked_up[key] = found
+        return found
+
+    def _look_up(self, file: File, name: str) -> Definition | None:
         simple = name.rpartition(".")[2]
         at = file.find(simple)
         if at >= 0:
@@ -204,8 +199,18 @@ class Resolver:
             found = file, at
         return found
 
-    def members(self, definition: Definition, depth: int = 2) -> Iterator[tuple[File, Card, int]]:
-        """Yield what a class has, its own members first, then those of its bases: (file, symbol, distance)."""
+    def members(self, definition: Definition, depth: int = 2) -> list[Member]:
+        """Return what a class has, its own members first, then those of its bases: (file, symbol, distance)."""
+        key = (definition[0].path, definition[1], depth)
+        if key not in self._members:
+            found = self._find_members(definition, depth)
+            if self._installed.is_reading:
+                return found
+            self._members[key] = found
+        return self._members[key]
+
+    def _find_members(self, definition: Definition, depth: int) -> list[Member]:
+        found: list[Member] = []
         seen: set[tuple[str, int]] = set()
         queue = [(definition, 0)]
         while queue:
@@ -213,11 +218,11 @@ class Resolver:
             if (file.path, at) in seen:
                 continue
             seen.add((file.path, at))
-            for member in file.members(at):
-                yield file, member, distance
+            found += [(file, member, distance) for member in file.members(at)]
             if distance < depth:
                 bases = (self.lookup(file, base) for base in file.symbols[at].bases)
-                queue.extend((found, distance + 1) for found in bases if found is not None)
+                queue.extend((base, distance + 1) for base in bases if base is not None)
+        return found
 
 
 _INNERMOST = re.compile(r"[\[<]([^\[\]<>,|]+)")

@@ -276,6 +276,12 @@ class IndexStore:
             (limit,),
         ).fetchall()
 
+    def present(self, paths: Sequence[str]) -> set[str]:
+        """Return those of the paths that are in the index."""
+        marks = ",".join("?" * len(paths))
+        rows = self._connection.execute(f"SELECT path FROM files WHERE path IN ({marks})", paths)  # noqa: S608 - marks.
+        return {row[0] for row in rows}
+
     def modules(self, name: str, limit: int) -> list[str]:
         """Return the paths of files called ``name``, and of those directly in folders of that name that stand for the folder."""
         rows = self._connection.execute(
