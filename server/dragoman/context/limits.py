@@ -167,6 +167,9 @@ RETRIEVAL_PLACES: Final = 120
 RETRIEVAL_SIGNATURE_WORTH: Final = 0.1
 """What the signature of an imported function is worth where its name stands right at the cursor: its parameters are next."""
 
+RETRIEVAL_CALL_WORTH: Final = 2.0
+"""What the head of the function is worth that is being called at the cursor: more than any two names."""
+
 RETRIEVAL_FAINT: Final = 0.003
 """Names with less chance than this are not counted: hundreds of them say nothing together either."""
 

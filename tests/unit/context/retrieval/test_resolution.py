@@ -154,3 +154,26 @@ def test_the_receivers_type_brings_its_members(tmp_path, body, wanted) -> None:
     index = SmallIndex(tmp_path, {**PYTHON, "app.py": text.replace("|", "pass")})
 
     assert wanted in index.text("app.py", text, "symbols")
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ("from shop.tax import surcharge_for\n\ntotal = surcharge_for(|", "def surcharge_for(country: str) -> float"),
+        ("from shop.tax import surcharge_for\n\ntotal = surcharge_for(pick(1), |", "def surcharge_for(country: str)"),
+        ("from shop.cart import Cart\n\ncart = Cart()\ncart.add_article(|", "def add_article(self, article: str)"),
+        ("import shop.tax as tax\n\ntax.surcharge_for(|", "def surcharge_for(country: str)"),
+    ],
+)
+def test_the_head_of_what_is_called_is_there_whatever_else_is(tmp_path, body, wanted) -> None:
+    noise = {f"shop/noise{n}.py": "def surcharge_for_pick_total_cart(n): ...\n" * 20 for n in range(20)}
+    index = SmallIndex(tmp_path, {**PYTHON, **noise, "app.py": body.replace("|", ")")})
+
+    assert wanted in "\n".join(one.text for one in index.gather("app.py", body, budget=60))
+
+
+def test_a_head_that_the_model_sees_anyway_is_not_shown(tmp_path) -> None:
+    text = "def surcharge_here(country): ...\n\n\ntotal = surcharge_here(|"
+    index = SmallIndex(tmp_path, {"app.py": text.replace("|", ")")})
+
+    assert index.gather("app.py", text) == []

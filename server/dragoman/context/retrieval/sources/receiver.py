@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from dragoman.context.limits import RETRIEVAL_TYPES
-from dragoman.context.retrieval.candidates import Pool, Question
+import re
+
+from dragoman.context.limits import RETRIEVAL_CALL_WORTH, RETRIEVAL_TYPES
+from dragoman.context.retrieval.candidates import Pool, Question, names_of
 from dragoman.context.retrieval.files import File
 from dragoman.context.retrieval.resolution import Definition
 
+_CALL = re.compile(r"([A-Za-z_]\w*(?:(?:\.|->|::)\w+)*)\((?:[^()]|\([^()]*\))*\Z")
+_CALL_CHARS = 400
+"""So far before the cursor a call may have begun that its arguments are still being written."""
+_CONSTRUCTORS = frozenset({"__init__", "constructor", "new"})
 _SELF = frozenset({"self", "this", "cls", "Self", "super"})
 
 
@@ -20,6 +26,7 @@ class Receiver:
         own, scope = question.own, question.scope
         if own is None:
             return
+        self._called(own, question, pool)
         around = scope.enclosing_class
         if around is not None:
             at = own.find(around.name, around.parent)
@@ -39,6 +46,33 @@ class Receiver:
                 if (found := self._named(one.type, own, question)) is not None:
                     strength = 0.3 + 0.7 * min(1.0, scope.near.get(one.name, 0))
                     self._members(found, "typed_member", strength, question, pool)
+
+    def _called(self, own: File, question: Question, pool: Pool) -> None:
+        """Add the head of what is being called at the cursor: its arguments come next, whatever else does."""
+        call = _CALL.search(question.place.before[-_CALL_CHARS:])
+        if call is None:
+            return
+        holder, _, name = call[1].replace("->", ".").replace("::", ".").rpartition(".")
+        if not holder:
+            found = question.resolver.lookup(own, name)
+            called = [] if found is None else [(found[0], found[0].symbols[found[1]])]
+            if found is not None and called[0][1].kind == "class":
+                made = question.resolver.members(found)
+                called += [(file, member) for file, member, _ in made if member.name in _CONSTRUCTORS][:1]
+        else:
+            kind = self.type_of(holder, own, question)
+            members = question.resolver.members(kind) if kind is not None else []
+            called = [(file, member) for file, member, _ in members if member.name == name][:1]
+        place = question.place
+        for file, symbol in called:
+            head = symbol.signature.partition("(")[0]
+            if (
+                file.path != own.path
+                or head not in place.before[-place.seen_before :] + place.after[: place.seen_after]
+            ):
+                pool.add_symbol(self.name, file, symbol, "receiver", worth=RETRIEVAL_CALL_WORTH)
+                for parameter in names_of(symbol.signature):
+                    pool.speak(parameter, "receiver")
 
     def type_of(self, expression: str, own: File, question: Question) -> Definition | None:
         """Return the class that an expression such as ``self.cart.items`` is of, None when the text does not say."""
