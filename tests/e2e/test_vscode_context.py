@@ -101,19 +101,39 @@ def page(editor: Workbench) -> str:
     return "".join(editor.texts(LINES))
 
 
-def test_the_page_tells_every_part_of_the_prompt(editor: Workbench, model: FakeModelServer) -> None:
+def test_the_page(editor: Workbench, model: FakeModelServer) -> None:
+    """One window from beginning to end: each step stands on the one before."""
+    line = tells_every_part_of_the_prompt(editor, model)
+    follows_who_types_on(editor, line + 1)
+    belongs_to_the_file_that_is_typed_in(editor)
+    opens_places_by_links(editor)
+
+
+def type_until_the_index_is_heard(editor: Workbench, model: FakeModelServer) -> int:
+    """Type lines until the model read another file, and return the last one's number: no key waits for a slow index."""
+    for line in range(9, 29):
+        editor.type("self.prices.")
+        editor.wait_for_ghost("price_of")
+        if "<|file_sep|>shop/prices.py" in model.generations()[-1]["body"]["prompt"]:
+            return line
+        editor.press("Escape")
+        editor.type("\n")
+    raise AssertionError("the model never read another file")
+
+
+def tells_every_part_of_the_prompt(editor: Workbench, model: FakeModelServer) -> int:
     editor.open("shop/cart.py")
     cache = editor.folder / "cache" / "index"
     editor.until(lambda: inspect_index(editor.workspace, cache).files >= SHOWN_FILES, "the index")
-    editor.type("    def cheap(self, article: str) -> float:\nreturn self.prices.")
-    editor.wait_for_ghost("price_of")
+    editor.type("    def cheap(self, article: str) -> float:\n")
+    line = type_until_the_index_is_heard(editor, model)
     editor.run_command(COMMAND)
     shown = editor.until(lambda: text if "class" in (text := page(editor)) else None, "the page")
     editor.wait(f"{LINES} .detected-link")
     editor.screenshot("page")
     assert "# What the model read" in shown
     assert "`fake-coder` (fake) read about" in shown
-    assert "for `shop/cart.py:9`" in shown
+    assert f"for `shop/cart.py:{line}`" in shown
     assert "runs on this machine" in shown
     (known, *_) = answers(editor)
     prompt = model.generations()[-1]["body"]["prompt"]
@@ -122,27 +142,28 @@ def test_the_page_tells_every_part_of_the_prompt(editor: Workbench, model: FakeM
     assert "shop/prices.py" in {part["path"] for part in known["parts"]}
     assert "HiddenPriceList" not in json.dumps(known)
     assert not [part for part in known["parts"] if part["path"].startswith("hidden/")]
+    return line
 
 
-def test_who_opened_it_types_on_and_it_follows(editor: Workbench) -> None:
+def follows_who_types_on(editor: Workbench, line: int) -> None:
     before = len(answers(editor))
     # No click: the cursor is still where it was.
     editor.type("price_of(article)\nself.prices.")
-    editor.until(lambda: "for `shop/cart.py:10`" in page(editor), "the newest request on the page")
+    editor.until(lambda: f"for `shop/cart.py:{line}`" in page(editor), "the newest request on the page")
     editor.screenshot("followed")
     asked = len(answers(editor)) - before
     keys = len(editor.messages("textDocument/inlineCompletion"))
     assert 1 <= asked < keys, "it is asked for now and then, not at every key"
 
 
-def test_it_belongs_to_the_file_that_is_typed_in(editor: Workbench) -> None:
+def belongs_to_the_file_that_is_typed_in(editor: Workbench) -> None:
     editor.open("shop/second.py")
     editor.type("    def second_name(self) -> None:\nself.prices.")
     editor.until(lambda: "for `shop/second.py:9`" in page(editor), "the request of the other file on the page")
     assert any("second_name" in part["text"] for part in answers(editor)[-1]["parts"])
 
 
-def test_the_links_open_the_places(editor: Workbench) -> None:
+def opens_places_by_links(editor: Workbench) -> None:
     (label, *_) = editor.texts(f"{LINES} .detected-link >> nth=1")
     name = label.rpartition(":")[0].rpartition("/")[2]
     editor.click(f"{LINES} .detected-link >> nth=1", "Control")
