@@ -1,7 +1,6 @@
 """Weights of the chances of names, fitted on the development packages by `python -m tests.bench.context_fit` and rounded.
 
-Signals that no hidden line of theirs has were set by hand: a receiver, open files, and edits (from what the changed places of
-a commit share in this repository's history).
+Signals that no hidden line of theirs has were set by hand: a receiver, open files, and edits.
 """
 
 from __future__ import annotations

@@ -39,35 +39,10 @@ class Watcher:
         """Whether changes are heard of."""
         return self._thread is not None and self._thread.is_alive()
 
-    def start(self) -> bool:
-        """Begin to watch; False when the library for it is not there."""
-        try:
-            import watchfiles
-        except ImportError:
-            logger.info(
-                "the package 'watchfiles' is not there: the workspace is looked through every few minutes instead"
-            )
-            return False
-
-        def watch() -> None:
-            try:
-                for changes in watchfiles.watch(
-                    self._root,
-                    watch_filter=None,
-                    debounce=WATCH_DEBOUNCE_MS,
-                    step=WATCH_STEP_MS,
-                    rust_timeout=WATCH_TIMEOUT_MS,
-                    stop_event=self._stopped,
-                    raise_interrupt=False,
-                    ignore_permission_denied=True,
-                ):
-                    self._changed([relative for _, path in changes if (relative := self._relative(path))])
-            except (OSError, RuntimeError) as error:
-                logger.warning("the workspace cannot be watched and is looked through every few minutes: %s", error)
-
-        self._thread = threading.Thread(target=watch, name="watch", daemon=True)
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._thread.start()
-        return True
 
     def stop(self) -> None:
         """Stop watching."""
