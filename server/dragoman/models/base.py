@@ -18,6 +18,9 @@ Capability = Literal["completion", "chat", "fim", "tools", "json_schema", "visio
 
 FinishReason = Literal["stop", "length", "tool_calls", "cancelled"]
 
+Priority = Literal["interactive", "background"]
+"""Who waits for the answer: a person looking on, or nobody; where an endpoint is busy, a person goes first."""
+
 LOWEST_LOGPROB = -100.0
 """What an impossible token counts as: servers send minus infinity or the lowest number they have."""
 
@@ -43,6 +46,31 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a tool that the model asks for; ``arguments`` is JSON as the model wrote it, which may be wrong.
+
+    ``id`` joins it to its answer: the `ChatMessage` of role ``tool`` that carries the same ``tool_call_id``.
+    """
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of a tool call in a stream: of the call at ``index``, its first piece has ``id`` and ``name``.
+
+    The ``arguments`` of all pieces of one index, put together, are the call's JSON.
+    """
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """A piece of a streamed answer; exactly the last one carries ``finish``.
 
@@ -57,6 +85,7 @@ class Chunk:
     finish: FinishReason | None = None
     usage: Usage | None = None
     tokens: tuple[Token, ...] = ()
+    tool_calls: tuple[ToolCallDelta, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +105,48 @@ class CompletionRequest:
     temperature: float = 0.0
     seed: int | None = None
     logprobs: bool = False
+    priority: Priority = "interactive"
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture in a message: its bytes as they stand in the file, and what kind of file (``image/png``)."""
+
+    media_type: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool that a model may call; ``parameters`` is the JSON schema of its one argument object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """One message of a conversation."""
+    """One message of a conversation.
+
+    ``images`` are what a user shows beside the text; ``tool_calls`` are what an assistant asked for, each answered by one
+    message of role ``tool`` with that call's ``tool_call_id``.
+    """
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str
+    images: tuple[Image, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """A conversation to be continued by the assistant; ``json_schema`` constrains the answer where the model can."""
+    """A conversation to be continued by the assistant; ``json_schema`` constrains the answer where the model can.
+
+    ``tool_choice`` is one of the three words, or the name of the one tool to be called.
+    ``thinking`` asks a model that can for its reasoning; without it such a model answers at once where its server allows that.
+    """
 
     messages: tuple[ChatMessage, ...]
     max_tokens: int = 1024
@@ -96,6 +154,10 @@ class ChatRequest:
     temperature: float = 0.2
     seed: int | None = None
     json_schema: Mapping[str, Any] | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: Literal["auto", "none", "required"] | str = "auto"
+    thinking: bool = False
+    priority: Priority = "interactive"
 
 
 @dataclass(frozen=True, slots=True)
