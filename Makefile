@@ -73,7 +73,7 @@ test: $(VENV)/.installed-dev ## Run every test, real editors and the real model 
 	@echo "Getting the editors and the model that the tests drive (once) …"
 	@$(BIN)/python -m tests.support.tools || [ -z "$$CI" ]
 	@DRAGOMAN_DATA_DIR=$(CURDIR)/.cache/dragoman $(BIN)/dragoman models pull || [ -z "$$CI" ]
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 BENCHES := startup burst keystroke workspaces life cancel memory calls next_edit acceptance silence context_recall completion_quality repository_growth redaction
 

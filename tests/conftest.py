@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
 from dragoman.monitoring import bug
+from tests.support.scheduling import FileScheduling, put_longest_first
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,6 +51,17 @@ def _fail_if_skipped(report: Report) -> Report:
         report.outcome = "failed"
         report.longrepr = f"skipped with CI=true, where no real part may be missing: {report.longrepr}"
     return report
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
+    """Give whole files to the workers; not asked where there is only one."""
+    return FileScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long."""
+    put_longest_first(items)
 
 
 @pytest.fixture

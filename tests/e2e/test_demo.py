@@ -19,7 +19,7 @@ from tests.support.weights import weights_dir
 
 __all__ = ["weights_dir"]
 
-pytestmark = [pytest.mark.model, pytest.mark.xdist_group("model")]
+pytestmark = pytest.mark.model
 
 NO_NETWORK = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
 

@@ -19,7 +19,7 @@ from tests.support.scene import FAKE_PROVIDER, FakeModelServer
 from tests.support.vscode import NOTIFICATION, STATUS, SUGGEST_ROWS, Workbench
 from tests.support.weights import find_weights
 
-pytestmark = [pytest.mark.editor, pytest.mark.xdist_group("vscode")]
+pytestmark = pytest.mark.editor
 
 INLINE = "textDocument/inlineCompletion"
 INSTALL_SECONDS = 240.0

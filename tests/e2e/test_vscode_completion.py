@@ -9,7 +9,7 @@ import pytest
 from tests.support.scene import FAKE_PROVIDER, FakeModelServer
 from tests.support.vscode import STATUS, SUGGEST_ROWS, Workbench
 
-pytestmark = [pytest.mark.editor, pytest.mark.xdist_group("vscode")]
+pytestmark = pytest.mark.editor
 
 READY = f'{STATUS}:has-text("fake-coder")'
 TRIGGER = "Trigger Inline Suggestion"

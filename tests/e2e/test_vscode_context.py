@@ -12,7 +12,7 @@ from dragoman.context.workspace.inspection import inspect_index
 from tests.support.scene import FAKE_PROVIDER, FakeModelServer
 from tests.support.vscode import STATUS, Workbench
 
-pytestmark = [pytest.mark.editor, pytest.mark.xdist_group("vscode")]
+pytestmark = pytest.mark.editor
 
 READY = f'{STATUS}:has-text("fake-coder")'
 COMMAND = "Dragoman: Show What the Model Read"

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.vscode import STATUS, Workbench
 
-pytestmark = [pytest.mark.editor, pytest.mark.xdist_group("vscode")]
+pytestmark = pytest.mark.editor
 
 ITEM = '.statusbar-item[id="dragoman.dragoman.dragoman.nextEdit"]'
 DRAWN = '.view-lines [class*="TextEditorDecorationType"]'

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.vscode import STATUS, Workbench
 
-pytestmark = [pytest.mark.editor, pytest.mark.xdist_group("vscode")]
+pytestmark = pytest.mark.editor
 
 QUIET = '[completion]\ntrigger = "invoked"\n'
 """Ghost text is not what is tested here."""
