@@ -80,6 +80,12 @@ class RequestRejectedError(ModelError):
     code = "request_rejected"
 
 
+class ToolsUnsupportedError(RequestRejectedError):
+    """The model, or the server as it was started, does not call tools; whoever asked may go on without or by a JSON schema."""
+
+    code = "tools_unsupported"
+
+
 class ContextOverflowError(RequestRejectedError):
     """The prompt is longer than the model's window; ``excess`` is in tokens, None when unknown."""
 
@@ -118,6 +124,36 @@ class StreamMalformedError(ModelError):
     """The stream holds something that is not the protocol."""
 
     code = "stream_malformed"
+
+
+class CircuitOpenError(ProviderUnreachableError):
+    """An endpoint failed so often that it is left alone for a while; ``retry_after`` is in seconds."""
+
+    code = "circuit_open"
+
+    def __init__(self, message: str, *, retry_after: float, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class EndpointBusyError(ModelError):
+    """An endpoint has as many waiting as may wait; ``retry_after`` is in seconds, and a guess."""
+
+    code = "endpoint_busy"
+
+    def __init__(self, message: str, *, retry_after: float, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class EveryEndpointFailedError(ModelError):
+    """Several endpoints were tried for one request and each failed; ``errors`` are theirs, in the order they were tried."""
+
+    code = "every_endpoint_failed"
+
+    def __init__(self, message: str, *, errors: tuple[ModelError, ...], hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.errors = errors
 
 
 # -- embedded model ----------------------------------------------------------------------------------------------------
