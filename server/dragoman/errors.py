@@ -156,6 +156,31 @@ class EveryEndpointFailedError(ModelError):
         self.errors = errors
 
 
+class StructuredOutputError(ModelError):
+    """A model did not keep to the JSON schema that it was asked to, not even when told what was wrong.
+
+    ``path`` is the place in the answer (``$.items[0].name``; ``$`` is all of it), ``reason`` what is wrong there.
+    """
+
+    code = "structured_output"
+
+    def __init__(self, message: str, *, path: str, reason: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+        self.reason = reason
+
+
+class ToolCallError(ModelError):
+    """A model called a tool in a way that nobody can execute; ``tool`` is the name it gave, ``reason`` what is wrong."""
+
+    code = "tool_call"
+
+    def __init__(self, tool: str, reason: str, *, hint: str = "") -> None:
+        super().__init__(f"The model's call of the tool {tool!r} cannot be made: {reason}.", hint=hint)
+        self.tool = tool
+        self.reason = reason
+
+
 # -- embedded model ----------------------------------------------------------------------------------------------------
 
 
