@@ -336,6 +336,15 @@ INDEX_COUNT_S: Final = 5.0
 INDEX_RESCAN_S: Final = 300.0
 """How often a workspace is looked through whose files nobody watches; a look at 10,000 unchanged files takes a second."""
 
+INDEX_GARBAGE: Final = 5_000
+"""Objects made and not freed at once, after which the index's process looks for garbage when nobody waits: a question's."""
+
+INDEX_GARBAGE_MOST: Final = 200_000
+"""The same when somebody waits: some 20 MiB."""
+
+INDEX_GARBAGE_WHOLE: Final = 20
+"""Every so many times it looks through everything, which takes ten milliseconds or more."""
+
 WATCH_DEBOUNCE_MS: Final = 200
 WATCH_STEP_MS: Final = 20
 """Changes are passed on after so much silence, but no later than the first: a save is several events within a few ms."""

@@ -217,3 +217,71 @@ CONTEXT_EDIT_PAUSE_S: Final = 20.0
 
 CONTEXT_TOKENS_SMALL: Final = 128
 """Context for a model on this machine's processor, where 100 tokens take up to a second: a dozen signatures."""
+
+# -- conversations -----------------------------------------------------------------------------------------------------
+
+ANSWER_TOKENS: Final = 1_024
+ANSWER_TOKENS_LEAST: Final = 128
+ANSWER_WINDOW_SHARE: Final = 3
+"""Kept for an answer where nobody asks for a length: a page and a half, no more than a third of a small window, and a
+paragraph even there."""
+
+UNKNOWN_VOCABULARY: Final = 1.2
+SMALL_VOCABULARY: Final = 1.5
+"""A model's window is taken to be so many times smaller where its tokens are counted with another vocabulary: those of
+50,000 tokens make some 15 % more of code than tiktoken's, those of 32,000 some 40 %."""
+
+MESSAGE_TOKENS: Final = 8
+"""What a chat template puts around a message: five tokens in ChatML and Llama 3, and two where the text's edges join it."""
+
+TEMPLATE_TOKENS: Final = 40
+"""What it puts around them all: the answer's head, and a preamble where no system prompt is given (Qwen's has 20 tokens,
+the dates of Llama 3 have 30)."""
+
+TOOL_ANSWER_TOKENS: Final = 16
+TOOL_CALL_TOKENS: Final = 24
+"""The marks around a tool's answer and around a call, which some vocabularies spell letter by letter."""
+
+TOOL_TOKENS: Final = 24
+TOOLS_TOKENS: Final = 180
+"""The marks around a tool's description, and the paragraph that says how to call one (Qwen's has 100 tokens)."""
+
+PICTURE_PATCH: Final = 28
+PICTURE_TOKENS_LEAST: Final = 576
+PICTURE_TOKENS_MOST: Final = 1_600
+"""Tokens of a picture: one for each square of so many pixels, as Qwen-VL counts, no fewer than the encoders with a fixed
+number take (LLaVA), no more than hosted models ask for a picture, which they scale down first."""
+
+PICTURE_HEAD_BYTES: Final = 65_536
+"""So far a JPEG's size is looked for, behind whatever its camera wrote."""
+
+COUNTED_INLINE_CHARS: Final = 20_000
+"""A longer text is counted in a thread: a megabyte takes up to 0.7 s, this much some ten milliseconds at the worst."""
+
+OWN_TOKENIZER_S: Final = 2.0
+"""How long a model server may take to count; then the count is made here."""
+
+SUMMARY_TOKENS: Final = 256
+SUMMARY_SHARE: Final = 8
+"""Kept for the summary of what falls out: a paragraph, and no more than an eighth of a small budget."""
+
+SUMMARY_CUTS: Final = 6
+"""So often a summary that is too long is cut shorter before it is left out."""
+
+SUMMARIES: Final = 64
+"""Summaries remembered, a kilobyte each."""
+
+HISTORY_AHEAD: Final = 16
+"""Messages read beyond twice the window, so that the question of a running turn is usually among them."""
+
+HISTORY_TURN: Final = 4_096
+"""So far back a turn's question is looked for; no agent takes so many steps."""
+
+HISTORY_BYTES: Final = 16 * 1024 * 1024
+"""Messages of conversations kept in memory: some hundreds of them, or a few with pictures."""
+
+HISTORY_SECONDS: Final = 30.0
+"""How long they are believed: another process may have gone on with the conversation."""
+
+HISTORY_DOUBTED: Final = 10_000
+"""Conversations remembered whose cached messages may be wrong; with more of them the cache is not asked any more."""

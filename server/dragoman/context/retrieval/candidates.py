@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Protocol
@@ -94,9 +94,21 @@ class Pool:
 
     def speak(self, name: str, signal: str, strength: float = 1.0) -> None:
         """Note that ``signal`` speaks for ``name``; the strongest one counts."""
-        signals = self.signals.setdefault(name, {})
-        if signals.get(signal, 0.0) < strength:
+        signals = self.signals.get(name)
+        if signals is None:
+            self.signals[name] = {signal: strength}
+        elif signals.get(signal, 0.0) < strength:
             signals[signal] = strength
+
+    def speak_for(self, signal: str, strengths: Iterable[tuple[str, float]]) -> None:
+        """Note the same for many names at once."""
+        known = self.signals
+        for name, strength in strengths:
+            signals = known.get(name)
+            if signals is None:
+                known[name] = {signal: strength}
+            elif signals.get(signal, 0.0) < strength:
+                signals[signal] = strength
 
     def add(self, item: Item) -> None:
         """Put an item into the pool, as long as there is room."""

@@ -58,7 +58,7 @@ class Card(NamedTuple):
 class File:
     """A file with what it defines and imports; ``id`` is its number in the index, -1 where it has none."""
 
-    __slots__ = ("_places", "id", "imports", "language", "path", "symbols")
+    __slots__ = ("_members", "_places", "id", "imports", "language", "path", "symbols")
 
     def __init__(
         self, number: int, path: str, language: str, symbols: tuple[Card, ...], imports: tuple[Import, ...]
@@ -69,6 +69,7 @@ class File:
         self.symbols = symbols
         self.imports = imports
         self._places: dict[tuple[str, int], int] | None = None
+        self._members: dict[int, list[Card]] | None = None
 
     def find(self, name: str, parent: int = -1) -> int:
         """Return the position of the symbol ``name`` in ``parent``, -1 when there is none."""
@@ -84,7 +85,12 @@ class File:
 
     def members(self, parent: int) -> list[Card]:
         """Return what is defined directly in the symbol at ``parent``."""
-        return [symbol for symbol in self.symbols[parent + 1 :] if symbol.parent == parent]
+        if self._members is None:
+            self._members = {}
+            for symbol in self.symbols:
+                if symbol.parent >= 0:
+                    self._members.setdefault(symbol.parent, []).append(symbol)
+        return self._members.get(parent, [])
 
 
 class Files:
@@ -124,6 +130,12 @@ class Files:
             if known and (file := self.get(path)) is not None:
                 return file
         return None
+
+    def has_module(self, name: str) -> bool:
+        """Tell whether any file or package is called ``name``, whatever its folder."""
+        return self.store.has_module(name) or any(
+            f"/{name}." in f"/{path}" or f"/{name}/" in f"/{path}" for path, _ in self.overlays.items()
+        )
 
     def _read(self, path: str) -> File | None:
         found = self.store.outline(path)

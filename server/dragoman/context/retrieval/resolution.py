@@ -51,12 +51,14 @@ class Resolver:
         self._installed = installed or Installed(files.root)
         self._unread = unread or Unread(files.root)
         self._modules: dict[tuple[str, str, int, str], list[File]] = {}
+        self._leaves: dict[str, bool] = {}
         self._looked_up: dict[tuple[str, str], Definition | None] = {}
         self._members: dict[tuple[str, int, int], list[Member]] = {}
 
     def begin(self) -> None:
         """Forget what was found: the index has changed."""
         self._modules.clear()
+        self._leaves.clear()
         self._looked_up.clear()
         self._members.clear()
 
@@ -73,15 +75,27 @@ class Resolver:
         return found
 
     def _find_module(self, path: str, one: Import, language: str) -> list[File]:
-        places = [place for place in _candidates(path, one, language, self._files.root.name) if place != path]
-        places = list(dict.fromkeys(places))[:RETRIEVAL_PLACES]
+        workspace = self._files.root.name
+        places: list[str] = []
+        if language != "python" or self._may_be_here(one.module):
+            likely = (place for place in _candidates(path, one, language, workspace) if place != path)
+            places = list(dict.fromkeys(likely))[:RETRIEVAL_PLACES]
         if places and (file := self._files.first(places)) is not None:
             return [file]
         if language in {"go", "java", "kotlin", "scala", "csharp", "rust", "php"}:
             return self._by_stem(path, one, language)
         if not path.startswith(PREFIX):
-            self._unread.module(path, one, places)
+            self._unread.module(path, one, _candidates(path, one, language, workspace))
         return self._outside(path, one, language)
+
+    def _may_be_here(self, module: str) -> bool:
+        """Tell whether a Python module's last name is a file's or a package's: of most imports it is not, and that is quick."""
+        leaf = module.rpartition(".")[2]
+        known = self._leaves.get(leaf)
+        if known is None:
+            known = not leaf or leaf == self._files.root.name or self._files.has_module(leaf)
+            self._leaves[leaf] = known
+        return known
 
     def _outside(self, path: str, one: Import, language: str) -> list[File]:
         """Return the module of an installed package, as far as it has been read."""

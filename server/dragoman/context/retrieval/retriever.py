@@ -62,7 +62,7 @@ class Retriever:
 
     def work(self) -> bool:
         """Do a little of what can wait until nobody asks; False when there is nothing."""
-        return self._installed.work()
+        return self._unread.work() or self._installed.work()
 
     def wanted(self) -> list[str]:
         """Return files that the questions since the last time missed: on disk, but not in the index."""

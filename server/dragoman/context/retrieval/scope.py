@@ -16,10 +16,12 @@ from dragoman.context.retrieval.files import Card, File
 from dragoman.context.retrieval.place import Place
 from dragoman.context.workspace.outline import identifiers
 
-_ANNOTATED = re.compile(r"\b(\w+)\s*:\s*[&*]*(?:mut\s+)?[\"']?((?:[\w.]+\[)?[A-Za-z_][\w.]*)")
-_MADE = re.compile(r"\b(\w+)\s*(?:: \w+ )?(?::=|=)\s*(?:await\s+|new\s+|&)*([A-Za-z_][\w.]*)\s*[({]")
-_WITH = re.compile(r"\bwith\s+(?:await\s+)?([A-Za-z_][\w.]*)\(.*?\)\s+as\s+(\w+)")
-_TYPED_FIRST = re.compile(r"\b([A-Z]\w*)(?:<[^<>]*>)?[&*\s]+(\w+)\s*[=;,)]")
+_ANNOTATED = re.compile(r"\b(\w+)[ \t]*:[ \t]*[&*]*(?:mut[ \t]+)?[\"']?((?:[\w.]+\[)?[A-Za-z_][\w.]*)")
+_MADE = re.compile(r"\b(\w+)[ \t]*(?:: \w+ )?(?::=|=)[ \t]*(?:await[ \t]+|new[ \t]+|&)*([A-Za-z_][\w.]*)[ \t]*[({]")
+_WITH = re.compile(r"\bwith[ \t]+(?:await[ \t]+)?([A-Za-z_][\w.]*)\(.*?\)[ \t]+as[ \t]+(\w+)")
+_TYPED_FIRST = re.compile(r"\b([A-Z]\w*)(?:<[^<>\n]*>)?[&* \t]+(\w+)[ \t]*[=;,)]")
+_TYPED_LAST = frozenset({"python", "typescript", "typescriptreact", "rust", "go", "kotlin", "scala", "swift"})
+"""Languages that never write a type before the name, as C and Java do."""
 _RECEIVER = re.compile(r"([A-Za-z_]\w*(?:(?:\.|->|::)[A-Za-z_]\w*)*)(?:\.|->|::)(\w*)\Z")
 _AROUND = 0.6
 """What the name of the function or class around the cursor counts, however far up it stands."""
@@ -76,7 +78,7 @@ def read_scope(place: Place, file: File | None) -> Scope:
     words = {word for name in near for word in split_words(name)}
     for symbol in around:
         words |= set(split_words(symbol.name))
-    return Scope(around, _types(head), receiver[1] if receiver else "", near, frozenset(words), seen)
+    return Scope(around, _types(head, place.language), receiver[1] if receiver else "", near, frozenset(words), seen)
 
 
 @lru_cache(maxsize=50_000)
@@ -129,16 +131,16 @@ def _around(lines: list[str], file: File | None) -> tuple[Card, ...]:
     return tuple(reversed(found))
 
 
-def _types(lines: list[str]) -> dict[str, str]:
-    types: dict[str, str] = {}
-    for line in lines:
-        if "=" in line:
-            types.update(_MADE.findall(line))
-        if ":" in line:
-            found = ((name, kind) for name, kind in _ANNOTATED.findall(line) if kind not in _KEYWORDS)
-            types.update((name, kind.partition("[")[2] or kind) for name, kind in found)
-        if " as " in line:
-            types.update((name, made) for made, name in _WITH.findall(line))
-        for kind, name in _TYPED_FIRST.findall(line):
-            types.setdefault(name, kind)
+def _types(lines: list[str], language: str) -> dict[str, str]:
+    """Return the types that lines give to names, what stands last counting; all lines at once, for that is many times quicker."""
+    text = "\n".join(lines)
+    given = [(one.start(), one[1], one[2]) for one in _MADE.finditer(text)]
+    annotated = (one for one in _ANNOTATED.finditer(text) if one[2] not in _KEYWORDS)
+    given += [(one.start(), one[1], one[2].partition("[")[2] or one[2]) for one in annotated]
+    if "with" in text:
+        given += [(one.start(), one[2], one[1]) for one in _WITH.finditer(text)]
+    given.sort()
+    types = {name: kind for _, name, kind in given}
+    for kind, name in _TYPED_FIRST.findall(text) if language not in _TYPED_LAST else ():
+        types.setdefault(name, kind)
     return types

@@ -291,6 +291,13 @@ class IndexStore:
         )
         return [row[0] for row in rows]
 
+    def has_module(self, name: str) -> bool:
+        """Tell whether a file is called ``name``, or lies directly in a folder of that name."""
+        query = (
+            "SELECT EXISTS(SELECT 1 FROM files WHERE stem = ?1) OR EXISTS(SELECT 1 FROM files WHERE folder_name = ?1)"
+        )
+        return bool(self._connection.execute(query, (name,)).fetchone()[0])
+
     def chunks_with(self, term: str, limit: int) -> list[int]:
         """Return the first chunks that hold ``term``, at most ``limit``; some may be gone.
 

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from dragoman.context.workspace import place
 from dragoman.context.workspace.changes import Changes
+from dragoman.context.workspace.garbage import Garbage
 from dragoman.context.workspace.git_changes import GitChanges
 from dragoman.context.workspace.ignore import IgnoreRules
 from dragoman.context.workspace.opening import OpenIndex, is_damage
@@ -77,9 +78,11 @@ class Worker:
         self._last_words: Message = {}
         self._watcher: Watcher | None = None
         self._rescan_at: float | None = None
+        self._garbage = Garbage()
 
     def run(self) -> None:
         """Serve until the server closes its end."""
+        self._garbage.begin()
         threading.Thread(target=self._receive, name="receive", daemon=True).start()
         try:
             while (item := self._next()) is not None:
@@ -101,6 +104,7 @@ class Worker:
     def _next(self) -> tuple[str, Any] | None:
         """Return the next message, doing what can wait while there is none; None at the end."""
         while True:
+            self._garbage.collect_if_much()
             with contextlib.suppress(queue.Empty):
                 source, message = self._inbox.get_nowait()
                 return None if source == "end" else (source, message)
@@ -109,6 +113,7 @@ class Worker:
             if self._answers is None:
                 # Before the first question: what answers it takes a moment to be imported.
                 self._answers, self._answered_by = self._make(), self._index.store
+                self._garbage.begin()
                 continue
             if wanted := self._answers.wanted():
                 self._changes.take(wanted)
@@ -116,6 +121,7 @@ class Worker:
             if self._answers.work():
                 continue
             self._answer_waiting()
+            self._garbage.collect_at_leisure()
             with contextlib.suppress(queue.Empty):
                 source, message = self._inbox.get(timeout=self._tick())
                 return None if source == "end" else (source, message)

@@ -45,7 +45,5 @@ class SimilarCode:
             text = "\n".join(window.lines)
             pool.add(Item(self.name, window.path, window.first_line, text, shown, whole=True, score=similar.score))
         for signal, names_of_it in strongest.items():
-            for name, strength in names_of_it.items():
-                pool.speak(name, signal, strength)
-        for name, count in counted.items():
-            pool.speak(name, "similar_count", min(1.0, count / RETRIEVAL_CHUNKS))
+            pool.speak_for(signal, names_of_it.items())
+        pool.speak_for("similar_count", ((name, min(1.0, count / RETRIEVAL_CHUNKS)) for name, count in counted.items()))
