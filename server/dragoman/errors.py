@@ -171,12 +171,13 @@ class StructuredOutputError(ModelError):
 
 
 class ToolCallError(ModelError):
-    """A model called a tool in a way that nobody can execute; ``tool`` is the name it gave, ``reason`` what is wrong."""
+    """A model called a tool in a way that nobody can execute; ``tool`` is the name it gave, empty without."""
 
     code = "tool_call"
 
     def __init__(self, tool: str, reason: str, *, hint: str = "") -> None:
-        super().__init__(f"The model's call of the tool {tool!r} cannot be made: {reason}.", hint=hint)
+        what = f"The model's call of the tool {tool!r}" if tool else "What the model wrote in the place of a tool call"
+        super().__init__(f"{what} is of no use: {reason}.", hint=hint)
         self.tool = tool
         self.reason = reason
 
@@ -221,3 +222,87 @@ class IndexUnavailableError(WorkspaceIndexError):
     """The index's process cannot be started, died before it answered, or did not answer in time."""
 
     code = "index_unavailable"
+
+
+# -- storage -----------------------------------------------------------------------------------------------------------
+
+
+class StorageError(DragomanError):
+    """Something could not be kept or read; raised by ``storage``, whatever the database or disk beneath it."""
+
+    code = "storage"
+
+
+class DatabaseTooNewError(StorageError):
+    """The database was written by a newer version of Dragoman; nothing in it was touched."""
+
+    code = "database_too_new"
+
+    def __init__(self, message: str, *, found: str, known: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.found = found
+        self.known = known
+
+
+class DatabaseLockedError(StorageError):
+    """Another process writes to the database and did not end in time; trying again may help."""
+
+    code = "database_locked"
+
+
+class DatabaseUnreachableError(StorageError):
+    """Nothing answers at the database's address, its file cannot be opened, or the connection broke."""
+
+    code = "database_unreachable"
+
+
+class DatabaseRefusedError(StorageError):
+    """The database's server refused the user, the password or the database's name."""
+
+    code = "database_refused"
+
+
+class DatabaseDamagedError(StorageError):
+    """The file is no database, or not a whole one."""
+
+    code = "database_damaged"
+
+
+class StorageFullError(StorageError):
+    """The disk beneath the database or the files is full; what was being written is not there."""
+
+    code = "storage_full"
+
+
+class StorageReadOnlyError(StorageError):
+    """The database or the folder cannot be written to."""
+
+    code = "storage_read_only"
+
+
+class NotStoredError(StorageError):
+    """Nothing is kept under that name."""
+
+    code = "not_stored"
+
+
+class ImportRejectedError(StorageError):
+    """A file of conversations has lines that cannot be taken; ``lines`` are their numbers, and nothing was imported."""
+
+    code = "import_rejected"
+
+    def __init__(self, message: str, *, lines: tuple[int, ...] = (), hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.lines = lines
+
+
+class QuotaExceededError(StorageError):
+    """A file does not fit into what files may take; it is not kept."""
+
+    code = "quota_exceeded"
+
+
+class ArtifactDamagedError(StorageError):
+    """A kept file is not what was put there: its hash is another one, so none of it is handed out."""
+
+    code = "artifact_damaged"
