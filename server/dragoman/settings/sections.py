@@ -35,7 +35,10 @@ class RoleSettings(Section):
     chat: tuple[str, ...] = Field(default=(), description="Models for conversations and explanations.")
     edit: tuple[str, ...] = Field(default=(), description="Models that change code on request.")
     review: tuple[str, ...] = Field(default=(), description="Models that review code.")
-    embedding: tuple[str, ...] = Field(default=(), description="Models that turn text into vectors for search.")
+    embedding: tuple[str, ...] = Field(
+        default=("nomic-embed-text*",),
+        description="Models that turn text into vectors for search; the default is a preference only.",
+    )
 
 
 class ModelsSettings(Section):

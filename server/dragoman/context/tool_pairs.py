@@ -1,0 +1,54 @@
+"""Which messages belong together: an assistant's tool calls and their answers are read by a model together or not at all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from dragoman.models.base import ChatMessage
+
+
+def units_of(messages: Sequence[ChatMessage]) -> list[range]:
+    """Return the places of what may be read, in order: single messages, and calls with all of their answers.
+
+    Answers stand right behind their calls, as every server demands.
+    What is left out are orphans: calls of which one has no answer there, and answers that nobody there asked for.
+    """
+    units: list[range] = []
+    at = 0
+    while at < len(messages):
+        message = messages[at]
+        if message.role == "tool":
+            at += 1
+            continue
+        end = at + 1
+        if message.role == "assistant" and message.tool_calls:
+            open_calls = Counter(call.id for call in message.tool_calls)
+            while end < len(messages) and messages[end].role == "tool" and open_calls[messages[end].tool_call_id or ""]:
+                open_calls[messages[end].tool_call_id or ""] -= 1
+                end += 1
+            if open_calls.total():
+                at = end
+                continue
+        units.append(range(at, end))
+        at = end
+    return units
+
+
+def last_question(messages: Sequence[ChatMessage]) -> int | None:
+    """Return the place of the newest message of a user, None where there is none."""
+    return next((at for at in reversed(range(len(messages))) if messages[at].role == "user"), None)
+
+
+def first_kept(messages: Sequence[ChatMessage], most: int) -> int:
+    """Return the place of the oldest message that stays live where ``most`` may: pairs go whole.
+
+    Nothing that belongs to the running turn goes, however long it is: neither its question nor what followed.
+    """
+    first = max(0, len(messages) - most)
+    for unit in units_of(messages):
+        if unit.start < first < unit.stop:
+            first = unit.stop
+    question = last_question(messages)
+    # Where nobody has asked yet, the newest message is the beginning of the turn.
+    return min(first, max(0, len(messages) - 1) if question is None else question)
