@@ -161,6 +161,14 @@ class ChatRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Prices:
+    """What a model's tokens cost, in units of the owner's currency for a million tokens."""
+
+    prompt: float
+    completion: float
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """A model as its provider describes it; ``context_window`` is in tokens, None when nobody knows."""
 
@@ -171,6 +179,8 @@ class ModelInfo:
     size_bytes: int | None = None
     fim_family: str | None = None
     """Key of the fill-in-the-middle template in `dragoman.models.profiles`, None when the model has none."""
+    prices: Prices | None = None
+    """What its tokens cost, None where neither settings nor server say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from dragoman.errors import SettingsError
-from dragoman.models.base import Capability, Role
+from dragoman.models.base import Capability, Prices, Role
 from dragoman.models.providers import make_provider
 from dragoman.models.providers.broken import BrokenProvider
 from dragoman.models.providers.embedded import EmbeddedProvider
 from dragoman.models.providers.endpoint import Endpoint, Kind, StatedModel, Timeouts
+from dragoman.models.providers.presets import PRESETS
 from dragoman.models.selection import Source, Wishes
 from dragoman.settings import resolve_key
 
@@ -72,13 +73,15 @@ def _usable(provider: ProviderSettings) -> Source:
         ca_file=provider.ca_file,
         models=tuple(_stated(entry) for entry in provider.models),
         default_model=provider.default_model,
+        preset=provider.preset,
+        keep_alive=provider.keep_alive,
     )
     return Source(make_provider(endpoint), "configured", stated, provider.default_model)
 
 
 def _stated(entry: ModelEntry) -> StatedModel:
     abilities: dict[Capability, bool] = {}
-    stated: tuple[Capability, ...] = ("tools", "json_schema", "vision", "embedding")
+    stated: tuple[Capability, ...] = ("tools", "json_schema", "vision", "embedding", "thinking")
     for ability in stated:
         value = getattr(entry, ability)
         if value is not None:
@@ -87,8 +90,11 @@ def _stated(entry: ModelEntry) -> StatedModel:
     if isinstance(entry.fim, bool):
         abilities["fim"] = entry.fim
     family = entry.fim if isinstance(entry.fim, str) else None
-    return StatedModel(entry.name, entry.roles, family, entry.context_window, abilities)
+    prices = Prices(entry.prices.prompt, entry.prices.completion) if entry.prices else None
+    return StatedModel(entry.name, entry.roles, family, entry.context_window, abilities, prices)
 
 
 def _detected(name: str, kind: Kind, address: str) -> Source:
-    return Source(make_provider(Endpoint(name=name, kind=kind, base_url=address, timeouts=_PROBE)), "detected")
+    preset = name if name in PRESETS else None
+    endpoint = Endpoint(name=name, kind=kind, base_url=address, timeouts=_PROBE, preset=preset)
+    return Source(make_provider(endpoint), "detected")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from dragoman.models.base import Capability
+from dragoman.models.base import Capability, ModelInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Family:
     ``before_prefix``, ``before_suffix`` and ``before_middle`` are put before each part, spaces included.
     ``ends`` are texts that end an answer when a server lets them through; ``special`` all texts never to be shown.
     ``repo_name`` and ``file_separator`` frame other files of the repository, where the family knows such tokens.
+    ``window`` is the context in tokens that its smallest member was trained on.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Family:
     others: tuple[str, ...] = ()
     repo_name: str | None = None
     file_separator: str | None = None
+    window: int = 8192
 
     @property
     def special(self) -> tuple[str, ...]:
@@ -59,6 +61,7 @@ FAMILIES: dict[str, Family] = {
             others=_CHATML,
             repo_name="<|repo_name|>",
             file_separator="<|file_sep|>",
+            window=32_768,
         ),
         Family(
             name="starcoder2",
@@ -70,6 +73,7 @@ FAMILIES: dict[str, Family] = {
             others=("<fim_pad>",),
             repo_name="<repo_name>",
             file_separator="<file_sep>",
+            window=16_384,
         ),
         Family(
             name="starcoder",
@@ -90,6 +94,7 @@ FAMILIES: dict[str, Family] = {
             before_suffix=" <SUF>",
             before_middle=" <MID>",
             ends=(" <EOT>", "<EOT>", "</s>"),
+            window=16_384,
         ),
         Family(
             name="deepseek",
@@ -100,6 +105,7 @@ FAMILIES: dict[str, Family] = {
             before_middle="<｜fim▁end｜>",
             ends=("<｜end▁of▁sentence｜>", "<|EOT|>"),
             others=("<｜begin▁of▁sentence｜>",),
+            window=16_384,
         ),
         Family(
             name="codestral",
@@ -109,6 +115,7 @@ FAMILIES: dict[str, Family] = {
             before_middle="",
             ends=("</s>", "[MIDDLE]"),
             others=("[PREFIX]", "[SUFFIX]"),
+            window=32_768,
         ),
         Family(
             name="codegemma",
@@ -130,6 +137,7 @@ FAMILIES: dict[str, Family] = {
             others=("<fim_pad>",),
             repo_name="<reponame>",
             file_separator="<filename>",
+            window=2_048,
         ),
     )
 }
@@ -215,7 +223,7 @@ def stop_tokens(family: str | None) -> tuple[str, ...]:
 
 _SPECIAL = {name: family.special for name, family in FAMILIES.items()}
 
-_EMBEDDING = re.compile(r"embed|\bbge\b|\be5\b|\bgte\b|minilm|rerank")
+_EMBEDDING = re.compile(r"embed|sentence|\bbge\b|\be5\b|\bgte\b|minilm|rerank")
 _INSTRUCT = re.compile(r"instruct|chat|assistant|\bit\b")
 _BASE = re.compile(r"\bbase\b|\bpt\b|[-:]code\b|[-:]text\b|starcoder|stable.?code(?!.*instruct)")
 _VISION = re.compile(r"\bvl\b|vision|llava|pixtral|moondream|minicpm.?v|[0-9]vl\b")
@@ -238,3 +246,35 @@ def guess_capabilities(model_name: str, architecture: str = "") -> frozenset[Cap
     if _THINKING.search(words):
         able.add("thinking")
     return frozenset(able)
+
+
+_SIZES: tuple[tuple[str, int], ...] = (("7b", 4096), ("13b", 8192), ("34b", 16_384), ("70b", 16_384))
+_SIZE_UNKNOWN = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A model's context in tokens, and whether that is only a guess: nobody shall be refused anything because of a guess."""
+
+    tokens: int
+    guessed: bool = False
+
+
+def window_of(info: ModelInfo) -> Window:
+    """Return the context that the settings or the server told; a guess by family, else by name, only where neither did."""
+    if info.context_window is not None:
+        return Window(info.context_window)
+    return Window(guess_window(info.name), guessed=True)
+
+
+@lru_cache(maxsize=512)
+def guess_window(model_name: str) -> int:
+    """Guess from its name how many tokens a model's context has: by its family, else by the size in the name.
+
+    The sizes are cautious: what is sent to a model whose window is unknown should fit into it.
+    """
+    family = family_of(model_name)
+    if family is not None:
+        return FAMILIES[family].window
+    words = re.findall(r"[0-9.]+b\b", model_name.lower().replace("_", "-"))
+    return next((tokens for size, tokens in _SIZES if size in words), _SIZE_UNKNOWN)

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from dragoman.settings.sections import Section
 
 ProviderKind = Literal["ollama", "localai", "openai", "llamacpp", "embedded"]
+PresetName = Literal["openai", "vllm", "lm-studio", "openrouter", "mistral", "deepseek", "dragoman"]
 RoleName = Literal["completion", "chat", "edit", "review", "embedding"]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -19,7 +20,19 @@ DEFAULT_ADDRESSES: dict[str, str] = {
     "localai": "http://localhost:8080/v1",
     "llamacpp": "http://localhost:8080",
 }
-"""Where each kind listens when its ``base_url`` is not given; ``openai`` has no default and ``embedded`` no address."""
+"""Where each kind listens when its ``base_url`` is not given; ``openai`` needs a preset for one, ``embedded`` has no address."""
+
+PRESET_ADDRESSES: dict[PresetName, str] = {
+    "openai": "https://api.openai.com/v1",
+    "vllm": "http://localhost:8000/v1",
+    "lm-studio": "http://localhost:1234/v1",
+    "openrouter": "https://openrouter.ai/api/v1",
+    "mistral": "https://api.mistral.ai/v1",
+    "deepseek": "https://api.deepseek.com/v1",
+    "dragoman": "http://localhost:8420/v1",
+}
+"""Where each preset of kind ``openai`` is when its ``base_url`` is not given; what each can do stands in
+`dragoman.models.providers.presets`."""
 
 
 class KeyFromEnvironment(Section):
@@ -49,6 +62,15 @@ class TimeoutSettings(Section):
     total: Seconds = Field(default=120.0, description="Seconds for the whole answer.")
 
 
+class PriceSettings(Section):
+    """What a model's tokens cost, in units of your currency for a million tokens."""
+
+    prompt: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(description="A million tokens of the prompt.")
+    completion: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        description="A million tokens of the answer."
+    )
+
+
 class ModelEntry(Section):
     """A model of a provider, stated instead of discovered; what is stated here beats what the server says."""
 
@@ -63,6 +85,10 @@ class ModelEntry(Section):
     json_schema: bool | None = Field(default=None, description="Whether its answers can be held to a JSON schema.")
     vision: bool | None = Field(default=None, description="Whether it sees pictures.")
     embedding: bool | None = Field(default=None, description="Whether it makes vectors.")
+    thinking: bool | None = Field(default=None, description="Whether it reasons before it answers.")
+    prices: PriceSettings | None = Field(
+        default=None, description="What it costs, for the meter: `{ prompt = 0.25, completion = 2.0 }`."
+    )
 
 
 class ProviderSettings(Section):
@@ -70,6 +96,10 @@ class ProviderSettings(Section):
 
     name: str = Field(default="", description="What you call it; its kind if you do not say.")
     kind: ProviderKind = Field(description="The protocol it speaks.")
+    preset: PresetName | None = Field(
+        default=None,
+        description="Which of the known services of kind `openai` it is: gives its address and its habits.",
+    )
     base_url: str | None = Field(
         default=None,
         description="Its address: ends in `/v1` for `openai` and `localai`, the server's root for `ollama` and "
@@ -90,6 +120,10 @@ class ProviderSettings(Section):
     retry: RetrySettings = Field(default_factory=RetrySettings, description="What happens when a call fails.")
     proxy: str | None = Field(default=None, description="Address of the proxy that leads there.")
     ca_file: str | None = Field(default=None, description="File with the certificate authority that signed for it.")
+    keep_alive: Annotated[str, Field(pattern=r"^-?\d+(\.\d+)?((ms|s|m|h)(\d+(\.\d+)?(ms|s|m|h))*)?$")] | None = Field(
+        default=None,
+        description="How long an Ollama server keeps a model loaded after a call, such as `30m`; `-1` for ever.",
+    )
     headers: dict[str, SecretStr] = Field(default={}, description="More headers for every request.")
     timeouts: TimeoutSettings = Field(default_factory=TimeoutSettings, description="Time limits, in seconds.")
     models: tuple[ModelEntry, ...] = Field(default=(), description="Its models, stated instead of discovered.")
@@ -97,7 +131,8 @@ class ProviderSettings(Section):
     @property
     def address(self) -> str | None:
         """The address in use, without a slash at the end; None for the embedded model."""
-        url = self.base_url or DEFAULT_ADDRESSES.get(self.kind)
+        preset = PRESET_ADDRESSES[self.preset] if self.preset else None
+        url = self.base_url or preset or DEFAULT_ADDRESSES.get(self.kind)
         return url.rstrip("/") if url else None
 
     @field_validator("base_url", "proxy")
@@ -122,7 +157,11 @@ class ProviderSettings(Section):
 
     @model_validator(mode="after")
     def _check_address(self) -> ProviderSettings:
-        if self.kind == "openai" and not self.base_url:
+        if self.preset and self.kind != "openai":
+            raise ValueError(f"has kind {self.kind!r}: preset is for kind 'openai' only")
+        if self.keep_alive and self.kind != "ollama":
+            raise ValueError(f"has kind {self.kind!r}: keep_alive is for kind 'ollama' only")
+        if self.kind == "openai" and not self.base_url and not self.preset:
             # A type of its own: another layer may still give the address.
             raise PydanticCustomError("provider_incomplete", "needs base_url, such as 'http://localhost:1234/v1'")
         if problem := address_problem(self.kind, self.base_url):

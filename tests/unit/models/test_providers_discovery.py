@@ -13,6 +13,7 @@ from dragoman.models.base import ChatMessage, ChatRequest, CompletionRequest
 from dragoman.models.providers import make_provider
 from dragoman.models.providers.endpoint import Endpoint, StatedModel
 from dragoman.models.providers.llamacpp import LlamaCppProvider
+from dragoman.models.providers.localai import LocalAIProvider
 from dragoman.models.providers.openai import OpenAIProvider
 from dragoman.models.providers.provider import HttpProvider
 from tests.support.fake_http import Connection, HttpServer, Request
@@ -82,7 +83,7 @@ async def test_localai_is_known_by_its_readiness_page() -> None:
 
     server = HttpServer(handle)
     try:
-        provider = OpenAIProvider(Endpoint("x", "localai", f"http://127.0.0.1:{await server.start()}"))
+        provider = LocalAIProvider(Endpoint("x", "localai", f"http://127.0.0.1:{await server.start()}"))
         assert (await provider.probe()).reachable
         ready = False
         assert not (await provider.probe()).reachable

@@ -19,6 +19,10 @@ def make_provider(endpoint: Endpoint) -> HttpProvider:
         from dragoman.models.providers.llamacpp import LlamaCppProvider
 
         return LlamaCppProvider(endpoint)
+    if endpoint.kind == "localai":
+        from dragoman.models.providers.localai import LocalAIProvider
+
+        return LocalAIProvider(endpoint)
     from dragoman.models.providers.openai import OpenAIProvider
 
     return OpenAIProvider(endpoint)

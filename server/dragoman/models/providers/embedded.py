@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from dragoman.errors import (
     ProviderFailedError,
     RequestRejectedError,
     StreamMalformedError,
+    ToolsUnsupportedError,
     WeightsError,
 )
 from dragoman.models.base import (
@@ -33,7 +35,9 @@ from dragoman.models.base import (
     Usage,
 )
 from dragoman.models.profiles import family_of, format_fim
+from dragoman.models.providers.messages import check_pictures, openai_messages
 from dragoman.models.providers.probabilities import TokenReader, entries_of
+from dragoman.models.providers.thinking import ThinkSplitter
 from dragoman.models.weights import DEFAULT_MODEL, InstalledModel, WeightsStore
 
 OnState = Callable[[EngineState], None]
@@ -224,18 +228,36 @@ class EmbeddedModel:
             if self._info.fim_family is None:
                 raise RequestRejectedError(f"The model {self._info.name!r} cannot fill in the middle.")
             prompt = format_fim(self._info.fim_family, prompt, request.suffix)
-        body: dict[str, Any] = {"op": "complete", "prompt": prompt, "priority": "interactive"} | _sampling(request)
+        body: dict[str, Any] = {"op": "complete", "prompt": prompt, "priority": request.priority} | _sampling(request)
         if request.logprobs:
             body["logprobs"] = 1
         return self._chunks(body)
 
-    def chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
-        """Answer a conversation, after the completions that wait."""
-        messages = [{"role": message.role, "content": message.content} for message in request.messages]
+    async def chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+        """Answer a conversation, after the completions that wait.
+
+        Tools are not offered to the model, which writes its calls as it likes: raises ToolsUnsupportedError unless
+        ``tool_choice`` is ``none``. A JSON schema binds it to the letter.
+        """
+        check_pictures(self._info, request)
+        if request.tools and request.tool_choice != "none":
+            raise ToolsUnsupportedError(
+                f"The embedded model {self._info.name!r} does not call tools.",
+                hint="Ask for the call by a JSON schema instead.",
+            )
+        messages = openai_messages(request.messages)
         body: dict[str, Any] = {"op": "chat", "messages": messages, "priority": "background"} | _sampling(request)
         if request.json_schema is not None:
             body["json_schema"] = dict(request.json_schema)
-        return self._chunks(body)
+        splitter = ThinkSplitter()
+        async with aclosing(self._chunks(body)) as chunks:
+            async for chunk in chunks:
+                thinking, text = splitter.feed(chunk.text)
+                if chunk.finish is not None:
+                    last_thinking, last_text = splitter.end()
+                    thinking, text = thinking + last_thinking, text + last_text
+                if text or thinking or chunk.thinking or chunk.finish is not None:
+                    yield replace(chunk, text=text, thinking=chunk.thinking + thinking)
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:  # noqa: ARG002 - the protocol's signature
         """Refuse: a model made for writing makes vectors that say little."""

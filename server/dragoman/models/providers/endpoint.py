@@ -10,8 +10,9 @@ from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from dragoman.errors import SettingsError
-from dragoman.models.base import Capability, ModelInfo, Role
+from dragoman.models.base import Capability, ModelInfo, Prices, Role
 from dragoman.models.profiles import FAMILIES, family_of, guess_capabilities
+from dragoman.models.providers.presets import LOCALAI, PLAIN, PRESETS, Preset
 
 Kind = Literal["openai", "localai", "llamacpp", "ollama"]
 
@@ -42,6 +43,7 @@ class StatedModel:
     fim: str | None = None
     context_window: int | None = None
     abilities: Mapping[Capability, bool] = field(default_factory=dict)
+    prices: Prices | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Endpoint:
 
     ``base_url`` is normalised when the value is made; raises SettingsError, with the right address, for one that cannot be.
     ``max_concurrency`` None means what the server says, else a default of its kind.
+    ``preset`` names a row of `dragoman.models.providers.presets`; ``keep_alive`` is how long Ollama keeps a model loaded.
     """
 
     name: str
@@ -63,6 +66,8 @@ class Endpoint:
     ca_file: str | None = None
     models: tuple[StatedModel, ...] = ()
     default_model: str | None = None
+    preset: str | None = None
+    keep_alive: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", normalise_base_url(self.kind, self.base_url))
@@ -71,6 +76,8 @@ class Endpoint:
             hint = "Copy it again: it may hold nothing but visible ASCII characters."
             raise SettingsError(f"The api_key of provider {self.name!r} cannot be sent.", hint=hint)
         object.__setattr__(self, "api_key", key or None)
+        if self.preset is not None and self.preset not in PRESETS:
+            raise SettingsError(f"There is no preset {self.preset!r}.", hint=f"Known: {', '.join(PRESETS)}.")
         for model in self.models:
             if model.fim not in (None, SERVER_SUFFIX) and model.fim not in FAMILIES:
                 known = ", ".join(sorted([*FAMILIES, SERVER_SUFFIX]))
@@ -87,6 +94,16 @@ class Endpoint:
         """Whether text sent there stays on this machine: a loopback address, and no proxy elsewhere in between."""
         return is_loopback(self.base_url) and (self.proxy is None or is_loopback(self.proxy))
 
+    @property
+    def habits(self) -> Preset:
+        """What is known of the service from its preset."""
+        return PRESETS[self.preset] if self.preset else (LOCALAI if self.kind == "localai" else PLAIN)
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether a call costs money: a service that asks for it, or prices that somebody stated."""
+        return self.habits.paid or any(model.prices is not None for model in self.models)
+
     def stated(self, name: str) -> StatedModel | None:
         """Return what is stated about a model."""
         return next((model for model in self.models if model.name == name), None)
@@ -100,15 +117,18 @@ class Endpoint:
         size_bytes: int | None = None,
         architecture: str = "",
         alias: str = "",
+        fills_in: bool = False,
+        prices: Prices | None = None,
     ) -> ModelInfo:
         """Join what is stated, what the server told (``discovered``, None for nothing) and what the name suggests.
 
         ``alias`` is a second name, such as the path of the model's file.
+        ``fills_in`` says that the server puts the family's tokens around a prefix and a suffix itself.
         """
-        family = family_of(name, architecture) or (family_of(alias) if alias else None)
+        family = None if fills_in else family_of(name, architecture) or (family_of(alias) if alias else None)
         able = set(guess_capabilities(name, architecture) if discovered is None else discovered)
         info = ModelInfo(
-            name, self.name, frozenset(able), context_window, size_bytes, family if "fim" in able else None
+            name, self.name, frozenset(able), context_window, size_bytes, family if "fim" in able else None, prices
         )
         stated = self.stated(name)
         return info if stated is None else _override(info, stated, family)
@@ -126,6 +146,7 @@ def _override(info: ModelInfo, stated: StatedModel, family: str | None) -> Model
         capabilities=frozenset(able),
         fim_family=family if "fim" in able else None,
         context_window=stated.context_window or info.context_window,
+        prices=stated.prices or info.prices,
     )
 
 
@@ -141,7 +162,7 @@ def is_loopback(url: str) -> bool:
 
 
 _ENDPOINTS = re.compile(
-    r"/(v1/)?(chat/completions|completions?|models|embeddings|infill|health|props|"
+    r"/(v1/)?(chat/completions|(?:fim/)?completions?|models|embeddings|infill|health|props|"
     r"api/(generate|chat|tags|show|version|embed|embeddings)|api)$"
 )
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -172,7 +193,7 @@ def normalise_base_url(kind: str, url: str) -> str:
         )
     path = parts.path.rstrip("/")
     if kind in ("openai", "localai"):
-        cut = re.sub(r"/(chat/completions|completions|models|embeddings)$", "", path)
+        cut = re.sub(r"/(chat/completions|(?:fim/)?completions|models|embeddings)$", "", path)
         path = cut or "/v1"
     else:
         path = re.sub(r"/v1$", "", _ENDPOINTS.sub("", path))

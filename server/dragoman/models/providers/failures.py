@@ -22,20 +22,44 @@ from dragoman.errors import (
     ProviderFailedError,
     RateLimitedError,
     RequestRejectedError,
+    ToolsUnsupportedError,
 )
 
 MESSAGE_LIMIT = 300
 """Characters of a server's own words that are passed on; enough for a sentence, too little for a prompt."""
 
 _OVERFLOW = re.compile(
-    r"context[ _](?:length|size|window)|too many tokens|prompt is too long|input .{0,20}is too large", re.IGNORECASE
+    r"context[ _](?:length|size|window)|too many tokens|prompt is too long|input .{0,20}is too large|"
+    r"maximum model length|context the overflows|too large for model with",
+    re.IGNORECASE,
 )
 _OVERFLOW_NUMBERS = (
     re.compile(
         r"maximum context length is (?P<window>\d+).{0,80}?(?:requested|resulted in|is|has)\D{0,20}(?P<asked>\d+)"
     ),
     re.compile(r"\((?P<asked>\d+) tokens\).{0,60}context size \((?P<window>\d+)"),
+    re.compile(r"\(length (?P<asked>\d+)\).{0,60}maximum model length of (?P<window>\d+)"),
+    re.compile(r"first (?P<asked>\d+) tokens .{0,120}context length of (?:only )?(?P<window>\d+)"),
+    re.compile(r"contains (?P<asked>\d+) tokens.{0,60}model with (?P<window>\d+) maximum"),
 )
+"""OpenAI's and vLLM's, llama.cpp's, vLLM's for prompts without a chat, LM Studio's, Mistral's."""
+
+_EXCESS = re.compile(r"(?P<excess>\d+) tokens too (?:long|many)|too long by (?P<too>\d+) tokens")
+"""How Dragoman's own gateway says it."""
+
+_NO_TOOLS = re.compile(
+    r"does(?: not|n't) support (?:tools|tool|function)|tools param requires|tool choice requires|"
+    r"support(?:s)? tool use|tools? (?:calls?|calling|use)? ?(?:is|are) not (?:supported|enabled)|tools are not supported",
+    re.IGNORECASE,
+)
+"""How servers refuse tools: Ollama, llama.cpp without its templates, vLLM without its parser, OpenRouter, others."""
+
+_NO_PICTURES = re.compile(
+    r"(?:image|vision|multimodal).{0,30}not supported|not support (?:image|vision)", re.IGNORECASE
+)
+
+_NOT_LOADED = re.compile(r"(?:could|can) ?not load model|failed to load model|no such file", re.IGNORECASE)
+"""How LocalAI, which takes any name for a file's, says that there is no such model (or that it is broken)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +71,8 @@ class Asker:
     model: str | None = None
     known_models: tuple[str, ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    path: str = ""
+    """The path that was asked, for whoever has a wrong address in the settings."""
 
     @property
     def place(self) -> str:
@@ -80,11 +106,20 @@ def error_from_payload(asker: Asker, status: int, payload: Any, headers: Mapping
     if detail.overflow and status in (400, 413, 422, 500):
         hint = "Send less context or raise the server's context size."
         return ContextOverflowError(f"The prompt is too long for {asker.place}{tail}", excess=detail.excess, hint=hint)
+    if _NO_TOOLS.search(detail.message) and status in (400, 404, 422, 500, 501):
+        hint = "It may be asked for its calls by a JSON schema instead."
+        if "jinja" in detail.message:
+            hint = "Start the server with --jinja, or let it be asked by a JSON schema."
+        return ToolsUnsupportedError(f"{asker.place} refused the tools (HTTP {status}){tail}", hint=hint)
+    if _NO_PICTURES.search(detail.message) and status in (400, 404, 422, 500, 501):
+        return RequestRejectedError(
+            f"{asker.place} refused the pictures (HTTP {status}){tail}", hint="Ask a model that sees them."
+        )
     if status in (401, 403):
         hint = "Check api_key of this provider in the settings."
         return AuthenticationError(f"{asker.place} refused the key (HTTP {status}){tail}", hint=hint)
-    if status == 404:
-        return _not_found(asker, detail, tail)
+    if status in (404, 405):
+        return _not_found(asker, status, detail, tail)
     if status == 429:
         wait = parse_retry_after((headers or {}).get("retry-after"))
         hint = f"It asks to wait {wait:g} s." if wait else ""
@@ -145,6 +180,7 @@ def _detail(payload: Any) -> _Detail:
         code, kind = str(error.get("code", "")), str(error.get("type", ""))
     overflow = (
         "context_length_exceeded" in (code, kind)
+        or code == "context_overflow"
         or kind == "exceed_context_size_error"
         or bool(_OVERFLOW.search(message))
     )
@@ -159,11 +195,21 @@ def _first_text(error: Mapping[str, Any], *names: str) -> str:
             return value
         # Validators answer a list of complaints, each with the offending input: only their words are of use.
         if isinstance(value, list) and value and isinstance(value[0], dict):
-            return str(value[0].get("msg", ""))
+            return "; ".join(_complaint(one) for one in value[:4] if isinstance(one, dict))
     return ""
 
 
+def _complaint(told: Mapping[str, Any]) -> str:
+    words, where = str(told.get("msg", "")), told.get("loc")
+    names = [part for part in where if isinstance(part, str) and part != "body"] if isinstance(where, list) else []
+    return f"{'.'.join(names)}: {words}" if names else words
+
+
 def _excess(error: Mapping[str, Any], message: str) -> int | None:
+    if isinstance(error.get("excess"), int):
+        return int(error["excess"]) or None
+    if (said := _EXCESS.search(message)) is not None:
+        return int(said["excess"] or said["too"]) or None
     asked, window = error.get("n_prompt_tokens"), error.get("n_ctx")
     if not (isinstance(asked, int) and isinstance(window, int)):
         found = next((match for pattern in _OVERFLOW_NUMBERS if (match := pattern.search(message))), None)
@@ -173,9 +219,15 @@ def _excess(error: Mapping[str, Any], message: str) -> int | None:
     return max(asked - window, 0) or None
 
 
-def _not_found(asker: Asker, detail: _Detail, tail: str) -> ModelError:
+def _not_found(asker: Asker, status: int, detail: _Detail, tail: str) -> ModelError:
     if asker.model is not None and detail.about_model:
         hint = nearest(asker.model, asker.known_models)
         return ModelNotFoundError(f"{asker.place} has no model {asker.model!r}.", hint=hint)
     hint = "Check base_url: kinds 'openai' and 'localai' need the address that ends in /v1, others the server's root."
-    return RequestRejectedError(f"{asker.place} has no such endpoint (HTTP 404){tail}", hint=hint)
+    tried = f" {asker.path!r}" if asker.path else ""
+    return RequestRejectedError(f"{asker.place} has no such endpoint{tried} (HTTP {status}){tail}", hint=hint)
+
+
+def is_missing_model(error: ModelError) -> bool:
+    """Whether a failure is how LocalAI reports a model that it cannot find."""
+    return bool(_NOT_LOADED.search(error.message))

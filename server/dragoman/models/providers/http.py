@@ -12,7 +12,9 @@ import ssl
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, cast
+from urllib.parse import urlsplit
 
 from dragoman.errors import (
     ModelError,
@@ -98,16 +100,16 @@ class HttpClient:
         lines: Literal["sse", "ndjson"],
         has_token: Callable[[dict[str, Any]], bool],
         model: str | None = None,
-        secret: str = "",
+        secrets: Sequence[str] = (),
         limits: Timeouts | None = None,
     ) -> AsyncGenerator[dict[str, Any], None]:
         """POST a request and yield the objects of its streamed reply until the end mark or the end of the stream.
 
         ``has_token`` says whether an object ends the wait for the first token.
-        ``secret`` is the prompt, kept out of messages. Closing the generator closes the connection.
+        ``secrets`` are the texts of the prompt, kept out of messages. Closing the generator closes the connection.
         An error object inside the stream is raised; whether an end without end mark is an error is the caller's to say.
         """
-        asker = self.asker(model, secret)
+        asker = self.asker(model, *secrets)
         limits = limits or self.endpoint.timeouts
         started = _now()
         total = started + limits.total
@@ -165,6 +167,7 @@ class HttpClient:
         import httpx
 
         url = path if "://" in path else self.endpoint.base_url + path
+        asker = replace(asker, path=urlsplit(url).path)
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         try:
             async with asyncio.timeout_at(deadline):
@@ -179,7 +182,11 @@ class HttpClient:
             message = f"{asker.place} closed the connection before it answered."
             raise ProviderUnreachableError(message, hint="It may have stopped or be restarting.") from error
         if response.is_success:
-            return response
+            if "html" not in response.headers.get("content-type", ""):
+                return response
+            await _stream(response).aclose()
+            message = f"{asker.place} answered {asker.path!r} with a web page."
+            raise StreamMalformedError(message, hint="Something else listens there; check base_url and kind.")
         try:
             refusal = await self._read(response, asker, min(deadline, _now() + 5.0), ERROR_BODY_LIMIT, cut=True)
         except ModelError:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Final
 
-from dragoman.errors import ModelError, StreamMalformedError
+from dragoman.errors import ContextOverflowError, ModelError, RequestRejectedError, StreamMalformedError
 from dragoman.models.base import Capability, ChatRequest, Chunk, CompletionRequest, ModelInfo, Usage
 from dragoman.models.profiles import guess_capabilities, stop_tokens
 from dragoman.models.providers.answers import Step, relay
 from dragoman.models.providers.embeddings import embed
 from dragoman.models.providers.endpoint import Endpoint
-from dragoman.models.providers.openai import chat_body, has_token, read_chunk
+from dragoman.models.providers.messages import check_pictures, texts_of
+from dragoman.models.providers.openai_wire import adapt, chat_body, has_token, read_chunk
+from dragoman.models.providers.presets import Preset
 from dragoman.models.providers.probabilities import entries_of
 from dragoman.models.providers.provider import HttpProvider
+
+HABITS: Final = Preset("llama.cpp", thinking="template")
+"""Where its chat differs from OpenAI's."""
 
 _OWN_PROPERTIES = ("default_generation_settings", "total_slots", "model_path")
 
@@ -89,11 +94,17 @@ class LlamaCppProvider(HttpProvider):
         able: set[Capability] = set(guessed)
         if "embedding" not in able:
             able.add("json_schema")
-        if properties.get("chat_template") and "embedding" not in able:
+        template = str(properties.get("chat_template") or "")
+        if template and "embedding" not in able:
             able.add("chat")
+        if "enable_thinking" in template or "<think>" in template:
+            able.add("thinking")
+        able.discard("vision")
         if (properties.get("modalities") or {}).get("vision"):
             able.add("vision")
-        if (properties.get("chat_template_caps") or {}).get("supports_tools"):
+        caps = properties.get("chat_template_caps")
+        # Older servers tell nothing of it but the template, which speaks of tools where it knows any.
+        if caps.get("supports_tools") if isinstance(caps, dict) else "tools" in template:
             able.add("tools")
         if infill:
             able.add("fim")
@@ -135,8 +146,8 @@ class LlamaCppModel:
 
     @property
     def info(self) -> ModelInfo:
-        """What the model is and can do."""
-        return self._info
+        """What the model is and can do, as far as its server has not refused it."""
+        return self._provider.as_learnt(self._info)
 
     async def complete(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         """Continue a text; the server keeps the prompt's state, so that the next keystroke's prompt costs its end only."""
@@ -160,25 +171,45 @@ class LlamaCppModel:
             path = "/infill"
             body |= {"input_prefix": request.prompt, "input_suffix": request.suffix, "prompt": ""}
         client = self._provider.client
-        objects = client.stream(
-            path, body, lines="sse", has_token=_has_token, model=self._info.name, secret=request.prompt
-        )
+        secrets = (request.prompt, request.suffix or "")
+        objects = client.stream(path, body, lines="sse", has_token=_has_token, model=self._info.name, secrets=secrets)
         stops = request.stop + stop_tokens(self._info.fim_family)
         async with aclosing(relay(objects, _read, stops=stops, place=client.asker().place)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
-        """Answer a conversation."""
-        client = self._provider.client
-        body = chat_body(self._info.name, request) | {"stop": list(request.stop), "cache_prompt": True}
-        secret = request.messages[-1].content if request.messages else ""
-        objects = client.stream(
-            "/v1/chat/completions", body, lines="sse", has_token=has_token, model=self._info.name, secret=secret
-        )
-        async with aclosing(relay(objects, read_chunk, stops=request.stop, place=client.asker().place)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        """Answer a conversation; tools need a server that uses its templates (``--jinja``), which else refuses them."""
+        check_pictures(self._info, request)
+        if request.tools:
+            self._provider.check_tools(self._info)
+        name, client = self._info.name, self._provider.client
+        body = chat_body(self._info, request, HABITS) | {"stop": list(request.stop), "cache_prompt": True}
+        quirks = self._provider.quirks_of(name)
+        while True:
+            sent = adapt(body, quirks)
+            objects = client.stream(
+                "/v1/chat/completions",
+                sent,
+                lines="sse",
+                has_token=has_token,
+                model=name,
+                secrets=texts_of(request),
+            )
+            chunks = relay(objects, read_chunk, stops=request.stop, place=client.asker().place, chat=True)
+            try:
+                async with aclosing(chunks):
+                    async for chunk in chunks:
+                        yield chunk
+            except RequestRejectedError as error:
+                if isinstance(error, ContextOverflowError):
+                    raise
+                self._provider.learn_tools(self._info, sent, error)
+                if "chat_template_kwargs" not in sent or "chat_template_kwargs" not in error.message:
+                    raise
+                quirks.add("chat_template_kwargs")
+            else:
+                return
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """Return a vector for each text; only a server that was started for embeddings makes any."""

@@ -7,15 +7,25 @@ import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from dragoman.errors import ModelError, ModelNotFoundError, StreamMalformedError
-from dragoman.models.base import Capability, ChatRequest, Chunk, CompletionRequest, ModelInfo, Usage
+from dragoman.errors import (
+    ModelError,
+    ModelNotFoundError,
+    RequestRejectedError,
+    StreamMalformedError,
+    ToolsUnsupportedError,
+)
+from dragoman.models.base import Capability, ChatRequest, Chunk, CompletionRequest, FinishReason, ModelInfo, Usage
 from dragoman.models.profiles import guess_capabilities, stop_tokens
 from dragoman.models.providers.answers import Step, relay
+from dragoman.models.providers.downloads import PullProgress, count_bytes
 from dragoman.models.providers.embeddings import embed
+from dragoman.models.providers.messages import check_pictures, ollama_messages, openai_tools, texts_of
 from dragoman.models.providers.probabilities import entries_of
 from dragoman.models.providers.provider import HttpProvider
+from dragoman.models.providers.tool_calls import pieces_of
 
 KEEP_ALIVE = "30m"
 """How long the server keeps a model loaded after a call: loading takes longer than a person waits for a suggestion."""
@@ -34,12 +44,17 @@ _ABILITIES: dict[str, Capability] = {
 
 
 @dataclass(frozen=True, slots=True)
-class PullProgress:
-    """A step of a download: what is done, and bytes of the current file where they are known."""
+class LoadedModel:
+    """A model in the server's memory: bytes there and of them on a graphics card, and when it goes if nobody asks it.
 
-    status: str
-    completed: int | None = None
-    total: int | None = None
+    ``context_window`` is the one it was loaded with, in tokens; None on servers that do not tell.
+    """
+
+    name: str
+    size_bytes: int | None = None
+    card_bytes: int | None = None
+    context_window: int | None = None
+    until: datetime | None = None
 
 
 class OllamaProvider(HttpProvider):
@@ -62,12 +77,35 @@ class OllamaProvider(HttpProvider):
         if not isinstance(entries, list):
             raise StreamMalformedError(f"{self.client.asker().place} did not answer with a list of models.")
         gate = asyncio.Semaphore(SHOW_AT_ONCE)
+        loaded = await self._ask_windows()
         named = [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("name"), str)]
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._describe(entry, gate)) for entry in named]
+            tasks = [group.create_task(self._describe(entry, gate, loaded)) for entry in named]
         return [task.result() for task in tasks]
 
-    async def _describe(self, entry: Mapping[str, Any], gate: asyncio.Semaphore) -> ModelInfo:
+    @property
+    def empty_hint(self) -> str:
+        """How to get a first model."""
+        return f"Get one: dragoman models pull NAME --provider {self.name}."
+
+    async def loaded(self) -> list[LoadedModel]:
+        """Return the models that the server has in its memory now; raises `ModelError`."""
+        reply = await self.client.fetch("GET", "/api/ps", limit=self.endpoint.timeouts.connect)
+        entries = reply.get("models") if isinstance(reply, dict) else None
+        if not isinstance(entries, list):
+            raise StreamMalformedError(f"{self.client.asker().place} did not say which models are loaded.")
+        return [_loaded(entry) for entry in entries if isinstance(entry, dict) and isinstance(entry.get("name"), str)]
+
+    async def _ask_windows(self) -> dict[str, int]:
+        """Return the windows that models are loaded with: what is in force, whatever anybody set."""
+        try:
+            return {one.name: one.context_window for one in await self.loaded() if one.context_window}
+        except ModelError:
+            return {}
+
+    async def _describe(
+        self, entry: Mapping[str, Any], gate: asyncio.Semaphore, loaded: Mapping[str, int]
+    ) -> ModelInfo:
         name = str(entry["name"])
         async with gate:
             try:
@@ -83,7 +121,8 @@ class OllamaProvider(HttpProvider):
         return self.endpoint.describe(
             name,
             discovered=_abilities(name, architecture, shown.get("capabilities")),
-            context_window=_window(shown.get("parameters"), facts.get(f"{architecture}.context_length")),
+            context_window=loaded.get(name)
+            or _window(shown.get("parameters"), facts.get(f"{architecture}.context_length")),
             size_bytes=size if isinstance(size, int) else None,
             architecture=architecture,
         )
@@ -102,7 +141,7 @@ class OllamaProvider(HttpProvider):
         async with aclosing(stream):
             async for value in stream:
                 status = str(value.get("status", ""))
-                yield PullProgress(status, value.get("completed"), value.get("total"))
+                yield PullProgress(status, count_bytes(value.get("completed")), count_bytes(value.get("total")))
         if status != "success":
             raise StreamMalformedError(f"{self.client.asker().place} ended the download of {name!r} at {status!r}.")
 
@@ -116,8 +155,8 @@ class OllamaModel:
 
     @property
     def info(self) -> ModelInfo:
-        """What the model is and can do."""
-        return self._info
+        """What the model is and can do, as far as its server has not refused it."""
+        return self._provider.as_learnt(self._info)
 
     async def complete(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         """Continue a text: raw when the prompt carries the family's tokens, else with the server's own template."""
@@ -127,26 +166,43 @@ class OllamaModel:
             body["raw"] = True
         else:
             body["suffix"] = request.suffix
-            body |= self._unthinking()
+            body |= self._think(thinking=False)
         if request.logprobs:
             # Known since version 0.12.11; older ones ignore it.
             body["logprobs"] = True
         stops = request.stop + stop_tokens(self._info.fim_family)
-        async with aclosing(self._call("/api/generate", body, stops, request.prompt)) as chunks:
+        secrets = (request.prompt, request.suffix or "")
+        async with aclosing(self._call("/api/generate", body, stops, secrets)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
-        """Answer a conversation."""
+        """Answer a conversation.
+
+        The server cannot be made to call a tool: a ``tool_choice`` that demands one raises ToolsUnsupportedError unasked.
+        """
+        check_pictures(self._info, request)
         body = self._body(request.stop, request.max_tokens, request.temperature, request.seed)
-        body["messages"] = [{"role": message.role, "content": message.content} for message in request.messages]
-        body |= self._unthinking()
+        body["messages"] = ollama_messages(request.messages)
+        # Else a conversation that is too long loses its beginning without a word; older servers cut it all the same.
+        body["truncate"] = False
+        body |= self._think(thinking=request.thinking)
         if request.json_schema is not None:
             body["format"] = dict(request.json_schema)
-        secret = request.messages[-1].content if request.messages else ""
-        async with aclosing(self._call("/api/chat", body, request.stop, secret)) as chunks:
+        if request.tools and request.tool_choice != "none":
+            self._check_choice(request)
+            body["tools"] = openai_tools(request.tools)
+        async with aclosing(self._call("/api/chat", body, request.stop, texts_of(request), chat=True)) as chunks:
             async for chunk in chunks:
                 yield chunk
+
+    def _check_choice(self, request: ChatRequest) -> None:
+        self._provider.check_tools(self._info)
+        if request.tool_choice != "auto":
+            raise ToolsUnsupportedError(
+                f"{self._provider.client.asker().place} cannot be made to call a tool, only be offered some.",
+                hint="Ask for the call by a JSON schema instead.",
+            )
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """Return a vector for each text; the server cuts one that is too long for the model."""
@@ -162,28 +218,32 @@ class OllamaModel:
         if stated is not None and stated.context_window:
             # Only when stated, and then always the same: another size makes the server load the model again.
             options["num_ctx"] = stated.context_window
-        return {"model": self._info.name, "stream": True, "keep_alive": KEEP_ALIVE, "options": options}
+        keep_alive = _duration(self._provider.endpoint.keep_alive or KEEP_ALIVE)
+        return {"model": self._info.name, "stream": True, "keep_alive": keep_alive, "options": options}
 
-    def _unthinking(self) -> dict[str, Any]:
+    def _think(self, *, thinking: bool) -> dict[str, Any]:
         # A model that cannot think refuses the parameter.
-        return {"think": False} if "thinking" in self._info.capabilities else {}
+        return {"think": thinking} if "thinking" in self._info.capabilities else {}
 
     async def _call(
-        self, path: str, body: dict[str, Any], stops: tuple[str, ...], secret: str
+        self, path: str, body: dict[str, Any], stops: tuple[str, ...], secrets: Sequence[str], *, chat: bool = False
     ) -> AsyncGenerator[Chunk, None]:
         client, name = self._provider.client, self._info.name
-        objects = client.stream(path, body, lines="ndjson", has_token=_has_token, model=name, secret=secret)
+        objects = client.stream(path, body, lines="ndjson", has_token=_has_token, model=name, secrets=secrets)
         try:
-            async with aclosing(relay(objects, _read, stops=stops, place=client.asker().place)) as chunks:
+            async with aclosing(relay(objects, _read, stops=stops, place=client.asker().place, chat=chat)) as chunks:
                 async for chunk in chunks:
                     yield chunk
         except ModelNotFoundError as error:
             raise await self._provider.explain(error, name) from error
+        except RequestRejectedError as error:
+            self._provider.learn_tools(self._info, body, error)
+            raise
 
 
 def _has_token(value: dict[str, Any]) -> bool:
     step = _read(value)
-    return bool(step.text or step.thinking or step.finish)
+    return bool(step.text or step.thinking or step.finish or step.calls)
 
 
 def _read(value: dict[str, Any]) -> Step:
@@ -192,10 +252,37 @@ def _read(value: dict[str, Any]) -> Step:
     text = value.get("response") or said.get("content") or ""
     thinking = value.get("thinking") or said.get("thinking") or ""
     entries = entries_of(value.get("logprobs"))
+    calls = pieces_of(said.get("tool_calls"))
     if not value.get("done"):
-        return Step(text, thinking, entries=entries)
+        return Step(text, thinking, entries=entries, calls=calls)
     usage = Usage(value.get("prompt_eval_count") or 0, value.get("eval_count") or 0)
-    return Step(text, thinking, "length" if value.get("done_reason") == "length" else "stop", usage, entries)
+    finish: FinishReason = "length" if value.get("done_reason") == "length" else "stop"
+    return Step(text, thinking, finish, usage, entries, calls)
+
+
+def _loaded(entry: Mapping[str, Any]) -> LoadedModel:
+    size, card, window = (entry.get(name) for name in ("size", "size_vram", "context_length"))
+    return LoadedModel(
+        str(entry["name"]),
+        size if isinstance(size, int) else None,
+        card if isinstance(card, int) else None,
+        window if isinstance(window, int) and window > 0 else None,
+        _moment(entry.get("expires_at")),
+    )
+
+
+def _moment(text: Any) -> datetime | None:
+    # Nine digits of a second are more than Python reads.
+    trimmed = re.sub(r"(\.\d{6})\d+", r"\1", text) if isinstance(text, str) else ""
+    try:
+        return datetime.fromisoformat(trimmed)
+    except ValueError:
+        return None
+
+
+def _duration(text: str) -> str | int:
+    """Return a duration as the server takes it: a bare number, such as -1 for ever, must not be a text."""
+    return int(text) if re.fullmatch(r"-?\d+", text) else text
 
 
 def _abilities(name: str, architecture: str, told: Any) -> frozenset[Capability] | None:

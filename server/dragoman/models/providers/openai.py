@@ -2,68 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from dragoman.errors import ModelNotFoundError, RequestRejectedError, StreamMalformedError
-from dragoman.models.base import Capability, ChatRequest, Chunk, CompletionRequest, FinishReason, ModelInfo, Usage
-from dragoman.models.profiles import guess_capabilities, stop_tokens
-from dragoman.models.providers.answers import Step, relay
+from dragoman.errors import (
+    ContextOverflowError,
+    ModelError,
+    ModelNotFoundError,
+    RequestRejectedError,
+    StreamMalformedError,
+)
+from dragoman.models.base import ChatRequest, Chunk, CompletionRequest, ModelInfo
+from dragoman.models.profiles import stop_tokens
+from dragoman.models.providers.answers import relay
 from dragoman.models.providers.embeddings import embed
-from dragoman.models.providers.http import DONE, HttpClient
-from dragoman.models.providers.probabilities import entries_of
+from dragoman.models.providers.http import HttpClient
+from dragoman.models.providers.listings import read_entry
+from dragoman.models.providers.messages import texts_of
+from dragoman.models.providers.openai_wire import adapt, chat_body, common, find_quirk, has_token, read_chunk
 from dragoman.models.providers.provider import HttpProvider
-
-STOP_LIMIT = 4
-"""Stop texts the protocol allows; all of them are looked for on our side too."""
-
-_FINISHES: dict[str, FinishReason] = {
-    "length": "length",
-    "max_tokens": "length",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "cancelled": "cancelled",
-    "abort": "cancelled",
-}
-_WINDOW_KEYS = ("max_model_len", "n_ctx", "context_length", "max_context_length", "context_window", "n_ctx_train")
-"""What servers call the window in their list of models, the one in force before the one trained on."""
 
 
 class OpenAIProvider(HttpProvider):
-    """A server behind an address that ends in ``/v1``; also LocalAI, vLLM, LM Studio and hosted services."""
+    """A server behind an address that ends in ``/v1``; also vLLM, LM Studio, hosted services and Dragoman's own gateway."""
 
     default_concurrency = 8
 
     async def ask_version(self, limit: float) -> str | None:
-        """Ask for the list of models; LocalAI is asked by its own readiness page."""
-        if self.kind == "localai":
-            await self.client.fetch_text(self.endpoint.base_url.removesuffix("/v1") + "/readyz", limit=limit)
-        else:
-            _entries(await self.client.fetch("GET", "/models", limit=limit), self.client)
+        """Ask for the list of models; the protocol tells no version."""
+        _entries(await self.client.fetch("GET", "/models", limit=limit), self.client)
         return None
 
     async def list_models(self) -> list[ModelInfo]:
         """List the server's models; what it does not tell of their abilities is guessed."""
         entries = _entries(await self.client.fetch("GET", "/models"), self.client)
-        return [self._describe(entry) for entry in entries]
+        native = await self._ask_lm_studio() if self.endpoint.preset == "lm-studio" else {}
+        return [read_entry(self.endpoint, entry, native.get(entry["id"])) for entry in entries]
 
-    def _describe(self, entry: dict[str, Any]) -> ModelInfo:
-        name = str(entry["id"])
-        able: set[Capability] = set(guess_capabilities(name))
-        if "chat" in able:
-            # Taken to have both until it refuses: callers fall back by the refusal.
-            able |= {"tools", "json_schema"}
-        meta = entry.get("meta")
-        told = {**entry, **meta} if isinstance(meta, dict) else entry
-        window = next((value for key in _WINDOW_KEYS if isinstance(value := told.get(key), int)), None)
-        size = told.get("size")
-        return self.endpoint.describe(
-            name,
-            discovered=frozenset(able),
-            context_window=window,
-            size_bytes=size if isinstance(size, int) else None,
-        )
+    async def _ask_lm_studio(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return what LM Studio's own list says of its models, by name; older ones have none."""
+        address = self.endpoint.base_url.removesuffix("/v1") + "/api/v0/models"
+        try:
+            reply = await self.client.fetch("GET", address, limit=self.endpoint.timeouts.connect)
+            return {str(entry["id"]): entry for entry in _entries(reply, self.client)}
+        except ModelError:
+            return {}
 
     def model(self, info: ModelInfo) -> OpenAIModel:
         """Return the model to call; no I/O."""
@@ -76,36 +60,41 @@ class OpenAIModel:
     def __init__(self, provider: HttpProvider, info: ModelInfo) -> None:
         self._provider = provider
         self._info = info
-        self._quirks: set[str] = set()
 
     @property
     def info(self) -> ModelInfo:
-        """What the model is and can do."""
-        return self._info
+        """What the model is and can do, as far as its server has not refused it."""
+        return self._provider.as_learnt(self._info)
 
     async def complete(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         """Continue a text; a suffix goes to the server, which must be one that fills in the middle by itself."""
+        habits = self._provider.endpoint.habits
         body = {
             "model": self._info.name,
             "prompt": request.prompt,
             "max_tokens": request.max_tokens,
             "temperature": request.temperature,
-            **_common(request.stop, request.seed),
+            **common(request.stop, request.seed, habits),
         }
         if request.suffix is not None:
             body["suffix"] = request.suffix
-        if request.logprobs:
+        if request.logprobs and habits.logprobs:
             body["logprobs"] = 1
         stops = request.stop + stop_tokens(self._info.fim_family)
-        async with aclosing(self._call("/completions", body, stops, request.prompt)) as chunks:
+        path = habits.url(self._provider.endpoint.base_url, habits.fim_path or "/completions")
+        secrets = (request.prompt, request.suffix or "")
+        async with aclosing(self._call(path, body, stops, secrets, chat=False)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
-        """Answer a conversation."""
-        body = chat_body(self._info.name, request)
-        secret = request.messages[-1].content if request.messages else ""
-        async with aclosing(self._call("/chat/completions", body, request.stop, secret)) as chunks:
+        """Answer a conversation; raises ToolsUnsupportedError at once where the server has refused tools before."""
+        if request.tools:
+            self._provider.check_tools(self._info)
+        body = chat_body(self._info, request, self._provider.endpoint.habits)
+        async with aclosing(
+            self._call("/chat/completions", body, request.stop, texts_of(request), chat=True)
+        ) as chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -114,115 +103,42 @@ class OpenAIModel:
         return await embed(self._provider, self._info.name, texts, path="/embeddings", shape="openai")
 
     async def _call(
-        self, path: str, body: dict[str, Any], stops: tuple[str, ...], secret: str
+        self, path: str, body: dict[str, Any], stops: tuple[str, ...], secrets: Sequence[str], *, chat: bool
     ) -> AsyncGenerator[Chunk, None]:
         """Make a call; a parameter that this server refuses is left out and the call made again, once for each.
 
         Some refuse without a name for what they refuse: then it is tried without the probabilities, which nobody needs.
         """
         client, name = self._provider.client, self._info.name
+        quirks = self._provider.quirks_of(name)
+        place = client.asker().place
         guessed = False
         while True:
-            objects = client.stream(
-                path, adapt(body, self._quirks), lines="sse", has_token=has_token, model=name, secret=secret
-            )
+            sent = adapt(body, quirks)
+            objects = client.stream(path, sent, lines="sse", has_token=has_token, model=name, secrets=secrets)
             begun = False
             try:
-                async with aclosing(relay(objects, read_chunk, stops=stops, place=client.asker().place)) as chunks:
+                async with aclosing(relay(objects, read_chunk, stops=stops, place=place, chat=chat)) as chunks:
                     async for chunk in chunks:
                         begun = True
                         yield chunk
             except ModelNotFoundError as error:
                 raise await self._provider.explain(error, name) from error
             except RequestRejectedError as error:
-                sent = adapt(body, self._quirks)
-                quirk = None if begun else find_quirk(error.message, sent)
-                if quirk is None and not begun and "logprobs" in sent:
+                if begun or isinstance(error, ContextOverflowError):
+                    raise
+                self._provider.learn_tools(self._info, sent, error)
+                quirk = find_quirk(error.message, sent)
+                if quirk is None and "logprobs" in sent:
                     quirk, guessed = "logprobs", True
                 if quirk is None:
                     if guessed:
                         # That was not it.
-                        self._quirks.discard("logprobs")
+                        quirks.discard("logprobs")
                     raise
-                self._quirks.add(quirk)
+                quirks.add(quirk)
             else:
                 return
-
-
-def chat_body(name: str, request: ChatRequest) -> dict[str, Any]:
-    """Put a conversation into the protocol's words."""
-    body = {
-        "model": name,
-        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-        "max_tokens": request.max_tokens,
-        "temperature": request.temperature,
-        **_common(request.stop, request.seed),
-    }
-    if request.json_schema is not None:
-        schema = {"name": "answer", "schema": dict(request.json_schema)}
-        body["response_format"] = {"type": "json_schema", "json_schema": schema}
-    return body
-
-
-def _common(stop: tuple[str, ...], seed: int | None) -> dict[str, Any]:
-    common: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
-    if stop:
-        common["stop"] = list(stop[:STOP_LIMIT])
-    if seed is not None:
-        common["seed"] = seed
-    return common
-
-
-def adapt(body: dict[str, Any], quirks: set[str]) -> dict[str, Any]:
-    """Leave out what the server refuses; the limit of tokens has a second name that newer services want."""
-    adapted = {name: value for name, value in body.items() if name not in quirks}
-    if "max_tokens" in quirks:
-        adapted["max_completion_tokens"] = body["max_tokens"]
-    return adapted
-
-
-def find_quirk(message: str, body: dict[str, Any]) -> str | None:
-    """Name the parameter that a refusal complains about, if the call makes sense without it."""
-    for name in ("stream_options", "max_tokens", "temperature", "seed", "logprobs"):
-        if name in body and name in message:
-            return name
-    return None
-
-
-def has_token(value: dict[str, Any]) -> bool:
-    """Whether a chunk ends the wait for the first token."""
-    step = read_chunk(value)
-    return bool(step.text or step.thinking or step.finish)
-
-
-def read_chunk(value: dict[str, Any]) -> Step:
-    """Read one object of a stream, or a whole answer from a server that does not stream."""
-    if value is DONE:
-        return Step(finish="stop")
-    usage = _usage(value.get("usage"))
-    choices = value.get("choices")
-    if not choices:
-        return Step(usage=usage)
-    choice = choices[0]
-    if not isinstance(choice, dict):
-        raise StreamMalformedError("a chunk's choice is not an object")
-    delta = choice.get("delta") or choice.get("message") or {}
-    reason = choice.get("finish_reason")
-    return Step(
-        text=choice.get("text") or delta.get("content") or "",
-        thinking=delta.get("reasoning_content") or delta.get("reasoning") or "",
-        finish=_FINISHES.get(reason, "stop") if reason else None,
-        usage=usage,
-        entries=entries_of(choice.get("logprobs")),
-    )
-
-
-def _usage(value: Any) -> Usage | None:
-    if not isinstance(value, dict):
-        return None
-    details = value.get("prompt_tokens_details")
-    cached = details.get("cached_tokens") if isinstance(details, dict) else 0
-    return Usage(value.get("prompt_tokens") or 0, value.get("completion_tokens") or 0, cached or 0)
 
 
 def _entries(reply: Any, client: HttpClient) -> list[dict[str, Any]]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
 
 from dragoman.errors import (
     AuthenticationError,
@@ -15,10 +17,14 @@ from dragoman.errors import (
     RateLimitedError,
     RequestRejectedError,
     StreamMalformedError,
+    ToolsUnsupportedError,
 )
-from dragoman.models.base import Model, ModelInfo, ProviderStatus
+from dragoman.models.base import Capability, Model, ModelInfo, ProviderStatus
 from dragoman.models.providers.failures import nearest
 from dragoman.models.providers.http import Endpoint, HttpClient, preload
+
+_LOST: Final[Mapping[str, Capability]] = {"tools": "tools", "response_format": "json_schema"}
+"""Parameters whose refusal tells what a model cannot do after all."""
 
 
 class HttpProvider(ABC):
@@ -30,6 +36,7 @@ class HttpProvider(ABC):
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.client = HttpClient(endpoint)
+        self._quirks: dict[str, set[str]] = {}
 
     @property
     def name(self) -> str:
@@ -89,7 +96,42 @@ class HttpProvider(ABC):
         known = {info.name for info in infos}
         infos += [info for info in self._stated() if info.name not in known and self.endpoint.stated(info.name)]
         self.client.known_models = tuple(info.name for info in infos)
-        return infos
+        return [self.as_learnt(info) for info in infos]
+
+    @property
+    def empty_hint(self) -> str:
+        """What to do when the server lists no model."""
+        hint = self.endpoint.habits.empty_hint or "Load one there, or name one under models of this provider."
+        return hint.replace("PROVIDER", self.name)
+
+    # -- what calls taught of the server -------------------------------------------------------------------------------
+
+    def quirks_of(self, model: str) -> set[str]:
+        """Return the parameters that were refused for a model; to be added to, and to be left out of every further call."""
+        return self._quirks.setdefault(model, set())
+
+    def as_learnt(self, info: ModelInfo) -> ModelInfo:
+        """Return what the model can do without what its server has refused for it."""
+        lost = {ability for name, ability in _LOST.items() if name in self._quirks.get(info.name, ())}
+        return replace(info, capabilities=info.capabilities - lost) if lost & info.capabilities else info
+
+    def check_tools(self, info: ModelInfo) -> None:
+        """Raise ToolsUnsupportedError when the server has refused tools for this model before."""
+        if "tools" in self._quirks.get(info.name, ()):
+            raise ToolsUnsupportedError(
+                f"The model {info.name!r} of provider {self.name!r} does not call tools.",
+                hint="It may be asked for its calls by a JSON schema instead.",
+            )
+
+    def learn_tools(self, info: ModelInfo, body: Mapping[str, Any], error: RequestRejectedError) -> None:
+        """Remember that tools were refused, if that is what ``error`` says of the call; then raise ToolsUnsupportedError."""
+        if "tools" not in body or not (isinstance(error, ToolsUnsupportedError) or "tool" in error.message.lower()):
+            return
+        if "tool_choice" in body and "tool_choice" in error.message:
+            # The model may call tools and only not be told which: nothing is learnt of the others.
+            raise ToolsUnsupportedError(error.message, hint=error.hint) from error
+        self.quirks_of(info.name).add("tools")
+        raise ToolsUnsupportedError(error.message, hint=error.hint) from error
 
     def _stated(self) -> list[ModelInfo]:
         names = [model.name for model in self.endpoint.models]
@@ -110,10 +152,13 @@ class HttpProvider(ABC):
         """Ask the server for its models."""
 
     async def explain(self, error: ModelNotFoundError, model: str) -> ModelNotFoundError:
-        """Give an unknown model's error the name of the nearest one there is."""
+        """Give an unknown model's error the name of the nearest one there is, or say how to get one where there is none."""
         if error.hint:
             return error
-        with suppress(ModelError, TimeoutError):
+        try:
             async with asyncio.timeout(self.endpoint.timeouts.connect):
                 await self.models()
-        return ModelNotFoundError(error.message, hint=nearest(model, self.client.known_models))
+        except (ModelError, TimeoutError):
+            return error
+        hint = nearest(model, self.client.known_models) or f"It has no models at all. {self.empty_hint}"
+        return ModelNotFoundError(error.message, hint=hint)
