@@ -95,6 +95,9 @@ OVERVIEW_S: Final = 30.0
 RETRIEVAL_CACHED_FILES: Final = 400
 """Outlines kept between questions: those of the files around a cursor, some two kilobytes each."""
 
+RETRIEVAL_CACHED_PIECES: Final = 200
+"""Pieces of files kept between questions, some ten kilobytes each."""
+
 RETRIEVAL_READ_BYTES: Final = 1_000_000
 """So much of a file is read for its lines; larger files are not in the index."""
 

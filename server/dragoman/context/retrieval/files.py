@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
-from dragoman.context.limits import RETRIEVAL_CACHED_FILES, RETRIEVAL_READ_BYTES
-from dragoman.context.workspace.outline import Import, Outline
+from dragoman.context.limits import (
+    RETRIEVAL_CACHED_FILES,
+    RETRIEVAL_CACHED_PIECES,
+    RETRIEVAL_POSTINGS,
+    RETRIEVAL_READ_BYTES,
+)
+from dragoman.context.workspace.outline import Import, Outline, names_by_line
 from dragoman.context.workspace.store import ChunkRow, IndexStore
 
 
@@ -93,6 +98,18 @@ class File:
         return self._members.get(parent, [])
 
 
+class Piece(NamedTuple):
+    """Lines of a file with the names on each."""
+
+    lines: list[str]
+    named: list[list[str]]
+
+    @classmethod
+    def of(cls, lines: list[str]) -> Self:
+        """Read the names."""
+        return cls(lines, names_by_line(lines))
+
+
 class Files:
     """Reads files for one question after another; keeps the ones asked last."""
 
@@ -103,6 +120,9 @@ class Files:
         self._files: dict[str, File | None] = {}
         self._lines: dict[str, list[str]] = {}
         self._read_bytes: dict[str, bytes] = {}
+        self._pieces: dict[int, Piece] = {}
+        self._holders: dict[str, list[int]] = {}
+        self._opened: set[str] = set()
         self._version = (-1, -1)
 
     def begin(self) -> bool:
@@ -110,9 +130,20 @@ class Files:
         version = (self.store.version(), self.overlays.version)
         self._lines.clear()
         self._read_bytes.clear()
+        if len(self._pieces) > RETRIEVAL_CACHED_PIECES:
+            self._pieces.clear()
+            self._holders.clear()
         if version == self._version and len(self._files) <= RETRIEVAL_CACHED_FILES:
             return False
-        self._files.clear()
+        if version[0] != self._version[0] or len(self._files) > RETRIEVAL_CACHED_FILES:
+            self._files.clear()
+            self._pieces.clear()
+            self._holders.clear()
+        # Somebody types, and only that: what other files hold is as it was.
+        opened = {path for path, _ in self.overlays.items()}
+        for path in opened | self._opened:
+            self._files.pop(path, None)
+        self._opened = opened
         self._version = version
         return True
 
@@ -178,6 +209,22 @@ class Files:
             except (OSError, ValueError):
                 self._read_bytes[path] = b""
         return self._read_bytes[path]
+
+    def holders(self, name: str) -> list[int]:
+        """Return the first pieces of files that hold ``name``, at most `RETRIEVAL_POSTINGS`; kept while the index is the same."""
+        found = self._holders.get(name)
+        if found is None:
+            found = self._holders[name] = self.store.chunks_with(name, RETRIEVAL_POSTINGS)
+        return found
+
+    def piece(self, chunk: ChunkRow) -> Piece:
+        """Return a piece of a file; kept while the index is the same, for the next question is about the next line."""
+        if self.overlays.get(chunk.path) is not None:
+            return Piece.of(self.chunk_lines(chunk))
+        found = self._pieces.get(chunk.id)
+        if found is None:
+            found = self._pieces[chunk.id] = Piece.of(self.chunk_lines(chunk))
+        return found
 
     def chunk_lines(self, chunk: ChunkRow) -> list[str]:
         """Return the lines of a piece of a file as it is now; only these are decoded."""

@@ -48,7 +48,7 @@ def find_similar(files: Files, scope: Scope, path: str) -> list[Similar]:
     rare: list[tuple[float, list[int]]] = []
     common: list[tuple[float, list[int]]] = []
     for term, weight in terms:
-        found = files.store.chunks_with(term, RETRIEVAL_POSTINGS)
+        found = files.holders(term)
         if found:
             worth = weight * math.log(1 + RETRIEVAL_POSTINGS / len(found))
             (common if len(found) == RETRIEVAL_POSTINGS else rare).append((worth, found))

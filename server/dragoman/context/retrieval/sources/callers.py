@@ -59,7 +59,7 @@ class Callers:
     def _chunks(self, name: str, question: Question) -> list[ChunkRow]:
         """Return pieces that hold ``name``, of files that import it, what is around it, or its module: one a file, tests last."""
         store, path = question.files.store, question.place.path
-        found = store.chunks_with(name, RETRIEVAL_POSTINGS)
+        found = question.files.holders(name)
         if not found:
             return []
         folder, _, file = path.rpartition("/")

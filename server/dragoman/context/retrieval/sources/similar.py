@@ -8,7 +8,6 @@ from dragoman.context.limits import RETRIEVAL_CHUNKS
 from dragoman.context.retrieval.candidates import Item, Pool, Question
 from dragoman.context.retrieval.hybrid import find_alike
 from dragoman.context.retrieval.lexical import weigh_lines, window_of
-from dragoman.context.workspace.outline import names_by_line
 
 
 class SimilarCode:
@@ -21,8 +20,7 @@ class SimilarCode:
         counted: Counter[str] = Counter()
         strongest: dict[str, dict[str, float]] = {"similar": {}, "similar_line": {}, "similar_window": {}}
         for similar in find_alike(question.files, question.scope, question.place):
-            lines = question.files.chunk_lines(similar.chunk)
-            named = names_by_line(lines)
+            lines, named = question.files.piece(similar.chunk)
             weights = weigh_lines(question.scope, named)
             best: dict[str, float] = {}
             for names, weight in zip(named, weights, strict=True):
