@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dragoman.cli.output import AsJson, ConfigFile, note, out, print_json, print_text
+from dragoman.cli.output import AsJson, ConfigFile, note, out, print_json, print_json_line, print_text
 
 if TYPE_CHECKING:
     from dragoman.app import App
@@ -90,12 +90,12 @@ def pull_model(
     file: Annotated[Path | None, typer.Option("--from", metavar="FILE", help="Take a GGUF file from disk.")] = None,
     provider: Annotated[
         str | None,
-        typer.Option("--provider", metavar="P", help="Let this provider fetch it, such as an Ollama server."),
+        typer.Option("--provider", metavar="P", help="Let this provider fetch it: an Ollama or a LocalAI server."),
     ] = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Get a model: the embedded one (once, then it works offline), or one that an Ollama server fetches."""
+    """Get a model: the embedded one (once, then it works offline), or one that an Ollama or LocalAI server fetches."""
     from dragoman.cli.pulling import pull_embedded, pull_through_provider
 
     if file is not None and provider not in {None, "embedded"}:
@@ -107,7 +107,11 @@ def pull_model(
     elif name is None:
         raise typer.BadParameter(f"say which model {provider!r} should fetch.", param_hint="NAME")
     else:
-        result = asyncio.run(pull_through_provider(str(provider), name, config))
+        result = asyncio.run(pull_through_provider(str(provider), name, config, as_json=as_json))
+        if as_json:
+            # The last of several lines.
+            print_json_line(result)
+            return
     if as_json:
         print_json(result)
     else:

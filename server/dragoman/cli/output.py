@@ -29,6 +29,12 @@ def print_json(data: Any) -> None:
     sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
 
 
+def print_json_line(data: Any) -> None:
+    """Print data as JSON in one line, at once: one of several that are read as they come."""
+    sys.stdout.write(json.dumps(data, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
 def print_text(text: str) -> None:
     """Print a line exactly as it is."""
     sys.stdout.write(f"{text}\n")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from dragoman.cli.output import note
+from dragoman.cli.output import note, print_json_line
 from dragoman.errors import SettingsError
 
 Report = Callable[[int, int, str], None]
@@ -36,10 +36,15 @@ async def pull_embedded(name: str | None, file: Path | None) -> dict[str, Any]:
     }
 
 
-async def pull_through_provider(provider_name: str, model: str, config: Path | None) -> dict[str, Any]:
-    """Let a provider fetch a model; raises SettingsError for a provider that is not there or cannot."""
+async def pull_through_provider(
+    provider_name: str, model: str, config: Path | None, *, as_json: bool = False
+) -> dict[str, Any]:
+    """Let a provider fetch a model; raises SettingsError for a provider that is not there or cannot, and `ModelError`.
+
+    Progress is a bar, or with ``as_json`` one object a line. An interrupt closes the connection, which ends the download.
+    """
     from dragoman.cli.setup import open_app
-    from dragoman.models.providers.ollama import OllamaProvider
+    from dragoman.models.providers.downloads import Puller
 
     app = open_app(config)
     try:
@@ -47,17 +52,24 @@ async def pull_through_provider(provider_name: str, model: str, config: Path | N
         if provider is None:
             known = ", ".join(one.name for one in app.models.providers)
             raise SettingsError(f"There is no provider {provider_name!r}.", hint=f"There are: {known}.")
-        if not isinstance(provider, OllamaProvider):
+        if not isinstance(provider, Puller):
             raise SettingsError(
                 f"The provider {provider_name!r} is of kind {provider.kind!r}, which fetches no models on request.",
                 hint="Use its own way to load a model.",
             )
-        with progress_bar() as report:
-            async for step in provider.pull(model):
-                report(step.completed or 0, step.total or 0, step.status)
+        with json_lines() if as_json else progress_bar() as report:
+            async with aclosing(provider.pull(model)) as steps:
+                async for step in steps:
+                    report(step.completed or 0, step.total or 0, step.status)
     finally:
         await app.aclose()
     return {"name": model, "provider": provider_name}
+
+
+@contextmanager
+def json_lines() -> Iterator[Report]:
+    """Give a function that prints each step as an object of its own, for programs."""
+    yield lambda done, total, what: print_json_line({"status": what, "completed": done, "total": total})
 
 
 @contextmanager
