@@ -14,7 +14,7 @@ from dragoman.models.json_text import StringDecoder
 
 _KEY = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _SCALAR = re.compile(r"[^\s,}\]]*")
-_FENCE = re.compile(r"```[a-zA-Z]*|`{1,2}$")
+_FENCE = re.compile(r"```[a-zA-Z]*[ \t]*(?:\n|$)|`{1,2}$")
 _OPENINGS = ('{"tool":', '{"arguments":', '{"answer":')
 _OPENING_CHARS = 120
 """What has not become the beginning of the form by then is prose: a fence, some indentation, one key."""
@@ -222,10 +222,8 @@ def _line_starts(text: str, *, at_start: bool) -> list[int]:
 def _opens(text: str) -> Literal["yes", "no", "maybe"]:
     """Tell whether ``text`` begins with the object, in a fence or not; "maybe" when that depends on what comes next."""
     text = text.lstrip()[: _OPENING_CHARS + 1]
-    squeezed = "".join(text.split())
-    fence = _FENCE.match(squeezed)
-    if fence is not None:
-        squeezed = squeezed[fence.end() :]
+    fence = _FENCE.match(text)
+    squeezed = "".join(text[fence.end() if fence is not None else 0 :].split())
     if any(squeezed.startswith(opening) for opening in _OPENINGS):
         return "yes"
     if len(text) > _OPENING_CHARS:
