@@ -54,6 +54,9 @@ EMACS = AptTool(
     "emacs",
     ("emacs", "--batch", "-f", "package-initialize", "--eval", "(require 'eglot)"),
 )
+POSTGRES_PROGRAM = "/usr/lib/postgresql/15/bin/postgres"
+POSTGRES = AptTool(("postgresql-15",), POSTGRES_PROGRAM, (POSTGRES_PROGRAM, "--version"))
+REDIS = AptTool(("redis-server",), "redis-server", ("redis-server", "--version"))
 OPENSSL = AptTool(("openssl",), "openssl", ("openssl", "version"))
 UNSHARE = AptTool(("util-linux",), "unshare", ("unshare", "--version"))
 IP = AptTool(("iproute2",), "ip", ("ip", "-Version"))
@@ -211,6 +214,8 @@ INSTALLERS: dict[str, Callable[[], Path]] = {
     "vsix": vsix,
     "chromium": chromium,
     "emacs": emacs,
+    "postgres": lambda: apt(POSTGRES),
+    "redis": lambda: apt(REDIS),
     "openssl": lambda: apt(OPENSSL),
     "unshare": lambda: apt(UNSHARE),
     "ip": lambda: apt(IP),

@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from dragoman.cli import complete, config, demo, doctor, lsp, metrics, models, project_map, trust, version
+from dragoman.cli import (
+    complete,
+    config,
+    conversations,
+    demo,
+    doctor,
+    lsp,
+    metrics,
+    models,
+    project_map,
+    trust,
+    version,
+)
 
 application = typer.Typer(
     name="dragoman",
@@ -33,6 +45,7 @@ application.command("doctor")(doctor.run_doctor)
 application.command("complete")(complete.run_complete)
 application.add_typer(models.commands, name="models")
 application.add_typer(config.commands, name="config")
+application.add_typer(conversations.commands, name="conversations")
 application.command("metrics")(metrics.run_metrics)
 application.command("map")(project_map.run_map)
 application.command("trust")(trust.run_trust)

@@ -47,6 +47,9 @@ class ModelsSettings(Section):
     strategy: Strategy = Field(
         default="adaptive", description="How requests are shared among providers that offer the same model."
     )
+    local_only: bool = Field(
+        default=False, description="Ask no model that is not on this machine, whatever is configured."
+    )
     roles: RoleSettings = Field(default_factory=RoleSettings, description="Which models do what.")
 
 
@@ -161,6 +164,15 @@ class StorageSettings(Section):
         description="`sqlite:///…` or `postgresql+psycopg://…`; a file in the user's data folder otherwise.",
     )
     cache_url: str = Field(default="memory://", description="`memory://` or `redis://…`.")
+    files_quota_mb: Annotated[int, Field(ge=1)] = Field(
+        default=2048,
+        description="The most megabytes that files of runs may take; the oldest that are not pinned go when more come.",
+    )
+    retention_days: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="After how many days archived messages and conversations, ended runs, usage and audit entries are deleted; "
+        "never if this is not set.",
+    )
 
 
 class LimitSettings(Section):
