@@ -65,6 +65,7 @@ TEXTS = st.one_of(
 @settings(max_examples=120, deadline=None)
 @example('password = "a\\')
 @example("password=DRAGOMAN_SECRET_0123456789x")
+@example("0000000000000000-----END PRIVATE KEY00000000000000000")
 def test_out_and_back_is_the_same_and_twice_is_once(text: str) -> None:
     redactor = Redactor()
     redacted = redactor.redact(text)

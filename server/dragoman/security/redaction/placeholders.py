@@ -6,6 +6,7 @@ import hashlib
 import re
 import secrets
 from collections import OrderedDict
+from collections.abc import Callable
 
 from dragoman.limits import PLACEHOLDERS
 from dragoman.security.marks import LIKENESS, MARK
@@ -45,11 +46,18 @@ class Placeholders:
             self._secrets.popitem(last=False)
         return name
 
-    def restore(self, text: str) -> str:
-        """Put every secret back in the place of its placeholder; what is none of ours stays."""
+    def restore(self, text: str, encode: Callable[[str], str] | None = None) -> str:
+        """Put every secret back in the place of its placeholder, written by ``encode``; what is none of ours stays."""
         if MARK not in text:
             return text
-        return _PLACEHOLDER.sub(lambda match: self._secrets.get(match[0], match[0]), text)
+
+        def put_back(match: re.Match[str]) -> str:
+            secret = self._secrets.get(match[0])
+            if secret is None:
+                return match[0]
+            return secret if encode is None else encode(secret)
+
+        return _PLACEHOLDER.sub(put_back, text)
 
     def find(self, text: str) -> list[tuple[int, int]]:
         """Return where placeholders of ours stand."""
@@ -109,8 +117,9 @@ class Placeholders:
 class StreamRestorer:
     """Puts secrets back in a text that comes in pieces, and holds back no more than what may still become a placeholder."""
 
-    def __init__(self, placeholders: Placeholders) -> None:
+    def __init__(self, placeholders: Placeholders, encode: Callable[[str], str] | None = None) -> None:
         self._placeholders = placeholders
+        self._encode = encode
         self._held = ""
         self.restored = False
         """Whether any placeholder was found so far."""
@@ -133,6 +142,6 @@ class StreamRestorer:
         return self._give(text)
 
     def _give(self, text: str) -> str:
-        whole = self._placeholders.restore(text)
+        whole = self._placeholders.restore(text, self._encode)
         self.restored = self.restored or whole != text
         return whole

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from dragoman.limits import REDACTED_LINE_CHARS, REDACTED_LINES, REPEATED_SECRET_CHARS, REPEATED_SECRETS
 from dragoman.security.redaction.blocks import find_blocks
@@ -33,6 +33,31 @@ class Redactor:
         for index, spans in found.items():
             lines[index] = self._hide(lines[index], spans)
         return "\n".join(lines)
+
+    def redact_together(self, texts: Sequence[str], known: Collection[str] = ()) -> list[str]:
+        """Redact texts that go out at once: what gives a secret away in one of them hides it in all the others too.
+
+        ``known`` are secrets that were found elsewhere, as by the name of a field.
+        """
+        split = [text.split("\n") for text in texts]
+        found = [self._find(lines) for lines in split]
+        secrets = {
+            lines[index][span.start : span.end]
+            for lines, spans in zip(split, found, strict=True)
+            for index in spans
+            for span in spans[index]
+        }
+        secrets.update(known)
+        for lines, spans in zip(split, found, strict=True):
+            if secrets:
+                self._find_again(lines, spans, secrets)
+            for index, places in spans.items():
+                lines[index] = self._hide(lines[index], places)
+        return ["\n".join(lines) for lines in split]
+
+    def hide(self, secret: str) -> str:
+        """Return the placeholder of a secret that somebody else has found."""
+        return self._placeholders.hide(secret)
 
     def redact_around(self, before: str, after: str) -> tuple[str, str]:
         """Redact the text before and after a cursor as the one text that it is.
@@ -68,9 +93,9 @@ class Redactor:
         """Put every secret back in the place of its placeholder."""
         return self._placeholders.restore(text)
 
-    def stream(self) -> StreamRestorer:
-        """Return what does the same for a text that comes in pieces."""
-        return StreamRestorer(self._placeholders)
+    def stream(self, encode: Callable[[str], str] | None = None) -> StreamRestorer:
+        """Return what does the same for a text that comes in pieces; ``encode`` writes a secret as that text must have it."""
+        return StreamRestorer(self._placeholders, encode)
 
     def is_garbled(self, text: str) -> bool:
         """Tell whether ``text``, as a model wrote it, holds a damaged placeholder: such an edit must not be applied."""
@@ -95,16 +120,16 @@ class Redactor:
         judged = [self._judge(line) for line in lines]
         found = {index: line.spans for index, line in enumerate(judged) if line.spans}
         if found:
-            self._find_again(lines, found)
+            spans = ((lines[index], span) for index, places in found.items() for span in places)
+            self._find_again(lines, found, {line[span.start : span.end] for line, span in spans})
         if any(line.block is not None for line in judged):
             for index, span in find_blocks(lines, judged).items():
                 kept = (other for other in found.get(index, ()) if not _meet(other, span))
                 found[index] = tuple(sorted((*kept, span), key=lambda one: one.start))
         return found
 
-    def _find_again(self, lines: Sequence[str], found: dict[int, tuple[Span, ...]]) -> None:
+    def _find_again(self, lines: Sequence[str], found: dict[int, tuple[Span, ...]], secrets: Collection[str]) -> None:
         """Add the places where a secret stands once more with nothing around it that gives it away, as in a comment."""
-        secrets = {lines[index][span.start : span.end] for index, spans in found.items() for span in spans}
         telling = sorted(one for one in secrets if len(one) >= REPEATED_SECRET_CHARS and not one.isalpha())
         for secret in telling[:REPEATED_SECRETS]:
             for index, line in enumerate(lines):
@@ -113,8 +138,9 @@ class Redactor:
                     span = Span(place, place + len(secret), "repeated")
                     taken = (*found.get(index, ()), *(Span(*ours, "") for ours in self._placeholders.find(line)))
                     if not any(_meet(span, other) for other in taken):
+                        span = _whole_word(line, span, taken)
                         found[index] = tuple(sorted((*found.get(index, ()), span), key=lambda one: one.start))
-                    place = line.find(secret, place + len(secret))
+                    place = line.find(secret, max(span.end, place + len(secret)))
 
     def _judge(self, line: str) -> Line:
         known = self._judged.get(line)
@@ -139,6 +165,20 @@ class Redactor:
             parts += (line[end : span.start], self._placeholders.hide(line[span.start : span.end]))
             end = span.end
         return "".join([*parts, line[end:]])
+
+
+def _whole_word(line: str, span: Span, taken: Sequence[Span]) -> Span:
+    """Let a span take in what would be glued to its placeholder, which could not be told from a garbled one then."""
+    start, end = span.start, span.end
+    while start and line[start - 1] == "_" and not any(other.end == start for other in taken):
+        start -= 1
+    while end < len(line) and _is_glue(line[end]) and not any(other.start == end for other in taken):
+        end += 1
+    return Span(start, end, span.kind)
+
+
+def _is_glue(character: str) -> bool:
+    return character == "_" or (character.isascii() and character.isalnum())
 
 
 def _meet(first: Span, second: Span) -> bool:
