@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import json
 import logging
 import re
@@ -49,17 +50,9 @@ class MessageTokens:
 
     async def count(self, messages: Sequence[ChatMessage]) -> list[int]:
         """Return the tokens of each message with its marks, pictures and tool calls."""
-        texts: list[str] = []
-        ends: list[int] = []
-        for message in messages:
-            texts.append(message.content)
-            texts += [_spell(call) for call in message.tool_calls]
-            ends.append(len(texts))
-        counts = await self._count_texts(texts)
-        starts = [0, *ends[:-1]]
-        return [
-            _marks(message) + sum(counts[start:end]) for message, start, end in zip(messages, starts, ends, strict=True)
-        ]
+        texts = [text for message in messages for text in (message.content, *map(_spell, message.tool_calls))]
+        counts = iter(await self._count_texts(texts))
+        return [_marks(message) + sum(itertools.islice(counts, 1 + len(message.tool_calls))) for message in messages]
 
     async def count_frame(self, tools: Sequence[Tool] = ()) -> int:
         """Return the tokens that every prompt has besides its messages: the template's own, and the tools' descriptions."""
@@ -134,13 +127,12 @@ def _marks(message: ChatMessage) -> int:
 
 
 def _spell(call: ToolCall) -> str:
-    """Return a call in the longest form that a template gives it: its arguments as a string in JSON, with blanks."""
+    """Return a call in the longer of two forms: its arguments as the model wrote them, and as templates do, with blanks."""
     try:
         arguments = json.dumps(json.loads(call.arguments), ensure_ascii=False)
     except (ValueError, RecursionError):
         arguments = call.arguments
-    longest = max(arguments, call.arguments, key=len)
-    return f"{call.name} {call.id} {json.dumps(longest, ensure_ascii=False)}"
+    return f"{call.name} {call.id} {max(arguments, call.arguments, key=len)}"
 
 
 def _describe(tool: Tool) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class HistoryCache(Protocol):
         ...
 
     async def append(self, conversation_id: str, message: HistoryMessage) -> None:
-        """Add a message to those that are here; nothing where none are."""
+        """Add a message right behind the newest of those that are here; nothing where none are."""
         ...
 
     async def invalidate(self, conversation_id: str) -> None:
@@ -243,23 +243,23 @@ class MemoryHistory:
 
     async def set(self, conversation_id: str, messages: Sequence[HistoryMessage]) -> None:
         """Remember the live messages; the conversations used longest ago make room."""
-        self._put(conversation_id, self._clock(), tuple(messages))
+        self._put(conversation_id, tuple(messages))
 
     async def append(self, conversation_id: str, message: HistoryMessage) -> None:
-        """Add a message to those that are here; they are read from the repository no later for that."""
+        """Add a message to those that are here, which are believed anew: nobody has written in between."""
         if (kept := self._kept.get(conversation_id)) is not None:
-            self._put(conversation_id, kept[0], (*kept[2], message))
+            self._put(conversation_id, (*kept[2], message))
 
     async def invalidate(self, conversation_id: str) -> None:
         """Forget the messages of a conversation."""
         self._drop(conversation_id)
 
-    def _put(self, conversation_id: str, at: float, messages: tuple[HistoryMessage, ...]) -> None:
+    def _put(self, conversation_id: str, messages: tuple[HistoryMessage, ...]) -> None:
         self._drop(conversation_id)
         size = len(conversation_id) + sum(map(_size, messages))
         if size > self._most:
             return
-        self._kept[conversation_id] = (at, size, messages)
+        self._kept[conversation_id] = (self._clock(), size, messages)
         self._bytes += size
         while self._bytes > self._most:
             self._drop(next(iter(self._kept)))

@@ -46,9 +46,12 @@ def first_kept(messages: Sequence[ChatMessage], most: int) -> int:
     Nothing that belongs to the running turn goes, however long it is: neither its question nor what followed.
     """
     first = max(0, len(messages) - most)
-    for unit in units_of(messages):
+    units = units_of(messages)
+    for unit in units:
         if unit.start < first < unit.stop:
             first = unit.stop
     question = last_question(messages)
-    # Where nobody has asked yet, the newest message is the beginning of the turn.
-    return min(first, max(0, len(messages) - 1) if question is None else question)
+    if question is None:
+        # Nobody has asked yet: the turn begins with what was said last.
+        question = units[-1].start if units else 0
+    return min(first, question)

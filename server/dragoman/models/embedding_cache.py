@@ -8,11 +8,14 @@ import math
 from array import array
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from dragoman.errors import StreamMalformedError
 from dragoman.models import tokenizers
 from dragoman.models.base import ChatRequest, Chunk, CompletionRequest, Model, ModelInfo
+
+if TYPE_CHECKING:
+    from dragoman.storage.cache import Cache
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +30,9 @@ CACHE_BYTES: Final = 32 * 1024 * 1024
 
 _ENTRY_BYTES: Final = 250
 """What an entry takes besides its numbers."""
+
+SHARED_S: Final = 7 * 24 * 3600.0
+"""How long a vector is kept for other processes: a text that nobody asked about for a week has changed."""
 
 Key = tuple[str, str, bytes]
 """Provider, model, and the SHA-256 of the text: no text is kept."""
@@ -84,6 +90,23 @@ class EmbeddingCache:
     def _drop(self, key: Key) -> None:
         if (kept := self._kept.pop(key, None)) is not None:
             self.bytes -= _size(kept)
+
+
+class SharedVectors:
+    """The `VectorStore` over a `Cache` of the storage room, which may be Redis."""
+
+    def __init__(self, cache: Cache, scope: str) -> None:
+        self._cache = cache
+        self._scope = scope
+
+    async def get_many(self, keys: Sequence[str]) -> list[Sequence[float] | None]:
+        """Return the vector of each key, None for one that is not there."""
+        return [await self._cache.get(self._scope, key) for key in keys]
+
+    async def set_many(self, vectors: Sequence[tuple[str, Sequence[float]]]) -> None:
+        """Keep vectors by their keys."""
+        for key, vector in vectors:
+            await self._cache.set(self._scope, key, list(vector), SHARED_S)
 
 
 class CachedEmbedder:
