@@ -49,15 +49,19 @@ class Endpoint:
 
 
 class Strategy(Protocol):
-    """A way to pick one of several endpoints, all of them able and healthy."""
+    """A way to pick one of several endpoints, all of them able and healthy; there is always at least one."""
 
     @property
     def keeps_order(self) -> bool:
         """Whether the others are tried in the order they are given in, not the cheapest first."""
         ...
 
-    def choose(self, candidates: Sequence[Endpoint]) -> tuple[int, str]:
-        """Return the index of the chosen one and the reason, as a part of a sentence; there is at least one candidate."""
+    def choose(self, candidates: Sequence[Endpoint]) -> int:
+        """Return the index of the endpoint whose turn it is."""
+        ...
+
+    def explain(self, candidates: Sequence[Endpoint], index: int) -> str:
+        """Return why `choose` has just returned ``index``, as a part of a sentence; in its own time, for few ask."""
         ...
 
 
@@ -68,16 +72,27 @@ class Adaptive:
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
+        self._other = 0
 
-    def choose(self, candidates: Sequence[Endpoint]) -> tuple[int, str]:
+    def choose(self, candidates: Sequence[Endpoint]) -> int:
         """Return the cheaper of two by time to the first token, calls in flight and failures."""
-        if len(candidates) == 1:
-            return 0, "the only one that can be asked now"
-        first, second = self._chance.sample(range(len(candidates)), 2)
+        count = len(candidates)
+        if count == 1:
+            return 0
+        first = int(self._chance.random() * count)
+        second = int(self._chance.random() * (count - 1))
+        second += second >= first
         if candidates[second].performance.cost < candidates[first].performance.cost:
             first, second = second, first
-        better, other = candidates[first].performance, candidates[second]
-        return first, f"{_say_cost(better)}, less than {other.name} with {_say_cost(other.performance)}"
+        self._other = second
+        return first
+
+    def explain(self, candidates: Sequence[Endpoint], index: int) -> str:
+        """Return what both cost."""
+        if len(candidates) == 1:
+            return "the only one that can be asked now"
+        other = candidates[self._other]
+        return f"{_say_cost(candidates[index].performance)}, less than {other.name} with {_say_cost(other.performance)}"
 
 
 class LeastBusy:
@@ -85,10 +100,13 @@ class LeastBusy:
 
     keeps_order = False
 
-    def choose(self, candidates: Sequence[Endpoint]) -> tuple[int, str]:
+    def choose(self, candidates: Sequence[Endpoint]) -> int:
         """Return the least loaded one."""
-        index = min(range(len(candidates)), key=lambda one: (candidates[one].load, candidates[one].performance.cost))
-        return index, f"the least busy, {candidates[index].performance.in_flight} in flight"
+        return min(range(len(candidates)), key=lambda one: (candidates[one].load, candidates[one].performance.cost))
+
+    def explain(self, candidates: Sequence[Endpoint], index: int) -> str:
+        """Return how busy it is."""
+        return f"the least busy, {candidates[index].performance.in_flight} in flight"
 
 
 class RoundRobin:
@@ -99,13 +117,18 @@ class RoundRobin:
     def __init__(self) -> None:
         self._last: Endpoint | None = None
 
-    def choose(self, candidates: Sequence[Endpoint]) -> tuple[int, str]:
+    def choose(self, candidates: Sequence[Endpoint]) -> int:
         """Return the one behind the one chosen last; when that one is gone, the first."""
         index = 0
         if self._last is not None and self._last in candidates:
             index = (candidates.index(self._last) + 1) % len(candidates)
         self._last = candidates[index]
-        return index, "next in turn"
+        return index
+
+    def explain(self, candidates: Sequence[Endpoint], index: int) -> str:
+        """Return the rule."""
+        del candidates, index
+        return "next in turn"
 
 
 class Weighted:
@@ -116,13 +139,17 @@ class Weighted:
     def __init__(self) -> None:
         self._credit: dict[Endpoint, float] = {}
 
-    def choose(self, candidates: Sequence[Endpoint]) -> tuple[int, str]:
+    def choose(self, candidates: Sequence[Endpoint]) -> int:
         """Give each its weight in credit, return the one with the most, and take everybody's weights from it."""
         total = sum(one.weight for one in candidates)
         self._credit = {one: self._credit.get(one, 0.0) + one.weight for one in candidates}
         index = max(range(len(candidates)), key=lambda one: self._credit[candidates[one]])
         self._credit[candidates[index]] -= total
-        return index, f"its turn by weight, {candidates[index].weight:g} of {total:g}"
+        return index
+
+    def explain(self, candidates: Sequence[Endpoint], index: int) -> str:
+        """Return its share."""
+        return f"its turn by weight, {candidates[index].weight:g} of {sum(one.weight for one in candidates):g}"
 
 
 class InOrder:
@@ -130,9 +157,14 @@ class InOrder:
 
     keeps_order = True
 
-    def choose(self, candidates: Sequence[Endpoint]) -> tuple[int, str]:
+    def choose(self, candidates: Sequence[Endpoint]) -> int:
         """Return the first."""
-        return 0, f"first of {len(candidates)} in the order of the settings"
+        del candidates
+        return 0
+
+    def explain(self, candidates: Sequence[Endpoint], index: int) -> str:
+        """Return its place."""
+        return f"number {index + 1} of {len(candidates)} in the order of the settings"
 
 
 def make_strategy(name: StrategyName, chance: random.Random) -> Strategy:
@@ -169,35 +201,38 @@ class Balancer:
 
     def order(self, endpoints: Sequence[Endpoint], priority: Priority = "interactive") -> list[Endpoint]:
         """Return the endpoints to try, the chosen one first; those that are left alone only where there are no others."""
-        return [ranked.endpoint for ranked in self.rank(endpoints, priority)]
-
-    def rank(self, endpoints: Sequence[Endpoint], priority: Priority = "interactive") -> list[Ranked]:
-        """Return the same with reasons."""
         well, returning, ill = _sort_out(endpoints)
         if not well and not returning:
             # Nobody answers: the one that is tried again first says so, and when.
-            return [Ranked(one, _say_open(one)) for one in sorted(ill, key=_opens_in)]
-        front: list[Ranked] = []
+            return sorted(ill, key=_opens_in)
+        front: list[Endpoint] = []
         if returning and (not well or priority == "background" or self._chance.random() < limits.HALF_OPEN_SHARE):
-            front = [Ranked(returning[0], "failed lately; this call finds out whether it is back")]
-            returning = returning[1:]
+            front = [returning.pop(0)]
         if well:
-            index, why = self._strategy.choose(well)
-            front.append(Ranked(well[index], why))
-            well = [*well[:index], *well[index + 1 :]]
-        if not self._strategy.keeps_order:
-            well.sort(key=lambda one: one.performance.cost)
-        return [
-            *front,
-            *(Ranked(one, f"if the others fail: {_say_cost(one.performance)}") for one in well),
-            *(Ranked(one, "failed lately; asked when the others fail") for one in returning),
-        ]
+            front.append(well.pop(self._strategy.choose(well)))
+            if len(well) > 1 and not self._strategy.keeps_order:
+                well.sort(key=_cost)
+        return [*front, *well, *returning]
 
     def explain(self, endpoints: Sequence[Endpoint], priority: Priority = "interactive") -> list[Ranked]:
         """Return what the next request would find and why, those left out at the end; changes nothing."""
-        ranked = copy.deepcopy(self).rank(endpoints, priority)
-        named = {one.endpoint for one in ranked}
-        return [*ranked, *(Ranked(one, _say_open(one)) for one in endpoints if one not in named)]
+        trial = copy.deepcopy(self)
+        order = trial.order(endpoints, priority)
+        well, returning, ill = _sort_out(endpoints)
+        ranked = []
+        chosen = next((one for one in order if one in well), None)
+        for place, one in enumerate(order):
+            if one in ill:
+                why = _say_open(one)
+            elif one in returning:
+                back = place == 0 and len(order) > 1
+                why = "failed lately; " + ("finds out whether it is back" if back else "asked when the others fail")
+            elif one is chosen:
+                why = trial._strategy.explain(well, well.index(one))
+            else:
+                why = f"if the others fail: {_say_cost(one.performance)}"
+            ranked.append(Ranked(one, why))
+        return [*ranked, *(Ranked(one, _say_open(one)) for one in endpoints if one not in order)]
 
 
 def _sort_out(endpoints: Sequence[Endpoint]) -> tuple[list[Endpoint], list[Endpoint], list[Endpoint]]:
@@ -213,6 +248,10 @@ def _sort_out(endpoints: Sequence[Endpoint]) -> tuple[list[Endpoint], list[Endpo
         else:
             ill.append(one)
     return well, returning, ill
+
+
+def _cost(endpoint: Endpoint) -> float:
+    return endpoint.performance.cost
 
 
 def _opens_in(endpoint: Endpoint) -> float:

@@ -82,6 +82,9 @@ PERFORMANCE_DECAY_S: Final = 10.0
 PERFORMANCE_FORGET_S: Final = 600.0
 """What is usual at an endpoint is believed so long, fading: by then its load, or its machine, may be another."""
 
+PERFORMANCE_FORGIVE_S: Final = 30.0
+"""After so long without a call, failures count a third: the next minute may try again, at the price of one call."""
+
 PERFORMANCE_OUTLIER: Final = 4.0
 PERFORMANCE_OUTLIER_FROM_S: Final = 0.1
 """A value so many times the usual one counts as that many in what is usual, and nothing below a tenth of a second is odd."""

@@ -90,6 +90,7 @@ class Performance:
         self._first_token = PeakMean()
         self._latency = PeakMean()
         self._failure_share = 0.0
+        self._judged_at = 0.0
         self._tokens_per_second: float | None = None
         self._firsts: deque[float] = deque(maxlen=limits.PERFORMANCE_SAMPLES)
         self._p95: float | None = None
@@ -131,14 +132,18 @@ class Performance:
         else:
             self.failures += 1
             self.last_error = error or self.last_error
-        self._failure_share += limits.PERFORMANCE_WEIGHT * ((0.0 if success else 1.0) - self._failure_share)
+        share = self.failure_share
+        self._failure_share = share + limits.PERFORMANCE_WEIGHT * ((0.0 if success else 1.0) - share)
+        self._judged_at = self._clock()
 
     # -- giving out ----------------------------------------------------------------------------------------------------
 
     @property
     def failure_share(self) -> float:
-        """The share of the newest calls that failed."""
-        return self._failure_share
+        """The share of the newest calls that failed; it fades, for an endpoint that nobody asks any more may be well."""
+        if not self._failure_share:
+            return 0.0
+        return self._failure_share * math.exp((self._judged_at - self._clock()) / limits.PERFORMANCE_FORGIVE_S)
 
     @property
     def first_token(self) -> float | None:
@@ -159,10 +164,12 @@ class Performance:
 
         0 for an endpoint that nothing is known of and that has nothing to do: it is worth a try.
         """
-        well = 1.0 - min(self._failure_share, limits.PERFORMANCE_WORST_SHARE)
+        share = self.failure_share
+        well = 1.0 - min(share, limits.PERFORMANCE_WORST_SHARE)
         if not self._first_token.samples:
-            unsure = self.in_flight + (1 if self.failures else 0)
-            return limits.UNKNOWN_LATENCY_S * unsure / well
+            # One failure just now counts like a call that runs.
+            failing = min(1.0, share / limits.PERFORMANCE_WEIGHT)
+            return limits.UNKNOWN_LATENCY_S * (self.in_flight + failing) / well
         return self._first_token.read(self._clock()) * (self.in_flight + 1) / well
 
     def snapshot(self) -> PerformanceSnapshot:
@@ -173,7 +180,7 @@ class Performance:
             self.model,
             self.calls,
             self.failures,
-            self._failure_share,
+            self.failure_share,
             self.in_flight,
             self.first_token,
             self.first_token_p95,

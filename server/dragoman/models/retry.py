@@ -6,9 +6,12 @@ The first try costs nothing extra: stamina is imported when something has failed
 
 from __future__ import annotations
 
+import functools
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from types import ModuleType
 from typing import TypeVar
 
 from dragoman.errors import ModelError
@@ -17,6 +20,8 @@ from dragoman.models.base import Chunk, CompletionRequest, Model
 from dragoman.models.faults import is_transient, wait_asked
 from dragoman.models.whole import Answer, answer_whole
 from dragoman.models.wrapper import ModelWrapper, Request, open_stream, says_something
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -114,7 +119,7 @@ def may_retry(error: BaseException, plan: RetryPlan) -> bool:
 
 async def try_again(ask: Callable[[], Awaitable[T]], failure: ModelError, plan: RetryPlan) -> T:
     """Go on with a call whose first try ended in ``failure``; raises the last try's error."""
-    import stamina
+    stamina = _load_stamina()
 
     def judge(error: Exception) -> bool | float:
         if not may_retry(error, plan):
@@ -135,6 +140,19 @@ async def try_again(ask: Callable[[], Awaitable[T]], failure: ModelError, plan: 
                 raise failure
             return await ask()
     raise failure
+
+
+@functools.cache
+def _load_stamina() -> ModuleType:
+    import stamina
+
+    def tell(details: stamina.instrumentation.RetryDetails) -> None:
+        code = getattr(details.caused_by, "code", type(details.caused_by).__name__)
+        logger.info("a model call failed (%s), try %d in %.2f s", code, details.retry_num + 1, details.wait_for)
+
+    # Its own hooks warn at each retry and register metrics of theirs.
+    stamina.instrumentation.set_on_retry_hooks([tell])
+    return stamina
 
 
 async def _begin(model: Model, request: Request) -> tuple[Chunk | None, AsyncGenerator[Chunk, None]]:
