@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
 from dragoman.errors import ModelError
 from dragoman.models.base import ChatRequest, Chunk, CompletionRequest, Model, ModelInfo, Token
+from dragoman.models.json_text import quote_json
 from dragoman.models.profiles import FAMILIES, Family
+from dragoman.models.redacted_json import CallRestorer, JsonText, restore_calls
 from dragoman.security.redaction import Redactor, StreamRestorer
 
 
@@ -20,6 +23,7 @@ class RedactedModel:
     """Replaces the secrets of each request by placeholders and puts them back in the answer's stream.
 
     Closing a stream closes the model's own at once.
+    A `ToolCallingModel` belongs inside: then its calls are looked through as calls, and secrets come back as JSON.
     """
 
     def __init__(self, model: Model, redactor: Redactor) -> None:
@@ -46,10 +50,15 @@ class RedactedModel:
                 yield chunk
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
-        """Answer a conversation."""
-        messages = tuple(replace(one, content=self._redactor.redact(one.content)) for one in request.messages)
-        stream = self._model.chat(replace(request, messages=messages))
-        restored = stream if messages == request.messages else _restore(stream, self._redactor)
+        """Answer a conversation; raises ToolCallError for a call with a placeholder that the model garbled.
+
+        Images go as they are.
+        """
+        safe = _redact_chat(request, self._redactor)
+        stream = self._model.chat(safe)
+        # A secret in an answer that is JSON has to be JSON too.
+        encode = None if request.json_schema is None else quote_json
+        restored = stream if safe == request else _restore(stream, self._redactor, encode)
         async with aclosing(stream), aclosing(restored):
             async for chunk in restored:
                 yield chunk
@@ -59,7 +68,54 @@ class RedactedModel:
         return await self._model.embed([self._redactor.redact(text) for text in texts])
 
 
+def _redact_chat(request: ChatRequest, redactor: Redactor) -> ChatRequest:
+    """Redact every text of a request together: what is known for a secret in one is one in all others.
+
+    Names of tools and ids of calls are names, and stay.
+    """
+    contents = [message.content for message in request.messages]
+    calls = [JsonText(call.arguments) for message in request.messages for call in message.tool_calls]
+    schemas = [JsonText.of(tool.parameters) for tool in request.tools]
+    if request.json_schema is not None:
+        schemas.append(JsonText.of(request.json_schema))
+    descriptions = [tool.description for tool in request.tools]
+    documents = [*calls, *schemas]
+    named = [document.find_named(redactor) for document in documents]
+    texts = [*contents, *descriptions, *request.stop, *(part for document in documents for part in document.parts)]
+    safe = redactor.redact_together(texts, {secret for found in named for _, secret in found})
+    if safe == texts and not any(named):
+        return request
+    left = iter(safe)
+    messages = [replace(message, content=next(left)) for message in request.messages]
+    told = [next(left) for _ in descriptions]
+    stop = tuple(next(left) for _ in request.stop)
+    written = [_hide_named(document, found, left, redactor) for document, found in zip(documents, named, strict=True)]
+    arguments, rest = iter(written[: len(calls)]), iter(written[len(calls) :])
+    return replace(
+        request,
+        messages=tuple(
+            replace(one, tool_calls=tuple(replace(call, arguments=next(arguments)) for call in one.tool_calls))
+            for one in messages
+        ),
+        tools=tuple(
+            replace(tool, description=description, parameters=json.loads(next(rest)))
+            for tool, description in zip(request.tools, told, strict=True)
+        ),
+        json_schema=None if request.json_schema is None else json.loads(next(rest)),
+        stop=stop,
+    )
+
+
+def _hide_named(document: JsonText, named: Sequence[tuple[int, str]], safe: Iterator[str], redactor: Redactor) -> str:
+    parts = [next(safe) for _ in document.parts]
+    for number, secret in named:
+        parts[number] = parts[number].replace(secret, redactor.hide(secret))
+    return document.write(parts)
+
+
 def _redact_completion(request: CompletionRequest, redactor: Redactor, family: str | None) -> CompletionRequest:
+    if request.stop:
+        request = replace(request, stop=tuple(redactor.redact(stop) for stop in request.stop))
     if request.suffix is not None:
         prompt, suffix = redactor.redact_around(request.prompt, request.suffix)
         return replace(request, prompt=prompt, suffix=suffix)
@@ -88,10 +144,14 @@ def _redact_template(prompt: str, redactor: Redactor, family: Family) -> str:
 
 
 async def _restore(
-    stream: AsyncGenerator[Chunk, None], redactor: Redactor, *, ends_at_garbled: bool = False
+    stream: AsyncGenerator[Chunk, None],
+    redactor: Redactor,
+    encode: Callable[[str], str] | None = None,
+    *,
+    ends_at_garbled: bool = False,
 ) -> AsyncGenerator[Chunk, None]:
-    text, thinking = redactor.stream(), redactor.stream()
-    tokens = _Tokens()
+    text, thinking = redactor.stream(encode), redactor.stream()
+    tokens, calls = _Tokens(), CallRestorer(redactor)
     try:
         async for chunk in stream:
             said = text.feed(chunk.text)
@@ -102,8 +162,9 @@ async def _restore(
                 yield Chunk(said[:place], thought, finish="stop", usage=chunk.usage)
                 return
             passed = tokens.pass_on(chunk, text)
-            if said or thought or passed or chunk.finish is not None or chunk.usage is not None:
-                yield replace(chunk, text=said, thinking=thought, tokens=passed)
+            called = restore_calls(chunk, calls)
+            if said or thought or passed or called or chunk.finish is not None or chunk.usage is not None:
+                yield replace(chunk, text=said, thinking=thought, tokens=passed, tool_calls=called)
     except ModelError:
         # What was held back was said: whoever keeps the whole lines of a broken stream shall have it.
         if said := text.end():
