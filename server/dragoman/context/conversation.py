@@ -132,7 +132,7 @@ class ConversationContext:
         await self._history.forget(conversation_id)
 
     async def build(self, turn: Turn) -> BuiltContext:
-        """Return what the model is to read.
+        """Return what the model is to read: as many messages as fit, less where room is kept for a summary of the others.
 
         Raises `ContextOverflowError` when system prompt and newest message alone are too long, `RequestRejectedError`
         when there is no message to answer, and what the repository raises.

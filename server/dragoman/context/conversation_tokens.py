@@ -67,7 +67,7 @@ def tokens_of(model_name: str, own: Callable[[str], Awaitable[int]] | None = Non
     """Return what counts for a model: its own tokenizer where its server offers it, else its vocabulary, else tiktoken's.
 
     ``own`` counts one text (as the providers of llama.cpp and of the embedded model do); it is not asked where the
-    vocabulary is known, and not relied upon: when it fails or is slow the count is made here.
+    vocabulary is known, and not relied upon: once it fails or is slow the counts are made here.
     """
     encoding = tokenizers.encoding_of(model_name)
     if encoding is not None:
@@ -102,20 +102,26 @@ def _texts(encoding: str) -> VocabularyTexts:
 
 
 class OwnTexts:
-    """Counts texts with the model's own tokenizer behind a call, and by another count times ``margin`` when that fails."""
+    """Counts texts with the model's own tokenizer behind a call, and by another count times ``margin`` from its first failure on.
+
+    So a server that hangs is waited for once, not at every message.
+    """
 
     def __init__(self, own: Callable[[str], Awaitable[int]], otherwise: CountTexts, margin: float) -> None:
         self._own = own
         self._otherwise = otherwise
         self._margin = margin
+        self._answers = True
 
     async def __call__(self, texts: Sequence[str]) -> list[int]:
         """Return the tokens of each text."""
-        try:
-            async with asyncio.timeout(OWN_TOKENIZER_S):
-                return [await self._own(text) if text else 0 for text in texts]
-        except (ModelError, TimeoutError) as error:
-            logger.info("The model's tokenizer does not answer, its tokens are counted here: %s", error)
+        if self._answers:
+            try:
+                async with asyncio.timeout(OWN_TOKENIZER_S):
+                    return [await self._own(text) if text else 0 for text in texts]
+            except (ModelError, TimeoutError) as error:
+                logger.info("The model's tokenizer does not answer, its tokens are counted here: %s", error)
+                self._answers = False
         return [int(count * self._margin) + 1 if count else 0 for count in await self._otherwise(texts)]
 
 

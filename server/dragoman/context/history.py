@@ -183,7 +183,9 @@ class History:
     def _miss_cache(self, error: Exception) -> None:
         if not self._cache_failed:
             self._cache_failed = True
-            logger.warning("The cache of conversations does not answer; they are read from the database: %s", error)
+            logger.warning(
+                "The cache of conversations does not answer; they are read from the database: %s", type(error).__name__
+            )
 
     @contextlib.asynccontextmanager
     async def _alone(self, conversation_id: str) -> AsyncIterator[None]:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dragoman.context.conversation import Attachment, BuiltContext, ContextLimits, ConversationContext, Turn
@@ -17,6 +17,7 @@ from dragoman.models import tokenizers
 from dragoman.models.base import ChatMessage, Image, ModelInfo, ToolCall
 from tests.support.conversations import CharacterTokens, Shelf, cost
 
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 MODEL = ModelInfo("qwen2.5-coder", "p", context_window=None)
 PICTURE = Image("image/png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x40\0\0\0\x40")
 
@@ -141,7 +142,7 @@ def build(turn: Turn, history: Sequence[ChatMessage], limits: ContextLimits) -> 
     most=st.one_of(st.integers(1, 400), st.integers(400, 4000)),
     window=st.integers(0, 14),
 )
-@settings(max_examples=150)
+@settings(PATIENT, max_examples=100)
 def test_a_context_is_what_the_rules_say(
     history: list[ChatMessage],
     prompt: ChatMessage | None,
@@ -169,7 +170,7 @@ def test_a_context_is_what_the_rules_say(
 
 
 @given(history=histories, most=st.integers(100, 2500), summary=st.text(max_size=2000))
-@settings(max_examples=50, deadline=None)
+@settings(PATIENT, max_examples=50)
 def test_no_context_is_longer_than_its_budget_in_front_of_the_model(
     history: list[ChatMessage], most: int, summary: str
 ) -> None:
@@ -202,7 +203,7 @@ def test_no_context_is_longer_than_its_budget_in_front_of_the_model(
 
 
 @given(history=histories, window=st.integers(0, 8))
-@settings(max_examples=80)
+@settings(PATIENT, max_examples=50)
 def test_what_is_archived_is_old_and_whole(history: list[ChatMessage], window: int) -> None:
     first = first_kept(history, 2 * window)
 

@@ -66,14 +66,18 @@ def test_a_tokenizer_that_fails_or_is_slow_is_not_waited_for() -> None:
         raise ProviderUnreachableError("nobody answers")
 
     async def slow(_text: str) -> int:
+        asked.append(asyncio.get_running_loop().time())
         await asyncio.sleep(60)
         return 0
 
-    async def count() -> list[list[int]]:
-        return [await tokens_of("starcoder2", own).count([user("one two three")]) for own in (away, slow)]
+    async def count() -> list[int]:
+        counters = [tokens_of("starcoder2", own) for own in (away, slow)]
+        return [one for counter in [*counters, *counters] for one in await counter.count([user("one two three")])]
 
+    asked: list[float] = []
     asyncio.run(tokens_of("starcoder2").count([user("its vocabulary is loaded in real time")]))
-    assert run_virtual(count()) == [[int(3 * UNKNOWN_VOCABULARY) + 1 + MESSAGE_TOKENS]] * 2
+    assert run_virtual(count()) == [int(3 * UNKNOWN_VOCABULARY) + 1 + MESSAGE_TOKENS] * 4
+    assert len(asked) == 1
 
 
 # -- pictures ----------------------------------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ class Store:
     calls=st.lists(st.lists(st.text(max_size=3) | st.sampled_from(["a", "b", "\ud800"]), max_size=40), max_size=5),
     most=st.sampled_from([0, 600, 10_000_000]),
 )
-@settings(max_examples=100)
+@settings(max_examples=60, deadline=None)
 def test_each_text_has_its_own_vector_and_is_asked_for_once(calls: list[list[str]], most: int) -> None:
     model = Scripted()
     cache = EmbeddingCache(most_bytes=most)
