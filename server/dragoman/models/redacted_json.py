@@ -43,17 +43,12 @@ class JsonText:
         """Return the secrets that only what stands around them gives away, such as their key, each with its part's number."""
         if not self.is_json:
             return []
-        found: dict[tuple[int, str], None] = {}
-        # A key and its value on lines of their own, as in a file; and all in one, as in a list of arguments.
-        for written in (
-            json.dumps(self._value, indent=0, ensure_ascii=False),
-            json.dumps(self._value, ensure_ascii=False),
-        ):
-            spans = _absolute(written, redactor)
-            if spans:
-                tokens = [match.span() for match in _TOKEN.finditer(written)]
-                found |= dict.fromkeys(_cut_out(written, tokens, self.parts, spans))
-        return list(found)
+        written = json.dumps(self._value, ensure_ascii=False)
+        spans = _absolute(written, redactor)
+        if not spans:
+            return []
+        tokens = [match.span() for match in _TOKEN.finditer(written)]
+        return list(dict.fromkeys(_cut_out(written, tokens, self.parts, spans)))
 
     def write(self, parts: Sequence[str]) -> str:
         """Return the text with other ``parts``; the same to the letter where none is another."""
