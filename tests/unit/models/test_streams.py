@@ -91,6 +91,57 @@ def test_any_split_of_an_ndjson_stream_gives_the_same_objects(values: list[dict[
     assert [json.loads(line) for line in read_ndjson(*cut(stream, places))] == values
 
 
+_fields = st.sampled_from([": keep-alive", ":", "id: 7", "retry: 10", "unknown", "event:"])
+_lines = st.lists(st.tuples(_texts, st.lists(_fields, max_size=2)), min_size=1, max_size=3)
+
+
+@given(
+    events=st.lists(_lines, max_size=5),
+    newlines=st.lists(st.sampled_from(["\n", "\r\n", "\r"]), min_size=1, max_size=5),
+    bom=st.booleans(),
+    finished=st.booleans(),
+    places=st.lists(st.integers(min_value=0), max_size=12),
+)
+def test_any_mix_of_newlines_fields_and_data_lines_is_read_as_the_format_says(
+    events: list[list[tuple[str, list[str]]]], newlines: list[str], bom: bool, finished: bool, places: list[int]
+) -> None:
+    lines = []
+    for event in events:
+        for data, others in event:
+            lines += [*others, f"data: {data}"]
+        lines.append("")
+    if events and not finished:
+        lines.pop()
+    stream, ended_with = "", ""
+    for number, line in enumerate(lines):
+        newline = newlines[number % len(newlines)]
+        if not line and ended_with == "\r" and newline == "\n":
+            # These two would be one newline.
+            newline = "\r"
+        stream, ended_with = stream + line + newline, newline
+    data = (b"\xef\xbb\xbf" if bom else b"") + stream.encode()
+    assert [event.data for event in read_sse(*cut(data, places))] == [
+        "\n".join(text for text, _ in event) for event in events
+    ]
+
+
+@given(
+    lines=st.lists(st.sampled_from(['{"a": "ü𝄞"}', "[]", "", "  "]), max_size=8),
+    newlines=st.lists(st.sampled_from(["\n", "\r\n"]), min_size=1, max_size=3),
+    bom=st.booleans(),
+    finished=st.booleans(),
+    places=st.lists(st.integers(min_value=0), max_size=12),
+)
+def test_any_mix_of_blank_lines_and_newlines_is_read_as_ndjson(
+    lines: list[str], newlines: list[str], bom: bool, finished: bool, places: list[int]
+) -> None:
+    stream = "".join(line + newlines[number % len(newlines)] for number, line in enumerate(lines))
+    if not finished:
+        stream = stream.rstrip("\r\n")
+    data = (b"\xef\xbb\xbf" if bom else b"") + stream.encode()
+    assert read_ndjson(*cut(data, places)) == [line for line in lines if line.strip()]
+
+
 def test_ndjson_skips_blank_lines_and_needs_no_last_newline() -> None:
     assert read_ndjson(b'\xef\xbb\xbf{"a":1}\r\n\n  \n{"a"', b":2}") == ['{"a":1}', '{"a":2}']
 
