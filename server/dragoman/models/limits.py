@@ -30,17 +30,21 @@ RETRY_ATTEMPTS: Final = 3
 RETRY_BACKGROUND_S: Final = 1.0
 RETRY_BACKGROUND_MAX_S: Final = 30.0
 RETRY_BACKGROUND_AFTER_S: Final = 60.0
+RETRY_BACKGROUND_WITHIN_S: Final = 300.0
 """Where nobody looks on: 1 s, 2 s, 4 s, …; a server that says when to come again is believed up to a minute."""
 
 RETRY_CHAT_S: Final = 0.25
 RETRY_CHAT_MAX_S: Final = 2.0
 RETRY_CHAT_AFTER_S: Final = 5.0
-"""Where a person waits for an answer: longer than five seconds of nothing is worse than a clear error."""
+RETRY_CHAT_WITHIN_S: Final = 15.0
+"""Where a person waits for an answer: a pause of more than five seconds, or a try after a quarter
+of a minute, is worse than a clear error."""
 
 RETRY_GHOST_ATTEMPTS: Final = 2
 RETRY_GHOST_S: Final = 0.05
 RETRY_GHOST_MAX_S: Final = 0.05
 RETRY_GHOST_AFTER_S: Final = 0.3
+RETRY_GHOST_WITHIN_S: Final = 1.0
 """Ghost text: one more try at once (a connection that the server had closed), then the next key asks anyway."""
 
 # -- breaker -----------------------------------------------------------------------------------------------------------

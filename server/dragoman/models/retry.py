@@ -6,6 +6,7 @@ The first try costs nothing extra: stamina is imported when something has failed
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -32,12 +33,14 @@ class RetryPlan:
 
     The waits are ``first``, twice, four times, … that, at most ``longest``, each with up to half of ``first`` at random on top.
     A server's own wish to wait is followed up to ``asked``; a longer one ends the trying.
+    ``within`` bounds when the last try begins, counted from the start: a time limit that ran out is not waited for thrice.
     """
 
     attempts: int
     first: float
     longest: float
     asked: float
+    within: float
 
 
 BACKGROUND = RetryPlan(
@@ -45,10 +48,21 @@ BACKGROUND = RetryPlan(
     limits.RETRY_BACKGROUND_S,
     limits.RETRY_BACKGROUND_MAX_S,
     limits.RETRY_BACKGROUND_AFTER_S,
+    limits.RETRY_BACKGROUND_WITHIN_S,
 )
-CHAT = RetryPlan(limits.RETRY_ATTEMPTS, limits.RETRY_CHAT_S, limits.RETRY_CHAT_MAX_S, limits.RETRY_CHAT_AFTER_S)
+CHAT = RetryPlan(
+    limits.RETRY_ATTEMPTS,
+    limits.RETRY_CHAT_S,
+    limits.RETRY_CHAT_MAX_S,
+    limits.RETRY_CHAT_AFTER_S,
+    limits.RETRY_CHAT_WITHIN_S,
+)
 GHOST_TEXT = RetryPlan(
-    limits.RETRY_GHOST_ATTEMPTS, limits.RETRY_GHOST_S, limits.RETRY_GHOST_MAX_S, limits.RETRY_GHOST_AFTER_S
+    limits.RETRY_GHOST_ATTEMPTS,
+    limits.RETRY_GHOST_S,
+    limits.RETRY_GHOST_MAX_S,
+    limits.RETRY_GHOST_AFTER_S,
+    limits.RETRY_GHOST_WITHIN_S,
 )
 
 
@@ -71,6 +85,7 @@ class RetryingModel(ModelWrapper):
 
     async def _stream(self, request: Request) -> AsyncGenerator[Chunk, None]:
         said = False
+        began = _now()
         try:
             async with aclosing(open_stream(self._model, request)) as stream:
                 async for chunk in stream:
@@ -79,11 +94,11 @@ class RetryingModel(ModelWrapper):
                 return
         except ModelError as error:
             plan = self._limit(plan_for(request))
-            if said or not may_retry(error, plan):
+            if said or not may_retry(error, plan, began):
                 raise
             failure = error
         # The rest of an answer that was begun again is nobody's to repeat.
-        first, stream = await try_again(lambda: _begin(self._model, request), failure, plan)
+        first, stream = await try_again(lambda: _begin(self._model, request), failure, plan, began)
         async with aclosing(stream):
             if first is not None:
                 yield first
@@ -100,29 +115,39 @@ class RetryingModel(ModelWrapper):
 
     async def _once(self, ask: Callable[[], Awaitable[T]], plan: RetryPlan) -> T:
         plan = self._limit(plan)
+        began = _now()
         try:
             return await ask()
         except ModelError as error:
-            if not may_retry(error, plan):
+            if not may_retry(error, plan, began):
                 raise
             failure = error
-        return await try_again(ask, failure, plan)
+        return await try_again(ask, failure, plan, began)
 
     def _limit(self, plan: RetryPlan) -> RetryPlan:
         return plan if plan.attempts <= self._attempts else replace(plan, attempts=self._attempts)
 
 
-def may_retry(error: BaseException, plan: RetryPlan) -> bool:
+def may_retry(error: BaseException, plan: RetryPlan, began: float) -> bool:
     """Tell whether another try is allowed and makes sense: the error may pass, and soon enough."""
-    return plan.attempts > 1 and is_transient(error) and (wait_asked(error) or 0.0) <= plan.asked
+    return (
+        plan.attempts > 1
+        and is_transient(error)
+        and (wait_asked(error) or 0.0) <= plan.asked
+        and _now() - began <= plan.within
+    )
 
 
-async def try_again(ask: Callable[[], Awaitable[T]], failure: ModelError, plan: RetryPlan) -> T:
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def try_again(ask: Callable[[], Awaitable[T]], failure: ModelError, plan: RetryPlan, began: float) -> T:
     """Go on with a call whose first try ended in ``failure``; raises the last try's error."""
     stamina = _load_stamina()
 
     def judge(error: Exception) -> bool | float:
-        if not may_retry(error, plan):
+        if not may_retry(error, plan, began):
             return False
         wait = wait_asked(error)
         return True if wait is None else wait

@@ -36,11 +36,6 @@ class ModelWrapper(ABC):
         """What the model is and can do."""
         return self._model.info
 
-    @property
-    def inner(self) -> Model:
-        """The model that this one is around."""
-        return self._model
-
     def complete(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         """Continue a text."""
         return self._stream(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 
 import pytest
@@ -156,7 +157,7 @@ def test_a_server_that_swaps_models_does_so_twice_and_not_forty_times() -> None:
         for number in range(40):
             await queue.come(f"{number}", "AB"[number % 2])
         models = [int(name) % 2 for name in await queue.drain()]
-        return sum(before != after for before, after in zip(models, models[1:], strict=False))
+        return sum(before != after for before, after in itertools.pairwise(models))
 
     assert run_virtual(swaps(None)) == 39
     assert run_virtual(swaps(1)) == 1

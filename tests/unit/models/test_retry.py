@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from dragoman.errors import (
     CircuitOpenError,
     EveryEndpointFailedError,
     ModelError,
+    ModelTimeoutError,
     ProviderFailedError,
     ProviderUnreachableError,
     RateLimitedError,
@@ -23,7 +25,7 @@ from dragoman.models.base import ChatMessage, ChatRequest
 from dragoman.models.faults import FAULTS, find_fault, is_transient, wait_asked
 from dragoman.models.retry import RetryingModel
 from dragoman.models.whole import answer_whole
-from dragoman.models.wrapper import Request
+from dragoman.models.wrapper import Request, open_stream
 from tests.support.scripted_endpoint import CHAT, GHOST, INDEXING, ScriptedEndpoint, Turn, read, settle
 from tests.support.virtual_time import run_virtual
 
@@ -88,9 +90,8 @@ def test_who_waits_decides_how_often_and_how_soon(request_: Request, attempts: i
     async def story() -> None:
         endpoint = ScriptedEndpoint((FAILS,))
         model = RetryingModel(endpoint)
-        stream = model.chat(request_) if isinstance(request_, ChatRequest) else model.complete(request_)
         with pytest.raises(ProviderFailedError):
-            await read(stream)
+            await read(open_stream(model, request_))
         assert endpoint.calls == attempts
         assert least <= asyncio.get_running_loop().time() <= most
 
@@ -113,11 +114,10 @@ def test_nothing_is_asked_again_once_something_was_handed_on(first: bool) -> Non
     async def story() -> None:
         cut = Turn(("half",), error=StreamBrokenError("cut"))
         endpoint = ScriptedEndpoint((cut,) if first else (FAILS, cut))
-        seen = []
+        stream = RetryingModel(endpoint).chat(CHAT)
+        assert (await anext(stream)).text == "half"
         with pytest.raises(StreamBrokenError):
-            async for chunk in RetryingModel(endpoint).chat(CHAT):
-                seen.append(chunk.text)
-        assert seen == ["half"]
+            await anext(stream)
         assert endpoint.calls == (1 if first else 2)
 
     run_virtual(story())
@@ -150,12 +150,23 @@ def test_a_server_that_says_when_to_come_again_is_believed_within_a_bound(
 ) -> None:
     async def story() -> None:
         endpoint = ScriptedEndpoint((Turn((), error=RateLimitedError("429", retry_after=asked)), Turn()))
-        try:
+        with contextlib.suppress(RateLimitedError):
             await read(RetryingModel(endpoint).chat(CHAT))
-        except RateLimitedError as error:
-            assert error.retry_after == asked
         assert endpoint.calls == calls
         assert asyncio.get_running_loop().time() == pytest.approx(waited)
+
+    run_virtual(story())
+
+
+@pytest.mark.parametrize(("request_", "calls"), [(GHOST, 1), (CHAT, 1), (BACKGROUND_CHAT, 3)])
+def test_a_time_limit_that_ran_out_is_waited_for_again_only_where_nobody_looks_on(
+    request_: Request, calls: int
+) -> None:
+    async def story() -> None:
+        endpoint = ScriptedEndpoint((Turn((), first_after=30, error=ModelTimeoutError("late", phase="first_token")),))
+        with pytest.raises(ModelTimeoutError):
+            await read(open_stream(RetryingModel(endpoint), request_))
+        assert endpoint.calls == calls
 
     run_virtual(story())
 
