@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import Final
 
 from dragoman.errors import ContextOverflowError, RequestRejectedError, ToolCallError, ToolsUnsupportedError
 from dragoman.models.assembly import parse_arguments
@@ -31,6 +33,9 @@ from dragoman.models.schemas import Schema
 from dragoman.models.tool_replies import ReplyReader
 from dragoman.models.tool_wording import Offer, build_schema, read_offer, render
 
+REFUSALS: Final = 3
+"""So many different schemas a server refuses before it is taken to know none: it may have stumbled over one tool's."""
+
 
 class ToolCallingModel:
     """Gives a model the tools of a request, whether it has tools of its own or not; remembers what its server refused.
@@ -44,6 +49,7 @@ class ToolCallingModel:
         self._model = model
         self._has_tools = "tools" in model.info.capabilities
         self._has_schemas = "json_schema" in model.info.capabilities
+        self._refused: set[str] = set()
 
     @property
     def info(self) -> ModelInfo:
@@ -94,7 +100,8 @@ class ToolCallingModel:
         schema = build_schema(offer, request.json_schema)
         turn = _Turn(offer, request.stop)
         while True:
-            asked = replace(question, json_schema=schema if self._has_schemas else None)
+            held = self._has_schemas and json.dumps(schema) not in self._refused
+            asked = replace(question, json_schema=schema if held else None)
             try:
                 async with aclosing(turn.read(self._model.chat(asked))) as chunks:
                     async for chunk in chunks:
@@ -102,11 +109,13 @@ class ToolCallingModel:
             except ContextOverflowError:
                 raise
             except RequestRejectedError:
-                if turn.begun or not self._has_schemas:
+                if turn.begun or not held:
                     raise
                 # It was taken to have schemas and has none, or not this one.
-                self._has_schemas = False
+                self._refused.add(json.dumps(schema))
+                self._has_schemas = len(self._refused) < REFUSALS
                 continue
+            turn.attempts += 1
             problem = await turn.judge()
             if problem is None:
                 yield turn.last()
@@ -139,9 +148,7 @@ class _Turn:
         usage: Usage | None = None
         async with aclosing(stream):
             async for chunk in stream:
-                if not self.begun:
-                    self.begun = True
-                    self.attempts += 1
+                self.begun = True
                 text = self._pass_on(self._reader.feed(chunk.text))
                 usage = chunk.usage or usage
                 if chunk.finish is not None:

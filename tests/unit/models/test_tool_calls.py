@@ -322,12 +322,16 @@ async def test_a_repair_may_be_an_answer_and_nothing_of_the_wrong_call_is_handed
     assert (answer.text, answer.tool_calls, answer.finish) == ("I cannot.", (), "stop")
 
 
-@pytest.mark.parametrize("answer", ["I would rather not.", '{"answer": "no"}', ""])
-async def test_who_has_to_call_and_answers_is_told_so_and_not_heard(answer: str) -> None:
+@pytest.mark.parametrize("answer", ["I would rather not.", '{"answer": "no"}', "", ()])
+async def test_who_has_to_call_and_answers_is_told_so_and_not_heard(answer: Line) -> None:
     model, inner = wrap(answer, CALL, able=frozenset({"chat"}))
     whole = await ask(model, asking(tool_choice="required"))
     assert (whole.text, [call.name for call in whole.tool_calls]) == ("", ["read_file"])
     assert "instead of calling one" in inner.requests[1].messages[-1].content
+
+    model, inner = wrap(answer, answer, able=frozenset({"chat"}))
+    with pytest.raises(ToolCallError, match="instead of calling one"):
+        await ask(model, asking(tool_choice="required"))
 
 
 async def test_a_choice_that_is_no_tool_is_refused_before_the_model_is_asked() -> None:
@@ -363,11 +367,21 @@ async def test_one_that_refuses_them_is_asked_by_schema_and_that_is_remembered()
     assert [bool(request.tools) for request in inner.requests] == [True, False, False]
 
 
-async def test_schemas_that_are_refused_are_left_out_and_that_is_remembered() -> None:
-    model, inner = wrap(RequestRejectedError("no response_format"), CALL, CALL)
-    for _ in range(2):
-        assert [call.name for call in (await ask(model)).tool_calls] == ["read_file"]
-    assert [request.json_schema is not None for request in inner.requests] == [True, False, False]
+async def test_a_schema_that_is_refused_is_left_out_the_next_time_and_after_three_of_them_all_are() -> None:
+    refusal = RequestRejectedError("no response_format")
+    model, inner = wrap(refusal, CALL, CALL, refusal, CALL, CALL, refusal, CALL, CALL)
+    first, second, third, fourth = (Tool(f"f{n}", "", READ.parameters) for n in range(4))
+    for tools in ((READ, first), (READ, first), (READ, second), (READ,), (READ, third), (READ, fourth)):
+        answer = await ask(model, asking(tools=tools))
+        assert [call.name for call in answer.tool_calls] == ["read_file"]
+    assert [request.json_schema is not None for request in inner.requests] == [
+        *(True, False),
+        False,
+        *(True, False),
+        True,
+        *(True, False),
+        False,
+    ]
     assert inner.requests[1].messages == inner.requests[0].messages
 
 
