@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
 EMBEDDING_PATHS = {"/v1/embeddings": ("openai", "llamacpp"), "/api/embed": ("ollama",)}
 GENERATION_PATHS = frozenset(
-    {"/v1/completions", "/v1/chat/completions", "/completion", "/completions", "/infill", "/api/generate", "/api/chat"}
+    {
+        "/v1/completions",
+        "/v1/chat/completions",
+        "/v1/fim/completions",
+        "/beta/completions",
+        "/completion",
+        "/completions",
+        "/infill",
+        "/api/generate",
+        "/api/chat",
+    }
 )
 _DIALECT = {"/completion": "llamacpp", "/completions": "llamacpp", "/infill": "llamacpp"}
 
@@ -31,6 +41,19 @@ class Piece:
     accident: str | None = None
     logprob: float | None = None
     """Told when the request asks for it and the script tells them."""
+    call: tuple[int, str, str] | None = None
+    """A call of a tool: which, its name, its arguments as JSON."""
+
+
+def said_last(body: dict[str, Any]) -> str:
+    """The text of a chat's last message, pictures left out."""
+    content = body["messages"][-1].get("content") or ""
+    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
+
+
+def calls_tools(body: dict[str, Any]) -> bool:
+    """Whether a chat has tools to be called, and is not the one that brings their results."""
+    return bool(body.get("tools")) and body.get("tool_choice") != "none" and body["messages"][-1]["role"] != "tool"
 
 
 def dialect_of(path: str) -> str:
@@ -63,7 +86,7 @@ def answer_question(script: Script, request: Request) -> tuple[int, Any] | None:
     if path in GENERATION_PATHS:
         if dialect_of(path) not in dialects and not (path.startswith("/v1/") and "llamacpp" in dialects):
             return 404, {"error": {"message": "File Not Found", "type": "not_found_error", "code": 404}}
-        return _unknown_model(script, request)
+        return _unknown_model(script, request) or _refused(script, request)
     if dialects_of := EMBEDDING_PATHS.get(path):
         if not set(dialects_of) & set(dialects):
             return 404, {"error": {"message": "File Not Found", "type": "not_found_error", "code": 404}}
@@ -95,6 +118,22 @@ def _unknown_model(script: Script, request: Request) -> tuple[int, Any] | None:
     if dialect_of(request.path) == "ollama":
         return 404, {"error": f"model '{name}' not found"}
     return 404, {"error": {"message": f"The model `{name}` does not exist", "code": "model_not_found"}}
+
+
+def _refused(script: Script, request: Request) -> tuple[int, Any] | None:
+    """Refuse what the script refuses, in the words of the dialect."""
+    body, dialect = request.json(), dialect_of(request.path)
+    for name in script.refuses:
+        if name not in body:
+            continue
+        if dialect == "ollama":
+            return 400, {"error": f"registry.ollama.ai/library/{body['model']} does not support {name}"}
+        if name == "tools" and "llamacpp" in script.dialects:
+            message = "tools param requires --jinja flag"
+            return 500, {"error": {"code": 500, "message": message, "type": "server_error"}}
+        message = f"Unsupported parameter: '{name}' is not supported with this model."
+        return 400, {"error": {"message": message, "type": "invalid_request_error", "param": name}}
+    return None
 
 
 def _model_entry(script: Script, name: str) -> dict[str, Any]:
@@ -134,6 +173,8 @@ def _ollama(script: Script, request: Request) -> tuple[int, Any] | None:
     if request.path == "/api/tags":
         tags = [{"name": name, "model": name, "size": 986061892, "details": details} for name in script.models]
         return 200, {"models": tags}
+    if request.path == "/api/ps":
+        return 200, {"models": script.loaded}
     if request.path == "/api/show":
         name = request.json().get("model")
         if name not in script.models:
@@ -145,7 +186,9 @@ def _ollama(script: Script, request: Request) -> tuple[int, Any] | None:
 
 def stream_lines(script: Script, path: str, body: dict[str, Any]) -> Lines:
     """Pick the wire shape for a generation."""
-    shapes: dict[str, type[Lines]] = {"/v1/completions": OpenAiText, "/v1/chat/completions": OpenAiChat}
+    shapes: dict[str, type[Lines]] = {"/v1/completions": OpenAiText, "/beta/completions": OpenAiText}
+    # Mistral's endpoint for filling in answers in the shape of a chat.
+    shapes |= {"/v1/chat/completions": OpenAiChat, "/v1/fim/completions": OpenAiChat}
     shape = shapes.get(path) or (Ollama if path.startswith("/api/") else LlamaCpp)
     return shape(body, script)
 
@@ -158,6 +201,8 @@ class Lines(ABC):
     def __init__(self, body: dict[str, Any], script: Script) -> None:
         self.body = body
         self.model = body.get("model", script.models[0])
+        self.piece = script.call_piece
+        self.object_arguments = script.object_arguments
         self.tells = script.logprobs is not None and bool(body.get("logprobs") or body.get("n_probs"))
         self.prompt_tokens = len(tokenize(json.dumps(body.get("messages") or body.get("prompt", ""))))
 
@@ -215,6 +260,21 @@ class OpenAiChat(OpenAiText):
 
     object_name = "chat.completion.chunk"
 
+    def values(self, piece: Piece) -> list[dict[str, Any]]:
+        if piece.call is None:
+            return super().values(piece)
+        at, name, arguments = piece.call
+        if self.object_arguments:
+            deltas: list[dict[str, Any]] = [{"function": {"name": name, "arguments": json.loads(arguments)}}]
+        else:
+            head = {"index": at, "id": f"call_{at}", "type": "function", "function": {"name": name, "arguments": ""}}
+            parts = [arguments[i : i + self.piece] for i in range(0, len(arguments), self.piece)]
+            deltas = [head, *({"index": at, "function": {"arguments": part}} for part in parts)]
+        return [
+            {"id": "cmpl-1", "object": self.object_name, "choices": [{"index": 0, "delta": {"tool_calls": [delta]}}]}
+            for delta in deltas
+        ]
+
     def choice(self, piece: Piece) -> dict[str, Any]:
         delta: dict[str, Any] = {}
         if piece.thinking:
@@ -267,13 +327,17 @@ class Ollama(Lines):
             value["message"] = {"role": "assistant", "content": piece.text}
             if piece.thinking:
                 value["message"]["thinking"] = piece.thinking
+            if piece.call is not None:
+                _, name, arguments = piece.call
+                value["message"]["tool_calls"] = [{"function": {"name": name, "arguments": json.loads(arguments)}}]
         else:
             value["response"] = piece.text
         if self.tells and piece.text:
             value["logprobs"] = [{"token": piece.text, "logprob": piece.logprob, "bytes": list(piece.text.encode())}]
         if piece.finish:
             value |= {
-                "done_reason": piece.finish,
+                # Calls of tools have no word of their own here.
+                "done_reason": "length" if piece.finish == "length" else "stop",
                 "prompt_eval_count": self.prompt_tokens,
                 "eval_count": piece.count,
                 "total_duration": 1,

@@ -5,7 +5,8 @@ Out of process: ``python -m tests.support.fake_model --port 0 [--script JSON] [-
 ``{"port": …, "url": …}``; then ``POST /_fake/script`` changes the behaviour, ``GET /_fake/log`` reads the counts,
 ``POST /_fake/reset`` clears them.
 It ends at end of file on stdin when started with ``--with-stdin``, else at SIGTERM or SIGINT.
-It speaks OpenAI's, llama.cpp's and Ollama's protocols at the same time; ``Script.dialects`` narrows that.
+It speaks OpenAI's, llama.cpp's and Ollama's protocols at the same time, and LocalAI's pages where ``Script.dialects`` names
+them; that field also narrows it.
 """
 
 from __future__ import annotations
@@ -30,8 +31,18 @@ from tests.support.fake_answers import (
     split_prompt,
     tokenize,
 )
-from tests.support.fake_dialects import EMBEDDING_PATHS, GENERATION_PATHS, Piece, answer_question, refusal, stream_lines
+from tests.support.fake_dialects import (
+    EMBEDDING_PATHS,
+    GENERATION_PATHS,
+    Piece,
+    answer_question,
+    calls_tools,
+    refusal,
+    said_last,
+    stream_lines,
+)
 from tests.support.fake_http import Connection, HttpServer, HungUp, Request
+from tests.support.fake_pulls import PULL_PATHS, Jobs, pull
 
 
 @dataclass
@@ -46,6 +57,21 @@ class Script:
     """The finished text of the file: the fake continues the prompt exactly as the file goes on."""
     thinking: str = ""
     """Said as reasoning before a chat answer."""
+    think_tags: bool = False
+    """Say it in the text, between marks, as servers do that know nothing of it."""
+    tool_calls: list[dict[str, Any]] = field(default_factory=list)
+    """What a chat with tools calls, as {"name", "arguments"}, until the last message is a tool's result."""
+    call_piece: int = 5
+    """Characters of a call's arguments in one chunk, where the protocol streams them."""
+    object_arguments: bool = False
+    """OpenAI's dialect: send a call's arguments as an object in one piece, without an id or a number."""
+    refuses: list[str] = field(default_factory=list)
+    """Parameters that are refused, each in the words of the dialect."""
+    loaded: list[dict[str, Any]] = field(default_factory=list)
+    """What Ollama's /api/ps lists."""
+    pull_steps: int | None = 3
+    """Steps of a download; None for one that never ends."""
+    pull_delay: float = 0.0
     first_token_delay: float = 0.0
     token_delay: float = 0.0
     token_size: int | None = None
@@ -131,6 +157,7 @@ class FakeModel:
         self.in_flight = 0
         self.max_in_flight = 0
         self._news = asyncio.Event()
+        self.jobs = Jobs()
         self._server = HttpServer(self._handle)
         self.port = 0
 
@@ -273,7 +300,11 @@ class FakeModel:
             exchange.status = 401
             await connection.send_json({"error": {"message": "Invalid API Key", "type": "authentication_error"}}, 401)
             return
-        reply = answer_question(script, request)
+        if request.path in PULL_PATHS and "ollama" in script.dialects:
+            await pull(script, request, connection)
+            return
+        own = self.jobs.answer(script, request) if "localai" in script.dialects else None
+        reply = own or answer_question(script, request)
         if reply is not None:
             exchange.status = reply[0]
             await connection.send_json(reply[1], reply[0])
@@ -283,7 +314,7 @@ class FakeModel:
     async def _generate(self, body: dict[str, Any], connection: Connection, exchange: Exchange) -> None:
         script = self.script
         chat = "messages" in body
-        prompt = body["messages"][-1]["content"] if chat else body.get("input_prefix") or body.get("prompt", "")
+        prompt = said_last(body) if chat else body.get("input_prefix") or body.get("prompt", "")
         exchange.prefix, exchange.suffix = split_prompt(prompt, body.get("suffix") or body.get("input_suffix"))
         streamed = bool(body.get("stream", exchange.path.startswith("/api/")))
         lines = stream_lines(script, exchange.path, body)
@@ -304,8 +335,15 @@ class FakeModel:
         script = self.script
         tokens, finish = self._tokens(body, exchange)
         await connection.pause(script.first_token_delay)
-        if chat and script.thinking:
+        if chat and script.thinking and script.think_tags:
+            tokens = [*tokenize(f"<think>\n{script.thinking}\n</think>\n\n"), *tokens]
+        elif chat and script.thinking:
             yield Piece(thinking=script.thinking)
+        if chat and script.tool_calls and calls_tools(body):
+            for at, call in enumerate(script.tool_calls):
+                yield Piece(call=(at, call["name"], json.dumps(call["arguments"])))
+            yield Piece(finish="tool_calls", count=len(tokens))
+            return
         while True:
             for token in tokens:
                 count = exchange.tokens
@@ -344,7 +382,8 @@ class FakeModel:
             text = text.partition(stop)[0]
         size = script.token_size
         tokens = tokenize(text) if size is None else [text[i : i + size] for i in range(0, len(text), size)]
-        limit = body.get("max_tokens") or body.get("n_predict") or options.get("num_predict")
+        limits = (body.get(name) for name in ("max_tokens", "max_completion_tokens", "n_predict"))
+        limit = next((limit for limit in limits if limit), options.get("num_predict"))
         if limit and limit > 0 and script.respect_max_tokens and not script.endless and len(tokens) > limit:
             return tokens[:limit], "length"
         return tokens, "stop"

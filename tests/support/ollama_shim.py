@@ -1,8 +1,8 @@
 """A shim, not Ollama: a real llama.cpp server behind the wire shapes that Ollama documents. For tests only.
 
 No package of Ollama can be installed where the tests run, so its protocol is put in front of the real engine:
-`/api/version`, `/api/tags`, `/api/show`, `/api/generate` (raw, and with a suffix) and `/api/chat`, streamed as one JSON
-object a line. A client that hangs up closes the engine's connection, as Ollama does.
+`/api/version`, `/api/tags`, `/api/ps`, `/api/show`, `/api/pull`, `/api/generate` (raw, and with a suffix) and
+`/api/chat` with tools, streamed as one JSON object a line. A client that hangs up closes the engine's connection, as Ollama does.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Any
 import httpx
 
 from tests.support.fake_http import Connection, HttpServer, HungUp, Request
+from tests.support.fake_model import Script
+from tests.support.fake_pulls import pull
 
 
 @contextlib.asynccontextmanager
@@ -44,6 +46,11 @@ class _Shim:
             await connection.send_json({"version": "0.0.0-shim"})
         elif request.path == "/api/tags":
             await connection.send_json({"models": [{"name": self._name, "model": self._name, "size": 1}]})
+        elif request.path == "/api/ps":
+            loaded = {"name": self._name, "model": self._name, "size": 1, "size_vram": 0, "context_length": 2048}
+            await connection.send_json({"models": [{**loaded, "expires_at": "2026-01-01T00:30:00.123456789Z"}]})
+        elif request.path == "/api/pull":
+            await pull(Script(models=[self._name]), request, connection)
         elif request.path in ("/api/show", "/api/generate", "/api/chat") and body.get("model") != self._name:
             await connection.send_json({"error": f"model '{body.get('model')}' not found"}, 404)
         elif request.path == "/api/show":
@@ -101,21 +108,39 @@ class _Shim:
 
     async def _chat(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         options = body.get("options", {})
-        ask: dict[str, Any] = {"stream": True, "messages": body["messages"], **_sampling(options)}
+        ask: dict[str, Any] = {"stream": True, "messages": _messages(body["messages"]), **_sampling(options)}
+        if body.get("tools"):
+            ask["tools"] = body["tools"]
         ask["stream_options"] = {"include_usage": True}
         if "format" in body:
             schema = {"name": "answer", "schema": body["format"]}
             ask["response_format"] = {"type": "json_schema", "json_schema": schema}
         reason = "stop"
         usage: dict[str, int] = {}
+        calls: dict[int, dict[str, str]] = {}
         async for value in self._events("/v1/chat/completions", ask):
+            if "error" in value:
+                yield value
+                return
             usage = value.get("usage") or usage
             for choice in value.get("choices", []):
                 reason = choice.get("finish_reason") or reason
+                for call in choice["delta"].get("tool_calls", []):
+                    at = calls.setdefault(call["index"], {"name": "", "arguments": ""})
+                    at["name"] += call["function"].get("name") or ""
+                    at["arguments"] += call["function"].get("arguments") or ""
                 if text := choice["delta"].get("content"):
                     yield {"message": {"role": "assistant", "content": text}, "done": False}
         counts = {"prompt_eval_count": usage.get("prompt_tokens", 0), "eval_count": usage.get("completion_tokens", 0)}
-        yield {"message": {"role": "assistant", "content": ""}, "done": True, "done_reason": reason, **counts}
+        if calls:
+            told = [{"function": {**one, "arguments": json.loads(one["arguments"])}} for one in calls.values()]
+            yield {"message": {"role": "assistant", "content": "", "tool_calls": told}, "done": False}
+        yield {
+            "message": {"role": "assistant", "content": ""},
+            "done": True,
+            "done_reason": reason if reason == "length" else "stop",
+            **counts,
+        }
 
     async def _events(self, path: str, ask: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         async with self._engine.stream("POST", path, json=ask) as reply:
@@ -127,6 +152,25 @@ class _Shim:
             async for line in reply.aiter_lines():
                 if line.startswith("data: ") and line != "data: [DONE]":
                     yield json.loads(line.removeprefix("data: "))
+
+
+def _messages(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Put Ollama's messages into the engine's words: its calls have objects for arguments, its results a tool's name."""
+    told = []
+    for message in messages:
+        one = {name: message[name] for name in ("role", "content", "tool_call_id") if name in message}
+        if calls := message.get("tool_calls"):
+            functions = [call["function"] for call in calls]
+            one["tool_calls"] = [
+                {
+                    "id": call.get("id", ""),
+                    "type": "function",
+                    "function": {"name": function["name"], "arguments": json.dumps(function["arguments"])},
+                }
+                for call, function in zip(calls, functions, strict=True)
+            ]
+        told.append(one)
+    return told
 
 
 def _sampling(options: dict[str, Any]) -> dict[str, Any]:

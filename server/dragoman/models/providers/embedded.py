@@ -35,6 +35,7 @@ from dragoman.models.base import (
     Usage,
 )
 from dragoman.models.profiles import family_of, format_fim
+from dragoman.models.providers.failures import nearest
 from dragoman.models.providers.messages import check_pictures, openai_messages
 from dragoman.models.providers.probabilities import TokenReader, entries_of
 from dragoman.models.providers.thinking import ThinkSplitter
@@ -151,11 +152,11 @@ class EmbeddedProvider:
         if engine is not None and engine.state.phase in {"starting", "loading", "ready"}:
             return engine
         # It is (or may be) down: before a start, the file has to be what it should be.
-        model = next((model for model in await self._installed() if model.name == name), None)
+        installed = await self._installed()
+        model = next((model for model in installed if model.name == name), None)
         if model is None:
-            raise ModelNotFoundError(
-                f"The embedded provider has no model {name!r}.", hint=f"Run: dragoman models pull {name}"
-            )
+            hint = f"{nearest(name, [one.name for one in installed])} Or run: dragoman models pull {name}"
+            raise ModelNotFoundError(f"The embedded provider has no model {name!r}.", hint=hint)
         current = self._engines.get(name)
         if current is not None and current[0] == model.path:
             return current[1]

@@ -26,6 +26,8 @@ from dragoman.models.providers.http import Endpoint, HttpClient, preload
 _LOST: Final[Mapping[str, Capability]] = {"tools": "tools", "response_format": "json_schema"}
 """Parameters whose refusal tells what a model cannot do after all."""
 
+_INSTEAD: Final = "It may be asked for its calls by a JSON schema instead."
+
 
 class HttpProvider(ABC):
     """A model server behind HTTP; subclasses know one protocol each."""
@@ -120,18 +122,17 @@ class HttpProvider(ABC):
         if "tools" in self._quirks.get(info.name, ()):
             raise ToolsUnsupportedError(
                 f"The model {info.name!r} of provider {self.name!r} does not call tools.",
-                hint="It may be asked for its calls by a JSON schema instead.",
+                hint=_INSTEAD,
             )
 
     def learn_tools(self, info: ModelInfo, body: Mapping[str, Any], error: RequestRejectedError) -> None:
         """Remember that tools were refused, if that is what ``error`` says of the call; then raise ToolsUnsupportedError."""
         if "tools" not in body or not (isinstance(error, ToolsUnsupportedError) or "tool" in error.message.lower()):
             return
-        if "tool_choice" in body and "tool_choice" in error.message:
-            # The model may call tools and only not be told which: nothing is learnt of the others.
-            raise ToolsUnsupportedError(error.message, hint=error.hint) from error
-        self.quirks_of(info.name).add("tools")
-        raise ToolsUnsupportedError(error.message, hint=error.hint) from error
+        if not ("tool_choice" in body and "tool_choice" in error.message):
+            # Else the model may call tools and only not be told which: nothing is learnt of the others.
+            self.quirks_of(info.name).add("tools")
+        raise ToolsUnsupportedError(error.message, hint=error.hint or _INSTEAD) from error
 
     def _stated(self) -> list[ModelInfo]:
         names = [model.name for model in self.endpoint.models]
