@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Literal, NoReturn
+from typing import Any, Final, Literal, NoReturn
 
-_DECODER = json.JSONDecoder(parse_constant=lambda name: _refuse(f"{name} is not JSON"))
+_DECODER = json.JSONDecoder(
+    parse_constant=lambda name: _refuse(f"{name} is not JSON"), parse_int=lambda digits: _read_integer(digits)
+)
+_DIGITS: Final = 1_000
+"""A longer integer is refused: Python reads up to 4,300 digits, and no number that means anything has a thousand."""
 _OPENERS = {
     brackets: re.compile(rf"^[ \t]*```[^\n`]*\n\s*|[{re.escape(brackets)}]", re.MULTILINE)
     for brackets in ("{[", "{", "[")
@@ -84,6 +88,12 @@ def _decode(text: str, start: int) -> tuple[Any, int]:
         except UnicodeEncodeError:
             _refuse("a string holds half a surrogate pair")
     return value, end
+
+
+def _read_integer(digits: str) -> int:
+    if len(digits) > _DIGITS:
+        _refuse(f"a number has {len(digits)} digits")
+    return int(digits)
 
 
 def _refuse(reason: str) -> NoReturn:

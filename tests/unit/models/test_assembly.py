@@ -95,7 +95,7 @@ def test_arguments_are_an_object(arguments: str, value: dict[str, Any]) -> None:
         ('{"a": NaN}', "NaN"),
         ('{"a": "\\ud83d"}', "surrogate"),
         ("[" * 100_000, "nested too deeply"),
-        (f'{{"a": {"9" * 5_000}}}', "not JSON"),
+        (f'{{"a": {"9" * 5_000}}}', "a number has 5000 digits"),
     ],
 )
 def test_arguments_that_are_none_say_of_which_tool_and_why(arguments: str, reason: str) -> None:
