@@ -14,13 +14,16 @@ from dragoman.models.json_text import load_json
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """All that a model said to one request; ``tool_calls`` are in the order of their indices in the stream."""
+    """All that a model said to one request; ``usage`` is None where the server does not tell it.
+
+    ``tool_calls`` are in the order of their indices in the stream.
+    """
 
     text: str
-    finish: FinishReason
     thinking: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     usage: Usage | None = None
+    finish: FinishReason = "stop"
 
 
 class Assembly:
@@ -49,7 +52,7 @@ class Assembly:
         if self._finish is None:
             raise StreamBrokenError("The answer ended before it was finished.")
         calls = tuple(self._calls[index].join(index) for index in sorted(self._calls))
-        return Answer("".join(self._text), self._finish, "".join(self._thinking), calls, self._usage)
+        return Answer("".join(self._text), "".join(self._thinking), calls, self._usage, self._finish)
 
 
 class _Call:

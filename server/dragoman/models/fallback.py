@@ -8,10 +8,11 @@ from contextlib import aclosing
 
 from dragoman.errors import EveryEndpointFailedError, ModelError, NoModelError
 from dragoman.models import limits
+from dragoman.models.assembly import Answer
 from dragoman.models.balancing import Endpoint
 from dragoman.models.base import ChatRequest, Chunk, CompletionRequest, ModelInfo, Priority
 from dragoman.models.faults import find_fault
-from dragoman.models.whole import Answer, answer_whole
+from dragoman.models.whole import answer_whole
 from dragoman.models.wrapper import Request, open_stream, says_something
 
 logger = logging.getLogger(__name__)

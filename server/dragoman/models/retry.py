@@ -17,9 +17,10 @@ from typing import TypeVar
 
 from dragoman.errors import ModelError
 from dragoman.models import limits
+from dragoman.models.assembly import Answer
 from dragoman.models.base import Chunk, CompletionRequest, Model
 from dragoman.models.faults import is_transient, wait_asked
-from dragoman.models.whole import Answer, answer_whole
+from dragoman.models.whole import answer_whole
 from dragoman.models.wrapper import ModelWrapper, Request, open_stream, says_something
 
 logger = logging.getLogger(__name__)

@@ -9,11 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from dragoman.errors import ContextOverflowError, RequestRejectedError, StructuredOutputError
-from dragoman.models.assembly import Answer, gather_answer
+from dragoman.models.assembly import Answer
 from dragoman.models.base import ChatMessage, ChatRequest, Model
 from dragoman.models.json_text import find_json
 from dragoman.models.prompts import instruct, read_prompt
 from dragoman.models.schemas import Problem, Schema
+from dragoman.models.whole import answer_whole
 
 
 async def ask_structured(model: Model, request: ChatRequest, schema: Mapping[str, Any]) -> Any:
@@ -30,23 +31,21 @@ async def ask_structured(model: Model, request: ChatRequest, schema: Mapping[str
     if "json_schema" in model.info.capabilities:
         question = replace(request, json_schema=schema, tools=(), tool_choice="auto")
         try:
-            answer = await gather_answer(model.chat(question))
+            answer = await answer_whole(model, question)
         except ContextOverflowError:
             raise
         except RequestRejectedError:
             # It was taken to have schemas and has none, or not this one.
             question = told
-            answer = await gather_answer(model.chat(question))
+            answer = await answer_whole(model, question)
     else:
         question = told
-        answer = await gather_answer(model.chat(question))
+        answer = await answer_whole(model, question)
     value, problem = _read(answer, checker)
     if problem is None:
         return value
     try:
-        answer = await gather_answer(
-            model.chat(replace(question, messages=question.messages + _object(answer, problem)))
-        )
+        answer = await answer_whole(model, replace(question, messages=question.messages + _object(answer, problem)))
     except ContextOverflowError as error:
         raise _failure(model, problem) from error
     value, problem = _read(answer, checker)

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from dragoman.models.base import Chunk, FinishReason, Model, ToolCall, Usage
+from dragoman.models.assembly import Answer, gather_answer
+from dragoman.models.base import Model
 from dragoman.models.wrapper import Request, open_stream
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """All that a model said to one request; ``usage`` is None where the server does not tell it."""
-
-    text: str
-    thinking: str = ""
-    tool_calls: tuple[ToolCall, ...] = ()
-    usage: Usage | None = None
-    finish: FinishReason = "stop"
 
 
 @runtime_checkable
@@ -38,25 +25,4 @@ async def answer_whole(model: Model, request: Request) -> Answer:
     """
     if isinstance(model, AnswersWhole):
         return await model.answer(request)
-    return await collect(open_stream(model, request))
-
-
-async def collect(stream: AsyncGenerator[Chunk, None]) -> Answer:
-    """Put a stream together; it is closed however this ends."""
-    text: list[str] = []
-    thinking: list[str] = []
-    calls: dict[int, tuple[str, str, list[str]]] = {}
-    usage: Usage | None = None
-    finish: FinishReason = "stop"
-    async with aclosing(stream):
-        async for chunk in stream:
-            text.append(chunk.text)
-            thinking.append(chunk.thinking)
-            for delta in chunk.tool_calls:
-                key, name, pieces = calls.get(delta.index, ("", "", []))
-                pieces.append(delta.arguments)
-                calls[delta.index] = (key or delta.id, name or delta.name, pieces)
-            usage = chunk.usage or usage
-            finish = chunk.finish or finish
-    called = tuple(ToolCall(key, name, "".join(pieces)) for _, (key, name, pieces) in sorted(calls.items()))
-    return Answer("".join(text), "".join(thinking), called, usage, finish)
+    return await gather_answer(open_stream(model, request))

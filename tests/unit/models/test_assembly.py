@@ -28,7 +28,7 @@ def test_text_thinking_usage_and_the_end_are_told() -> None:
     answer = assemble(
         Chunk(thinking="a "), Chunk("b "), Chunk("d", thinking="c"), Chunk(finish="length"), Chunk(usage=Usage(1, 2))
     )
-    assert answer == Answer("b d", "length", "a c", (), Usage(1, 2))
+    assert answer == Answer("b d", "a c", (), Usage(1, 2), "length")
 
 
 _calls = st.lists(st.tuples(st.text(min_size=1, max_size=5), st.text(max_size=12)), max_size=4)

@@ -17,12 +17,13 @@ from dragoman.errors import (
     ProviderUnreachableError,
     StreamBrokenError,
 )
+from dragoman.models.assembly import gather_answer
 from dragoman.models.balancing import Endpoint
 from dragoman.models.base import Chunk, ToolCall, ToolCallDelta, Usage
 from dragoman.models.fallback import FallbackModel
 from dragoman.models.performance import Performance
 from dragoman.models.retry import RetryingModel
-from dragoman.models.whole import answer_whole, collect
+from dragoman.models.whole import answer_whole
 from tests.support.scripted_endpoint import CHAT, GHOST, ScriptedEndpoint, Turn, read, settle
 from tests.support.virtual_time import run_virtual
 
@@ -134,7 +135,7 @@ async def test_tool_calls_are_put_together_from_their_pieces() -> None:
         )
         yield Chunk(finish="tool_calls")
 
-    answer = await collect(stream())
+    answer = await gather_answer(stream())
     assert answer.thinking == "Hm. Yes."
     assert answer.tool_calls == (ToolCall("c1", "read_file", "{}"), ToolCall("c2", "search", '{"q": 1}'))
     assert answer.finish == "tool_calls"

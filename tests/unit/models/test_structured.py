@@ -16,6 +16,7 @@ from dragoman.errors import (
     StreamBrokenError,
     StructuredOutputError,
 )
+from dragoman.models.assembly import Answer
 from dragoman.models.base import ChatMessage, ChatRequest, Tool
 from dragoman.models.schemas import REASON_CHARS, Problem, Schema
 from dragoman.models.structured import ask_structured
@@ -117,6 +118,17 @@ async def test_what_the_model_raises_is_raised(error: Any) -> None:
     with pytest.raises(type(error)):
         await ask_structured(model, QUESTION, SCHEMA)
     assert len(model.requests) == 1
+
+
+class Mender(ScriptedChat):
+    """Answers whole, as retries do, and no stream."""
+
+    async def answer(self, request: ChatRequest) -> Answer:
+        return Answer(GOOD if request.json_schema else "")
+
+
+async def test_a_model_that_can_mend_a_cut_answer_is_asked_for_a_whole_one() -> None:
+    assert await ask_structured(Mender([], ABLE), QUESTION, SCHEMA) == VALUE
 
 
 @pytest.mark.parametrize("answers", [[], ["{}"]])
