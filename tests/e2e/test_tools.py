@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from dragoman.models.assembly import gather_answer, parse_arguments
 from dragoman.models.base import ChatMessage, ChatRequest, Tool
 from dragoman.models.providers.embedded import EmbeddedProvider
-from dragoman.models.structured import ask_structured
 from dragoman.models.tool_calls import ToolCallingModel
 from tests.support.weights import weights_dir  # noqa: F401 - a fixture
 
@@ -51,15 +49,5 @@ async def test_the_embedded_model_calls_a_tool_and_answers_with_its_result(weigh
         assert not text.startswith("{")
         assert text or chunks[-1].tool_calls
         assert chunks[-1].finish is not None
-
-        schema = {
-            "type": "object",
-            "properties": {"wet": {"type": "boolean"}},
-            "required": ["wet"],
-            "additionalProperties": False,
-        }
-        question = ChatRequest((ChatMessage("user", "Is water wet?"),), max_tokens=32, temperature=0.0)
-        value = await ask_structured(provider.model(info), question, schema)
-        assert json.dumps(value) in {'{"wet": true}', '{"wet": false}'}
     finally:
         await provider.aclose()
