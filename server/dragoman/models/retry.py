@@ -184,11 +184,8 @@ def _load_stamina() -> ModuleType:
 async def _begin(model: Model, request: Request) -> tuple[Chunk | None, AsyncGenerator[Chunk, None]]:
     """Open a stream and wait for its first chunk that says something; None when it ends without."""
     stream = open_stream(model, request)
-    try:
-        async for chunk in stream:
-            if says_something(chunk) or chunk.usage is not None:
-                return chunk, stream
-    except BaseException:
-        await stream.aclose()
-        raise
+    # No closing here: whatever ends this wait, a failure or a cancel, came out of the stream and has ended it.
+    async for chunk in stream:
+        if says_something(chunk) or chunk.usage is not None:
+            return chunk, stream
     return None, stream

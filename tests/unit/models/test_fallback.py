@@ -68,6 +68,12 @@ async def test_after_the_first_token_nobody_else_is_asked() -> None:
     assert calls(models) == [1, 0]
 
 
+async def test_an_empty_chunk_is_no_token() -> None:
+    models, model = chain(Turn(("",), error=StreamBrokenError("cut")), Turn())
+    assert await read(model.chat(CHAT)) == "ab"
+    assert calls(models) == [1, 1]
+
+
 async def test_a_whole_answer_is_asked_of_the_next_one_even_then() -> None:
     models, model = chain(CUT, Turn(("the ", "whole"), usage=Usage(3, 2)))
     answer = await answer_whole(RetryingModel(model), CHAT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
@@ -91,6 +92,16 @@ def test_only_ghost_text_only_for_free_and_only_where_there_is_room() -> None:
         await race.pool.acquire("m", "interactive")
         await read(race.model.complete(GHOST))
         assert race.calls == [1, 0]
+
+    run_virtual(story())
+
+
+def test_the_second_is_the_first_that_costs_nothing() -> None:
+    async def story() -> None:
+        race = Race(HANGS, Turn(("paid",)), Turn(("free",)))
+        race.endpoints[1] = replace(race.endpoints[1], paid=True)
+        assert await read(race.model.complete(GHOST)) == "free"
+        assert race.calls == [1, 0, 1]
 
     run_virtual(story())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import aclosing
 
 import pytest
@@ -33,6 +34,7 @@ def test_what_is_always_slow_is_not_forgotten_while_nobody_asks() -> None:
         slow.add(1.0, second)
         quick.add(0.2, second + 60)
     assert slow.read(170) > quick.read(170)
+    assert slow.read(50 + 600) == pytest.approx(1 / math.e, rel=0.01), "but it is forgotten in the end"
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 1000)), min_size=1, max_size=50))

@@ -123,6 +123,15 @@ def test_nothing_is_asked_again_once_something_was_handed_on(first: bool) -> Non
     run_virtual(story())
 
 
+def test_an_empty_chunk_is_not_something() -> None:
+    async def story() -> None:
+        endpoint = ScriptedEndpoint((Turn(("",), error=StreamBrokenError("cut")), Turn(("", "all"))))
+        assert await read(RetryingModel(endpoint).chat(CHAT)) == "all"
+        assert (endpoint.calls, endpoint.running) == (2, 0)
+
+    run_virtual(story())
+
+
 def test_a_whole_answer_is_asked_again_even_then() -> None:
     async def story() -> None:
         endpoint = ScriptedEndpoint((Turn(("half",), error=StreamBrokenError("cut")), Turn(("the ", "whole"))))
