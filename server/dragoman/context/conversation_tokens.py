@@ -36,16 +36,21 @@ CountTexts = Callable[[Sequence[str]], Awaitable[list[int]]]
 _SMALL = re.compile(r"code-?llama|llama-?2|tinyllama|vicuna|mistral-?7b|mixtral|phi-?3|yi-|gemma-?1")
 """Models with vocabularies of some 32,000 tokens."""
 
+_INDENTING = re.compile(r"llama-?3")
+"""Models whose template indents the JSON of tools by four, for twice the tokens."""
+
 
 class MessageTokens:
     """Counts messages as a chat template writes them: their texts by a tokenizer, what stands around them by a safe bound.
 
     ``margin`` is how many of the model's tokens one counted here may be: 1 where the vocabulary is the model's own or
     counts no lower, more where it is another one's.
+    ``indent`` is how far the template indents the JSON of tools, None where it writes them on a line each.
     """
 
-    def __init__(self, count_texts: CountTexts, *, margin: float = 1.0) -> None:
+    def __init__(self, count_texts: CountTexts, *, margin: float = 1.0, indent: int | None = None) -> None:
         self._count_texts = count_texts
+        self._indent = indent
         self.margin = margin
 
     async def count(self, messages: Sequence[ChatMessage]) -> list[int]:
@@ -58,8 +63,7 @@ class MessageTokens:
         """Return the tokens that every prompt has besides its messages: the template's own, and the tools' descriptions."""
         if not tools:
             return TEMPLATE_TOKENS
-        # Indented as the most spacious templates write them.
-        texts = [json.dumps(_describe(tool), indent=4, ensure_ascii=False, default=str) for tool in tools]
+        texts = [json.dumps(_describe(tool), indent=self._indent, ensure_ascii=False, default=str) for tool in tools]
         return TEMPLATE_TOKENS + TOOLS_TOKENS + sum(await self._count_texts(texts)) + TOOL_TOKENS * len(tools)
 
 
@@ -71,7 +75,7 @@ def tokens_of(model_name: str, own: Callable[[str], Awaitable[int]] | None = Non
     """
     encoding = tokenizers.encoding_of(model_name)
     if encoding is not None:
-        return MessageTokens(_texts(encoding))
+        return MessageTokens(_texts(encoding), indent=4 if _INDENTING.search(model_name.lower()) else None)
     margin = SMALL_VOCABULARY if _SMALL.search(model_name.lower()) else UNKNOWN_VOCABULARY
     here = _texts(tokenizers.DEFAULT_ENCODING)
     return MessageTokens(here if own is None else OwnTexts(own, here, margin), margin=margin if own is None else 1.0)

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 import pytest
 
 from dragoman.context.budget import Budget, answer_tokens, make_budget
-from dragoman.context.conversation import Attachment, ContextLimits, ConversationContext, Summarise, Turn
+from dragoman.context.conversation import ConversationContext, Summarise
+from dragoman.context.turn import Attachment, ContextLimits, Turn
 from dragoman.errors import ContextOverflowError, RequestRejectedError
-from dragoman.models.base import ChatMessage, ModelInfo, Tool, ToolCall
+from dragoman.models import tokenizers
+from dragoman.models.base import ChatMessage, ChatRequest, ModelInfo, Tool, ToolCall
+from dragoman.models.tool_wording import read_offer, render
 from tests.support.conversations import CharacterTokens, Shelf, cost
 
 MODEL = ModelInfo("m", "p", context_window=1_000)
@@ -98,6 +101,20 @@ async def test_tools_cost_tokens_too() -> None:
     with pytest.raises(ContextOverflowError) as raised:
         await context_of([], most=100).build(turn)
     assert raised.value.excess == 6
+
+
+async def test_where_there_are_tools_answers_are_counted_as_a_model_without_reads_them() -> None:
+    code = "\n".join(f'    print("line", {number})' for number in range(60))
+    history = [message for _ in range(4) for message in (user("more"), ChatMessage("assistant", code))]
+    tool = Tool("read_file", "Reads a file.", {"type": "object", "properties": {"path": {"type": "string"}}})
+    turn = Turn(ModelInfo("qwen2.5-coder", "p"), user("go on"), "c", tools=(tool,))
+    built = await context_of(history, 2600).build(turn)
+
+    request = ChatRequest(built.messages, tools=(tool,))
+    read = render(request, read_offer(request))
+    prompt = "".join(f"§{message.role}\n{message.content}§\n" for message in read)
+    assert tokenizers.count(prompt, "qwen2") <= built.tokens <= 2600
+    assert len(built.messages) == 7
 
 
 async def test_nobody_has_asked() -> None:

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dragoman.context import history as history_module
-from dragoman.context.conversation import ContextLimits, ConversationContext, Turn
+from dragoman.context.conversation import ConversationContext
 from dragoman.context.history import History, HistoryMessage, MemoryHistory
+from dragoman.context.turn import ContextLimits, Turn
 from dragoman.errors import ProviderFailedError
 from dragoman.models.base import ChatMessage, Image, ModelInfo, ToolCall
 from tests.support.conversations import FickleHistory, Shelf

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dragoman.context.conversation import Attachment, BuiltContext, ContextLimits, ConversationContext, Turn
+from dragoman.context.conversation import ConversationContext
 from dragoman.context.tool_pairs import first_kept
+from dragoman.context.turn import Attachment, BuiltContext, ContextLimits, Turn
 from dragoman.errors import ContextOverflowError
 from dragoman.models import tokenizers
 from dragoman.models.base import ChatMessage, Image, ModelInfo, ToolCall

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dragoman.context.conversation import ContextLimits, ConversationContext, Turn
+from dragoman.context.conversation import ConversationContext
 from dragoman.context.history import HistoryMessage
 from dragoman.context.stored_history import SharedHistory, StoredHistory
+from dragoman.context.turn import ContextLimits, Turn
 from dragoman.errors import ContextOverflowError, DragomanError
 from dragoman.models.base import ChatMessage, Image, ModelInfo, ToolCall
 from dragoman.storage.cache import MemoryCache, scope

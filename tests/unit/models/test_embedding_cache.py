@@ -164,13 +164,14 @@ async def test_what_is_no_vector_is_refused_and_not_kept(answer: Any) -> None:
 async def test_another_model_by_the_same_name_makes_everything_anew() -> None:
     model, cache, store = Scripted(), EmbeddingCache(), Store()
     embedder = CachedEmbedder(model, cache, store)
-    await embedder.embed(["a", "b"])
+    await embedder.embed(["a", "b", "old"])
     model.numbers = 5
 
     assert await embedder.embed(["a", "b", "c"]) == [model.vector(text) for text in "abc"]
-    assert model.asked == [["a", "b"], ["c"], ["a", "b"]]
+    assert model.asked == [["a", "b", "old"], ["c"], ["a", "b"]]
+    assert len(cache) == 3
     assert await embedder.embed(["c", "a"]) == [model.vector("c"), model.vector("a")]
-    assert {len(vector) for vector in store.kept.values()} == {5}
+    assert sorted(len(vector) for vector in store.kept.values()) == [3, 5, 5, 5]
     assert len(model.asked) == 3
 
 
