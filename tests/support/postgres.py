@@ -73,7 +73,7 @@ def running() -> Iterator[Postgres]:
                 os.chown(path, found.pw_uid, found.pw_gid)
         data = folder / "data"
         command = [str(programs / "initdb"), "-D", str(data), "-U", USER, "--pwfile", str(folder / "password")]
-        command += ["--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale", "--no-sync"]
+        command += ["--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"]
         _run(command, user, folder)
         port = _free_port()
         settings = {

@@ -157,9 +157,11 @@ Parsed = tuple[int, str, dict[str, Any]]
 async def _take(connection: AsyncConnection, batch: Sequence[Parsed], taken: _Tally) -> None:
     for _, kind, row in batch:
         if kind == "conversation":
-            added = await connection.execute(insert_new(connection, conversations).values(**row))
-            taken.new_conversations += added.rowcount
-            taken.known_conversations += 1 - added.rowcount
+            insert = insert_new(connection, conversations).values(**row).returning(conversations.c.id)
+            if (await connection.execute(insert)).first() is not None:
+                taken.new_conversations += 1
+            else:
+                taken.known_conversations += 1
             taken.touched[row["id"]] = None
     rows = {(row["conversation_id"], row["seq"]): (number, row) for number, kind, row in batch if kind == "message"}
     if not rows:

@@ -79,7 +79,6 @@ class RedisCache:
                 socket_timeout=REDIS_ANSWER_S,
                 # Once, at once: a connection of the pool may be from before the server's restart.
                 retry=Retry(NoBackoff(), 1),
-                decode_responses=True,
             )
         except ValueError:
             raise SettingsError(
@@ -248,7 +247,7 @@ class RedisCache:
     async def _delete_all(self, pattern: str) -> int:
         """Delete every key that the pattern fits, a batch at a time, and return how many."""
         count = 0
-        batch: list[str] = []
+        batch: list[bytes] = []
         async for name in self._client.scan_iter(match=pattern, count=500):
             batch.append(name)
             if len(batch) == 500:

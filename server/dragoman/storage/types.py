@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import DateTime, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Moment(TypeDecorator[datetime]):
@@ -61,9 +64,7 @@ def canonical(value: Any) -> str:
 
 def storable(text: str) -> str:
     """Return the text with what a database cannot hold, NUL and half surrogate pairs, as U+FFFD."""
-    if text.isascii() and "\0" not in text:
-        return text
-    return text.replace("\0", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return _UNSTORABLE.sub("\ufffd", text)
 
 
 def now() -> datetime:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dragoman.storage.database import Database
+from dragoman.storage.tables import metadata
 from tests.support import postgres as postgres_server
 from tests.support import tools
 from tests.support.postgres import Postgres
@@ -29,9 +32,12 @@ def redis() -> Iterator[RedisServer]:
         yield server
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgres"))])
+ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgres"))]
+
+
+@pytest.fixture(params=ENGINES)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of an empty database, on each kind of server."""
+    """The address of a database that is not there yet, or has nothing in it, on each kind of server."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/data/dragoman.db"
         return
@@ -40,7 +46,41 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield server.url(stack.enter_context(server.database()))
 
 
+@pytest.fixture(scope="session")
+def shared_postgres_url(postgres: Postgres) -> Iterator[str]:
+    with postgres.database() as name:
+        yield postgres.url(name)
+
+
+@pytest.fixture(params=ENGINES)
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    """An open database without a row, on each kind of server."""
+    if request.param == "sqlite":
+        async with await Database.open(f"sqlite:///{tmp_path}/dragoman.db") as opened:
+            yield opened
+        return
+    async with await Database.open(request.getfixturevalue("shared_postgres_url")) as opened:
+        # One database for all: making one takes as long as a dozen tests.
+        async with opened.write() as connection:
+            await connection.exec_driver_sql(f"TRUNCATE {', '.join(metadata.tables)}")
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database without a row, to be copied: that is quicker than making one."""
+    path = tmp_path_factory.mktemp("empty") / "dragoman.db"
+
+    async def make() -> None:
+        await (await Database.open(f"sqlite:///{path}")).aclose()
+
+    asyncio.run(make())
+    return path
+
+
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with await Database.open(database_url) as opened:
+async def empty(empty_file: Path, tmp_path: Path) -> AsyncIterator[Database]:
+    """An open SQLite database without a row, for what does not depend on the kind of database."""
+    shutil.copy(empty_file, tmp_path / "empty.db")
+    async with await Database.open(f"sqlite:///{tmp_path}/empty.db") as opened:
         yield opened

@@ -158,7 +158,7 @@ class Conversations:
     async def messages(self, conversation_id: str, *, archived: bool = False) -> AsyncIterator[Message]:
         """Give every message, oldest first, a page at a time."""
         seq = 0
-        while page := await self.after(conversation_id, seq, archived=archived):
+        while page := await self.after(conversation_id, seq, limit=PAGE_ROWS, archived=archived):
             for message in page:
                 yield message
             seq = page[-1].seq

@@ -85,7 +85,10 @@ def as_row(conversation_id: str, seq: int, message: NewMessage, moment: datetime
         "role": message.role,
         "content": storable(message.content),
         "images": [_image_as_data(image) for image in message.images],
-        "tool_calls": [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in message.tool_calls],
+        "tool_calls": [
+            {"id": storable(call.id), "name": storable(call.name), "arguments": storable(call.arguments)}
+            for call in message.tool_calls
+        ],
         "tool_call_id": None if message.tool_call_id is None else storable(message.tool_call_id),
         "tokens": message.tokens,
         "model": None if message.model is None else storable(message.model),
