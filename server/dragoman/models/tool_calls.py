@@ -43,11 +43,14 @@ class ToolCallingModel:
     The text for the user is handed on as it comes, thinking too.
     A call is handed on whole, once it is known to be one that can be made: there is no taking back half of one.
     A wrong call is told what is wrong with it, once; after that the stream raises ToolCallError.
+    A server that takes tools and does not call the one that ``tool_choice`` demands, as small models behind llama.cpp do not,
+    is made to by the form.
     """
 
     def __init__(self, model: Model) -> None:
         self._model = model
         self._has_tools = "tools" in model.info.capabilities
+        self._obeys = True
         self._has_schemas = "json_schema" in model.info.capabilities
         self._refused: set[str] = set()
 
@@ -63,20 +66,30 @@ class ToolCallingModel:
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
         """Answer a conversation, with calls of the request's tools."""
-        if self._has_tools or not (request.tools or any(message.role == "tool" for message in request.messages)):
+        demands = bool(request.tools) and request.tool_choice not in {"auto", "none"}
+        natively = self._has_tools and (self._obeys or not demands)
+        spent: Usage | None = None
+        if natively or not (request.tools or any(message.role == "tool" for message in request.messages)):
             begun = False
+            stream = self._model.chat(request)
+            chunks = _hold_until_called(stream, request.tool_choice) if demands and natively else stream
             try:
-                async with aclosing(self._model.chat(request)) as stream:
-                    async for chunk in stream:
+                async with aclosing(stream), aclosing(chunks):
+                    async for chunk in chunks:
                         begun = True
                         yield chunk
             except ToolsUnsupportedError:
-                if begun or not self._has_tools:
+                if begun or not natively:
                     raise
-                self._has_tools = False
+                # Some take tools and only no demand that one be called.
+                self._obeys = False
+                self._has_tools = demands
+            except _NotCalledError as error:
+                self._obeys = False
+                spent = error.usage
             else:
                 return
-        async with aclosing(self._chat_in_form(request)) as stream:
+        async with aclosing(self._chat_in_form(request, spent)) as stream:
             async for chunk in stream:
                 yield chunk
 
@@ -86,7 +99,7 @@ class ToolCallingModel:
 
     # -- by JSON -------------------------------------------------------------------------------------------------------
 
-    async def _chat_in_form(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+    async def _chat_in_form(self, request: ChatRequest, spent: Usage | None) -> AsyncGenerator[Chunk, None]:
         offer = read_offer(request)
         if not offer.tools and not offer.may_answer:
             raise RequestRejectedError(f"The tool choice {request.tool_choice!r} names no tool of the request.")
@@ -98,7 +111,7 @@ class ToolCallingModel:
             return
         question = replace(request, messages=messages, tools=(), tool_choice="auto", stop=())
         schema = build_schema(offer, request.json_schema)
-        turn = _Turn(offer, request.stop)
+        turn = _Turn(offer, request.stop, usage=spent)
         while True:
             held = self._has_schemas and json.dumps(schema) not in self._refused
             asked = replace(question, json_schema=schema if held else None)
@@ -123,6 +136,32 @@ class ToolCallingModel:
             if turn.attempts > 1:
                 raise problem
             question = replace(question, messages=question.messages + turn.object(problem))
+
+
+class _NotCalledError(Exception):
+    """A model with tools of its own did not call the tool that it had to."""
+
+    def __init__(self, usage: Usage | None) -> None:
+        super().__init__()
+        self.usage = usage
+
+
+async def _hold_until_called(stream: AsyncGenerator[Chunk, None], choice: str) -> AsyncGenerator[Chunk, None]:
+    """Pass on thinking at once and text with the first call; raises _NotCalledError when that is another one, or none."""
+    text: list[str] = []
+    async for chunk in stream:
+        if chunk.tool_calls:
+            if choice not in {"required", chunk.tool_calls[0].name}:
+                raise _NotCalledError(chunk.usage)
+            yield replace(chunk, text="".join([*text, chunk.text]))
+            break
+        text.append(chunk.text)
+        if chunk.finish is not None:
+            raise _NotCalledError(chunk.usage)
+        if chunk.thinking:
+            yield Chunk(thinking=chunk.thinking)
+    async for chunk in stream:
+        yield chunk
 
 
 @dataclass

@@ -20,7 +20,17 @@ from dragoman.errors import (
     ToolsUnsupportedError,
 )
 from dragoman.models.assembly import Answer, gather_answer
-from dragoman.models.base import ChatMessage, ChatRequest, Chunk, CompletionRequest, Image, Tool, ToolCall, Usage
+from dragoman.models.base import (
+    ChatMessage,
+    ChatRequest,
+    Chunk,
+    CompletionRequest,
+    Image,
+    Tool,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
 from dragoman.models.tool_calls import ToolCallingModel
 from dragoman.models.tool_replies import ReplyReader
 from dragoman.models.tool_wording import build_schema, read_offer
@@ -365,6 +375,47 @@ async def test_one_that_refuses_them_is_asked_by_schema_and_that_is_remembered()
     for _ in range(2):
         assert [call.name for call in (await ask(model)).tool_calls] == ["read_file"]
     assert [bool(request.tools) for request in inner.requests] == [True, False, False]
+
+
+NATIVE_CALL = (
+    Chunk(thinking="Hm."),
+    Chunk("I look. "),
+    Chunk(tool_calls=(ToolCallDelta(0, "1", "read_file", '{"path"'),)),
+    Chunk("So.", tool_calls=(ToolCallDelta(0, arguments=': "a.py"}'),)),
+    Chunk(finish="tool_calls", usage=Usage(1, 2)),
+)
+
+
+@pytest.mark.parametrize("choice", ["required", "read_file"])
+async def test_a_demanded_call_of_a_model_with_tools_is_its_own(choice: str) -> None:
+    model, inner = wrap(NATIVE_CALL, able=NATIVE)
+    request = asking(tool_choice=choice)
+    answer = await ask(model, request)
+    call = ToolCall("1", "read_file", '{"path": "a.py"}')
+    assert answer == Answer("I look. So.", "Hm.", (call,), Usage(1, 2), "tool_calls")
+    assert inner.requests == [request]
+
+
+@pytest.mark.parametrize("choice", ["required", "list_files"])
+async def test_a_demand_that_is_ignored_is_put_as_a_schema_and_only_demands_are_from_then_on(choice: str) -> None:
+    ignored: Line = "Call read_file yourself." if choice == "required" else NATIVE_CALL
+    form = '{"tool": "list_files", "arguments": {}}'
+    model, inner = wrap(ignored, form, form, "as it is", able=NATIVE)
+    for _ in range(2):
+        answer = await ask(model, asking(tool_choice=choice))
+        assert (answer.text, [call.name for call in answer.tool_calls]) == ("", ["list_files"])
+    assert (await ask(model)).text == "as it is"
+    assert [bool(request.tools) for request in inner.requests] == [True, False, False, True]
+    assert inner.running == 0
+
+
+async def test_tools_that_are_refused_with_a_demand_are_still_offered_without_one() -> None:
+    model, inner = wrap(ToolsUnsupportedError("no tool_choice"), CALL, "as it is", CALL, able=NATIVE)
+    required = asking(tool_choice="required")
+    assert (await ask(model, required)).finish == "tool_calls"
+    assert (await ask(model)).text == "as it is"
+    assert (await ask(model, required)).finish == "tool_calls"
+    assert [bool(request.tools) for request in inner.requests] == [True, False, True, False]
 
 
 async def test_a_schema_that_is_refused_is_left_out_the_next_time_and_after_three_of_them_all_are() -> None:
