@@ -43,6 +43,8 @@ class App:
             read_wishes(settings),
             redact=settings.security.redact,
             redact_extra=settings.security.redact_extra,
+            strategy=settings.models.strategy,
+            local_only=settings.models.local_only,
         )
         self.completion = CompletionEngine(
             ModelTargets(self.models, context_tokens_small(settings)),
@@ -169,10 +171,10 @@ class ModelTargets:
 
     async def completion_target(self) -> Target:
         """Return the model for the next suggestion."""
-        source, info = await self._models.source_for("completion")
-        provider = source.provider
+        choice = await self._models.decide("completion")
+        provider = choice.able[0].source.provider
         return Target(
-            self._models.model(source, info),
+            self._models.routed(choice),
             provider=provider.name,
             is_local=provider.is_local,
             small=provider.kind == "embedded",

@@ -12,7 +12,7 @@ from dragoman.models.providers.broken import BrokenProvider
 from dragoman.models.providers.embedded import EmbeddedProvider
 from dragoman.models.providers.endpoint import Endpoint, Kind, StatedModel, Timeouts
 from dragoman.models.providers.presets import PRESETS
-from dragoman.models.selection import Source, Wishes
+from dragoman.models.selection import Habits, Source, Wishes
 from dragoman.settings import resolve_key
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _usable(provider: ProviderSettings) -> Source:
     stated = {entry.name: frozenset(cast("Sequence[Role]", entry.roles)) for entry in provider.models if entry.roles}
     if provider.kind == "embedded":
         embedded = EmbeddedProvider(name=provider.name, model=provider.default_model)
-        return Source(embedded, "configured", stated, provider.default_model)
+        return Source(embedded, "configured", stated, provider.default_model, _habits(provider, paid=False))
     key = resolve_key(provider)
     limits = provider.timeouts
     endpoint = Endpoint(
@@ -76,7 +76,12 @@ def _usable(provider: ProviderSettings) -> Source:
         preset=provider.preset,
         keep_alive=provider.keep_alive,
     )
-    return Source(make_provider(endpoint), "configured", stated, provider.default_model)
+    habits = _habits(provider, paid=endpoint.is_paid)
+    return Source(make_provider(endpoint), "configured", stated, provider.default_model, habits)
+
+
+def _habits(provider: ProviderSettings, *, paid: bool) -> Habits:
+    return Habits(provider.weight, provider.retry.attempts, provider.loaded_models, paid)
 
 
 def _stated(entry: ModelEntry) -> StatedModel:

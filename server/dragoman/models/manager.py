@@ -7,14 +7,18 @@ import difflib
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dragoman.cancellation import TaskSet
 from dragoman.clock import Clock, monotonic
-from dragoman.errors import ModelError, ModelNotFoundError, NoModelError, ProviderUnreachableError
+from dragoman.errors import CircuitOpenError, ModelError, ModelNotFoundError, NoModelError, ProviderUnreachableError
 from dragoman.limits import CATALOGUE_RETRY_SECONDS, CATALOGUE_SECONDS
+from dragoman.models.balancing import Ranked, StrategyName
 from dragoman.models.base import Model, ModelInfo, Provider, Role
-from dragoman.models.selection import Candidate, Choice, Offer, Source, Wishes, choose
+from dragoman.models.requirements import NONE, Requirements
+from dragoman.models.routing import Router
+from dragoman.models.selection import Choice, Offer, Source, Wishes, choose
 
 if TYPE_CHECKING:
     from dragoman.security.redaction import Redactor
@@ -37,6 +41,8 @@ class ModelManager:
         *,
         redact: bool = True,
         redact_extra: Sequence[str] = (),
+        strategy: StrategyName = "adaptive",
+        local_only: bool = False,
     ) -> None:
         self._sources = tuple(sources)
         self._wishes = dict(wishes)
@@ -45,7 +51,10 @@ class ModelManager:
         self._read_at: float | None = None
         self._reading: asyncio.Task[None] | None = None
         self._tasks = TaskSet()
-        self._models: dict[tuple[str, ModelInfo], Model] = {}
+        self._local_only = local_only
+        self.router = Router(strategy, self._protect, clock=clock)
+        """What is known of every endpoint, and where every call is told."""
+        self.router.on_breaker = lambda _provider, _state: self.invalidate()
         self._redact = redact
         self._redact_extra = tuple(redact_extra)
         self._redactor: Redactor | None = None
@@ -85,6 +94,7 @@ class ModelManager:
             await asyncio.to_thread(self._load_redactor)
         self._offers = tuple(await asyncio.gather(*(_ask(source) for source in self._sources)))
         self._read_at = self._clock()
+        self.router.resize(self._sources)
         self.on_change()
 
     def _refresh_if_stale(self) -> None:
@@ -100,35 +110,41 @@ class ModelManager:
 
     # -- choosing ------------------------------------------------------------------------------------------------------
 
-    async def choose(self, role: Role) -> Choice:
+    async def choose(self, role: Role, needs: Requirements = NONE) -> Choice:
         """Return who fills ``role`` now and who else was looked at; waits only before the first reading."""
         if not self._offers and self._sources:
             await self.refresh()
         else:
             self._refresh_if_stale()
-        return self.current(role)
+        return self.current(role, needs)
 
-    def current(self, role: Role) -> Choice:
+    def current(self, role: Role, needs: Requirements = NONE) -> Choice:
         """Return the same from the catalogue as it is, without waiting."""
-        return choose(role, self._offers, self._wishes.get(role, Wishes()))
+        if self._local_only and not needs.local_only:
+            needs = replace(needs, local_only=True)
+        return choose(role, self._offers, self._wishes.get(role, Wishes()), needs)
 
-    async def for_role(self, role: Role) -> Model:
-        """Return the model to call for ``role``; raises `NoModelError` or `ProviderUnreachableError`."""
-        source, info = await self.source_for(role)
-        return self.model(source, info)
+    async def for_role(self, role: Role, needs: Requirements = NONE) -> Model:
+        """Return the model to call for ``role``; raises `NoModelError` or `ProviderUnreachableError`.
 
-    def model(self, source: Source, info: ModelInfo) -> Model:
-        """Return the model to call; the same object for as long as the model is the same, for it learns its server's quirks.
+        It is several endpoints where several can answer: which one is asked is decided at each request.
+        """
+        return self.routed(await self.decide(role, needs))
+
+    def routed(self, choice: Choice) -> Model:
+        """Return what to call for a choice that has a model."""
+        return self.router.route(choice.role, choice.able)
+
+    def model(self, source: Source, info: ModelInfo, role: Role | None = None) -> Model:
+        """Return one model at one provider to call, with no other to stand in for it.
 
         A model that is not on this machine comes in a wrapper that lets no secret through: nobody else may ask its provider.
         """
-        key = (source.provider.name, info)
-        if key not in self._models:
-            model = source.provider.model(info)
-            self._models[key] = model if source.provider.is_local or not self._redact else self._protect(model)
-        return self._models[key]
+        return self.router.model(source, info, role)
 
-    def _protect(self, model: Model) -> Model:
+    def _protect(self, source: Source, model: Model) -> Model:
+        if source.provider.is_local or not self._redact:
+            return model
         # Here and not above: its tables take time and memory, and most have their model on this machine.
         from dragoman.models.redacted import RedactedModel
 
@@ -143,16 +159,22 @@ class ModelManager:
 
     async def source_for(self, role: Role) -> tuple[Source, ModelInfo]:
         """Return where the model for ``role`` is and what it is; raises as `for_role`."""
-        choice = await self.choose(role)
-        if choice.source is None or choice.info is None:
+        choice = await self.decide(role, NONE)
+        return choice.able[0].source, choice.able[0].info
+
+    async def decide(self, role: Role, needs: Requirements = NONE) -> Choice:
+        """Return a choice that has a model; raises as `for_role`."""
+        choice = await self.choose(role, needs)
+        if not choice.able:
             configured = any(offer.source.origin == "configured" and offer.trouble for offer in self._offers)
             failure = ProviderUnreachableError if configured else NoModelError
             raise failure(choice.problem, hint=choice.hint)
-        return choice.source, choice.info
+        return choice
 
-    async def explain(self, role: Role) -> tuple[Candidate, ...]:
-        """Return every model held against ``role``, the chosen one first."""
-        return (await self.choose(role)).candidates
+    async def explain(self, role: Role, needs: Requirements = NONE) -> tuple[Choice, list[Ranked]]:
+        """Return the choice for ``role``, and the endpoints in the order in which the next request would try them."""
+        choice = await self.choose(role, needs)
+        return choice, self.router.explain(role, choice.able) if choice.able else []
 
     async def named(self, name: str) -> Model:
         """Return a model by its exact name; raises `ModelNotFoundError` with the nearest name."""
@@ -174,7 +196,7 @@ class ModelManager:
     def report_failure(self, provider: str, error: ModelError) -> None:
         """Learn that a call failed; an unreachable provider is asked again soon whether it is back."""
         logger.info("provider %r failed: %s", provider, error.code)
-        if isinstance(error, ProviderUnreachableError):
+        if isinstance(error, ProviderUnreachableError) and not isinstance(error, CircuitOpenError):
             self.invalidate()
 
     async def aclose(self) -> None:

@@ -9,8 +9,25 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dragoman.models.base import ModelInfo, Provider, ProviderStatus, Role
+from dragoman.models.limits import RETRY_ATTEMPTS
+from dragoman.models.requirements import NONE, Requirements, count_substituted, find_unmet
 
 Verdict = Literal["chosen", "able", "unable", "excluded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How a provider is to be called.
+
+    ``weight`` is its share among those with the same model, ``attempts`` how often a call is tried at most,
+    ``keeps`` how many models its server holds in memory at a time (None where that does not matter),
+    ``paid`` whether calls cost money.
+    """
+
+    weight: float = 1.0
+    attempts: int = RETRY_ATTEMPTS
+    keeps: int | None = None
+    paid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +42,7 @@ class Source:
     origin: Literal["configured", "detected", "embedded"] = "configured"
     stated_roles: Mapping[str, frozenset[Role]] = field(default_factory=dict)
     default_model: str | None = None
+    habits: Habits = Habits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +73,21 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Able:
+    """A model that can fill the role: where it is, why it stands where it does, and whether a person named it for the role."""
+
+    source: Source
+    info: ModelInfo
+    why: str
+    named: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
-    """The outcome for a role: the winner, None when nobody is able, and everyone who was looked at."""
+    """The outcome for a role: the winner, None when nobody is able, and everyone who was looked at.
+
+    ``able`` are all that could answer, the winner first.
+    """
 
     role: Role
     source: Source | None
@@ -64,6 +95,7 @@ class Choice:
     candidates: tuple[Candidate, ...]
     problem: str = ""
     hint: str = ""
+    able: tuple[Able, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +108,12 @@ class Wishes:
     """A model the user picked for this session; beats every pattern."""
 
 
-def choose(role: Role, offers: Sequence[Offer], wishes: Wishes) -> Choice:
-    """Pick the model for ``role``.
+def choose(role: Role, offers: Sequence[Offer], wishes: Wishes, needs: Requirements = NONE) -> Choice:
+    """Pick the model for ``role`` and what the request ``needs``.
 
-    In order: the pinned model; a pattern a person wrote; a model stated for the role; the default patterns; one that
-    fills in the middle (for completion); configured before detected before embedded; the order of the settings.
+    In order: the pinned model; one that has the needed abilities of its own; a pattern a person wrote; a model stated for
+    the role; one that fills in the middle (for completion); the default patterns; configured before detected before embedded;
+    the order of the settings.
     The embedded model stands back for every role that a configured provider has a model for, or may have when it is up.
     """
     able: list[tuple[tuple[int, ...], Offer, ModelInfo, str]] = []
@@ -88,10 +121,12 @@ def choose(role: Role, offers: Sequence[Offer], wishes: Wishes) -> Choice:
     for position, offer in enumerate(offers):
         for info in offer.models:
             verdict, why = _judge(role, offer, info)
+            if verdict == "able" and (unmet := find_unmet(needs, info, is_local=offer.source.provider.is_local)):
+                verdict, why = "unable", unmet
             if verdict != "able":
                 candidates.append(Candidate(info.provider, info.name, verdict, why))
                 continue
-            rank, reason = _rank(role, offer, info, wishes, position)
+            rank, reason = _rank(role, offer, info, wishes, position, needs)
             able.append((rank, offer, info, reason))
     able = _stand_back(able, offers)
     able.sort(key=lambda row: row[0])
@@ -99,10 +134,14 @@ def choose(role: Role, offers: Sequence[Offer], wishes: Wishes) -> Choice:
         candidates.insert(index, Candidate(info.provider, info.name, "chosen" if index == 0 else "able", reason))
     problem = _unmatched(role, offers, wishes)
     if not able:
-        reason, hint = _nobody(role, offers)
+        reason, hint = _nobody(role, offers, needs, candidates)
         return Choice(role, None, None, tuple(candidates), problem or reason, hint)
     _, offer, info, _ = able[0]
-    return Choice(role, offer.source, info, tuple(candidates), problem)
+    listed = tuple(
+        Able(one.source, model, reason, wishes.written and any(matches(model.name, wish) for wish in wishes.patterns))
+        for _, one, model, reason in able
+    )
+    return Choice(role, offer.source, info, tuple(candidates), problem, able=listed)
 
 
 def _judge(role: Role, offer: Offer, info: ModelInfo) -> tuple[Verdict, str]:
@@ -123,7 +162,9 @@ def _judge(role: Role, offer: Offer, info: ModelInfo) -> tuple[Verdict, str]:
     return ("able", "") if "chat" in can else ("unable", "has no chat template")
 
 
-def _rank(role: Role, offer: Offer, info: ModelInfo, wishes: Wishes, position: int) -> tuple[tuple[int, ...], str]:
+def _rank(
+    role: Role, offer: Offer, info: ModelInfo, wishes: Wishes, position: int, needs: Requirements
+) -> tuple[tuple[int, ...], str]:
     matched = next((i for i, pattern in enumerate(wishes.patterns) if matches(info.name, pattern)), None)
     stated = role in offer.source.stated_roles.get(info.name, frozenset())
     fills = role != "completion" or "fim" in info.capabilities
@@ -132,6 +173,7 @@ def _rank(role: Role, offer: Offer, info: ModelInfo, wishes: Wishes, position: i
     far = len(wishes.patterns)
     rank = (
         0 if pinned else 1,
+        count_substituted(needs, info),
         matched if matched is not None and wishes.written else far,
         0 if stated else 1,
         0 if fills else 1,
@@ -176,6 +218,9 @@ def _unmatched(role: Role, offers: Sequence[Offer], wishes: Wishes) -> str:
     return ""
 
 
+NAMED_AT_MOST = 4
+"""Models that an error says something of."""
+
 NO_MODEL_HINT = (
     "Get the embedded one with `dragoman models pull`, or start a model server; `dragoman doctor` says more."
 )
@@ -186,8 +231,14 @@ EMBEDDING_HINT = (
 )
 
 
-def _nobody(role: Role, offers: Sequence[Offer]) -> tuple[str, str]:
+def _nobody(
+    role: Role, offers: Sequence[Offer], needs: Requirements, candidates: Sequence[Candidate]
+) -> tuple[str, str]:
     """Say why nobody fills the role, and what to do about it."""
+    if needs != NONE and candidates and all(one.verdict != "able" for one in candidates):
+        unmet = "; ".join(f"{one.model!r} {one.why}" for one in candidates[:NAMED_AT_MOST])
+        more = f"; {len(candidates) - NAMED_AT_MOST} more" if len(candidates) > NAMED_AT_MOST else ""
+        return f"No model can answer this request: {unmet}{more}.", "`dragoman models explain` says more of each."
     troubled = [offer for offer in offers if offer.source.origin == "configured" and offer.trouble]
     if troubled:
         hint = next((offer.hint or offer.status.hint for offer in troubled if offer.hint or offer.status.hint), "")

@@ -116,6 +116,11 @@ class ProviderSettings(Section):
     weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
         default=1, description="Its share of the requests when the strategy is `weighted`."
     )
+    loaded_models: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="How many models its server holds in memory at a time, if that is few: "
+        "requests are then put in an order that loads models rarely.",
+    )
     default_model: str | None = Field(default=None, description="The model to use when its models cannot be listed.")
     retry: RetrySettings = Field(default_factory=RetrySettings, description="What happens when a call fails.")
     proxy: str | None = Field(default=None, description="Address of the proxy that leads there.")

@@ -19,7 +19,7 @@ HARMLESS = frozenset({"completion", "context", "review"})
 IN_WORKSPACES = HARMLESS | {"models"}
 """What a workspace that the editor trusts may set: it can choose among providers, and name none."""
 
-IN_OWN_FILE_ONLY = frozenset({("security", "redact")})
+IN_OWN_FILE_ONLY = frozenset({("security", "redact"), ("models", "local_only")})
 """Keys that no editor is offered: whatever it sends may have come from a workspace."""
 
 TRUST_HINT = "Run `dragoman trust` in the project's folder if you know who wrote it."

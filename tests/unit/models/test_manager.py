@@ -3,46 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 
 import pytest
 
 from dragoman.errors import ModelNotFoundError, NoModelError, ProviderUnreachableError
-from dragoman.models.base import Model, ModelInfo, ProviderStatus
 from dragoman.models.manager import ModelManager
 from dragoman.models.selection import Source, Wishes, matches
+from tests.support.scripted_providers import Place
 
 FIM = frozenset({"completion", "fim"})
 CHAT = frozenset({"completion", "chat"})
 WISHES = {"completion": Wishes(("qwen2.5-coder*",))}
-
-
-@dataclass
-class Place:
-    """A provider that has what the test says."""
-
-    name: str
-    has: dict[str, frozenset[str]] = field(default_factory=dict)
-    up: bool = True
-    kind: str = "openai"
-    is_local: bool = True
-    max_concurrency: int = 1
-    asked: int = 0
-    closed: bool = False
-
-    async def probe(self) -> ProviderStatus:
-        self.asked += 1
-        await asyncio.sleep(0)
-        return ProviderStatus(self.up, problem="" if self.up else f"{self.name!r} does not answer.", hint="Start it.")
-
-    async def models(self) -> list[ModelInfo]:
-        return [ModelInfo(name, self.name, able) for name, able in self.has.items()]  # type: ignore[arg-type]
-
-    def model(self, info: ModelInfo) -> Model:
-        return (self, info)  # type: ignore[return-value]
-
-    async def aclose(self) -> None:
-        self.closed = True
 
 
 async def choice(*sources: Source, wishes=WISHES, role="completion"):

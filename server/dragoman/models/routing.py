@@ -1,0 +1,211 @@
+"""From a choice to a model to call: every endpoint in its wrappers, and those that can stand in for each other as one model.
+
+Around a provider's model, the innermost first: redaction (where it is not on this machine), its circuit breaker, the
+provider's pool, its figures, the meter, tools for models without.
+Around the endpoints of a role: the next one when one fails, a second one when ghost text is late, and another try of all.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
+
+from dragoman.clock import Clock, monotonic
+from dragoman.models import limits
+from dragoman.models.balancing import Balancer, Endpoint, Ranked, StrategyName
+from dragoman.models.base import Model, ModelInfo, Priority, Role
+from dragoman.models.breaker import Breaker, GuardedModel
+from dragoman.models.fallback import FallbackModel
+from dragoman.models.hedging import HedgeBudget, HedgedModel
+from dragoman.models.metering import CallMeter, MeteredModel
+from dragoman.models.performance import MeasuredModel, PerformanceBook
+from dragoman.models.pool import EndpointPool, PooledModel
+from dragoman.models.retry import RetryingModel
+from dragoman.models.selection import Able, Source
+
+Protect = Callable[[Source, Model], Model]
+"""Puts around a provider's model what must be nearest to it, whoever asks."""
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""For which request of a door the current task calls models; a door sets it."""
+
+
+class Router:
+    """Keeps what is known of every endpoint, for as long as the process lives."""
+
+    def __init__(
+        self,
+        strategy: StrategyName,
+        protect: Protect,
+        *,
+        chance: random.Random | None = None,
+        clock: Clock = monotonic,
+    ) -> None:
+        self._strategy = strategy
+        self._protect = protect
+        self._chance = chance
+        self._clock = clock
+        self._pools: dict[str, EndpointPool] = {}
+        self._breakers: dict[tuple[str, str], Breaker] = {}
+        self._endpoints: dict[tuple[str, ModelInfo, Role | None], Endpoint] = {}
+        self._balancers: dict[Role, Balancer] = {}
+        self._routes: dict[Role, tuple[tuple[Able, ...], Model, list[Endpoint]]] = {}
+        self._hedging = HedgeBudget()
+        self.book = PerformanceBook(clock=clock)
+        """The figures of every endpoint."""
+        self.meter = CallMeter()
+        """Where every call is told."""
+        self.on_breaker: Callable[[str, str], None] = lambda _provider, _state: None
+        """Called with a provider's name and the new state when one of its breakers changes."""
+
+    # -- endpoints -----------------------------------------------------------------------------------------------------
+
+    def endpoint(self, source: Source, info: ModelInfo, role: Role | None = None) -> Endpoint:
+        """Return a model at its provider in all of its wrappers; the same one for as long as it is described the same."""
+        provider = source.provider
+        pool = self._pool(source)
+        key = (provider.name, info, role)
+        if key not in self._endpoints:
+            performance = self.book.of(provider.name, info.name)
+            breaker = self._breaker(provider.name, info.name)
+            model = self._protect(source, provider.model(info))
+            # A server on this machine may take its time to load a model: that is no illness.
+            slow = None if provider.is_local else limits.BREAKER_SLOW_S
+            model = PooledModel(GuardedModel(model, breaker, slow_after=lambda: slow), pool)
+            model = MeteredModel(
+                MeasuredModel(model, performance), self.meter, role=role, request_id=request_id.get, clock=self._clock
+            )
+            self._endpoints[key] = Endpoint(
+                _with_tools(model, role), performance, breaker, pool, source.habits.weight, source.habits.paid
+            )
+        return self._endpoints[key]
+
+    def model(self, source: Source, info: ModelInfo, role: Role | None = None) -> Model:
+        """Return one endpoint alone to call, which is asked again when it fails."""
+        endpoint = self.endpoint(source, info, role)
+        return RetryingModel(FallbackModel(endpoint.model.info, lambda _: (endpoint,)), attempts=source.habits.attempts)
+
+    def resize(self, sources: Iterable[Source]) -> None:
+        """Take in how many calls each provider can run: some servers tell only when they are asked for their models."""
+        for source in sources:
+            pool = self._pools.get(source.provider.name)
+            if pool is not None and pool.max_concurrency != source.provider.max_concurrency:
+                pool.resize(source.provider.max_concurrency)
+
+    def _pool(self, source: Source) -> EndpointPool:
+        provider = source.provider
+        pool = self._pools.get(provider.name)
+        if pool is None:
+            pool = EndpointPool(
+                provider.name, provider.max_concurrency, keeps_models=source.habits.keeps, clock=self._clock
+            )
+            self._pools[provider.name] = pool
+        return pool
+
+    def _breaker(self, provider: str, model: str) -> Breaker:
+        key = (provider, model)
+        if key not in self._breakers:
+            breaker = Breaker(provider, clock=self._clock)
+            breaker.on_change = lambda _before, after: self.on_breaker(provider, after)
+            self._breakers[key] = breaker
+        return self._breakers[key]
+
+    # -- roles ---------------------------------------------------------------------------------------------------------
+
+    def route(self, role: Role, able: tuple[Able, ...]) -> Model:
+        """Return those who can fill a role as one model; the first of them is who is meant, there is at least one."""
+        kept = self._routes.get(role)
+        if kept is None or kept[0] != able:
+            kept = (able, *self._make(role, able))
+            self._routes[role] = kept
+        return kept[1]
+
+    def explain(self, role: Role, able: tuple[Able, ...]) -> list[Ranked]:
+        """Return the endpoints that share the role's requests as the next one would find them, with reasons."""
+        same, others = stand_ins(role, able)
+        ranked = self.balancer(role).explain([self.endpoint(one.source, one.info, role) for one in same])
+        behind = (self.endpoint(one.source, one.info, role) for one in others)
+        return [*ranked, *(Ranked(one, "stands in when those fail") for one in behind)]
+
+    def balancer(self, role: Role) -> Balancer:
+        """Return what orders a role's endpoints."""
+        if role not in self._balancers:
+            self._balancers[role] = Balancer(self._strategy, chance=self._chance)
+        return self._balancers[role]
+
+    def _make(self, role: Role, able: Sequence[Able]) -> tuple[Model, list[Endpoint]]:
+        same, others = stand_ins(role, able)
+        endpoints = [self.endpoint(one.source, one.info, role) for one in same]
+        behind = [self.endpoint(one.source, one.info, role) for one in others]
+        balancer = self.balancer(role)
+
+        def chain(priority: Priority) -> Sequence[Endpoint]:
+            ordered = balancer.order(endpoints, priority)
+            if not behind:
+                return ordered
+            tried = [*ordered, *behind]
+            # Whom nobody should ask now comes last, whatever its rank.
+            return sorted(tried, key=lambda one: one.breaker is not None and not one.breaker.lets_through)
+
+        info = endpoints[0].model.info
+        if role == "completion" and len(endpoints) + len(behind) > 1:
+            model: Model = HedgedModel(info, chain, budget=self._hedging)
+        else:
+            model = FallbackModel(info, chain)
+        return RetryingModel(model, attempts=able[0].source.habits.attempts), endpoints
+
+    # -- what others see -----------------------------------------------------------------------------------------------
+
+    def states(self) -> dict[tuple[str, str], str]:
+        """Return the state of each endpoint's breaker by provider and model."""
+        return {key: breaker.state for key, breaker in self._breakers.items()}
+
+    def pools(self) -> Iterable[EndpointPool]:
+        """Return the pool of every provider that was ever asked."""
+        return self._pools.values()
+
+
+def stand_ins(role: Role, able: Sequence[Able]) -> tuple[list[Able], list[Able]]:
+    """Return who shares a role's requests with the winner, the same model elsewhere, and who is asked when these fail.
+
+    Nobody stands in who is on another machine while the winner is on this one, unless a person named it for the role: a
+    server that is down must not be the reason that text leaves the machine.
+    A prompt for ghost text is written for a family, and vectors of two models cannot be compared: only the like stand in there.
+    """
+    winner = able[0]
+    near = [
+        one
+        for one in able
+        if one.named or one.source.provider.is_local or not winner.source.provider.is_local or one is winner
+    ]
+    same = [one for one in near if one is winner or _is_same(one.info, winner.info)]
+    others = [one for one in near if one not in same]
+    if role == "completion":
+        others = [one for one in others if _fills_alike(one.info, winner.info)]
+    elif role == "embedding":
+        others = []
+    return same, others
+
+
+def _is_same(one: ModelInfo, other: ModelInfo) -> bool:
+    return plain_name(one.name) == plain_name(other.name) and _fills_alike(one, other)
+
+
+def _fills_alike(one: ModelInfo, other: ModelInfo) -> bool:
+    return one.fim_family == other.fim_family and ("fim" in one.capabilities) == ("fim" in other.capabilities)
+
+
+def plain_name(name: str) -> str:
+    """Return a model's name without registry and case: the same model is called differently by two servers."""
+    return name.lower().rsplit("/", 1)[-1].removesuffix(":latest").removesuffix(".gguf")
+
+
+def _with_tools(model: Model, role: Role | None) -> Model:
+    """Help a model without tools of its own to them, where tools may be asked for."""
+    if role in ("completion", "embedding") or "chat" not in model.info.capabilities:
+        return model
+    # Here and not above: ghost text, which comes first, needs none of it.
+    from dragoman.models.tool_calls import ToolCallingModel
+
+    return ToolCallingModel(model)
