@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from dragoman.errors import ProviderUnreachableError
 from dragoman.models.providers.endpoint import Endpoint
@@ -20,7 +21,16 @@ _START = {
 
 def explain_connect_failure(asker: Asker, endpoint: Endpoint, error: BaseException) -> ProviderUnreachableError:
     """Turn the failure to connect into an error that says which of the usual reasons it was."""
+    # Its library is there by now: this is about a connection that it could not make.
+    from dragoman.models.providers.transport import proxy_of
+
     causes = list(_causes(error))
+    proxy = proxy_of(endpoint)
+    if proxy is not None and any(isinstance(cause, ConnectionRefusedError | socket.gaierror) for cause in causes):
+        # Behind a proxy only the proxy itself is connected to: whatever fails there is its.
+        where = proxy.rpartition("@")[2].rpartition("://")[2]
+        message = f"{asker.place} cannot be reached: its proxy {urlsplit(proxy).scheme}://{where} does not answer."
+        return ProviderUnreachableError(message, hint="Check proxy of this provider, or the proxy in the environment.")
     if type(error).__name__ == "ProxyError":
         reason, hint = "the proxy refused to connect to it", "Check proxy of this provider and the proxy's own key."
     elif any(isinstance(cause, socket.gaierror) for cause in causes):

@@ -51,7 +51,7 @@ class ProxiedTransport(httpx.AsyncHTTPTransport):
 
 def make_transport(endpoint: Endpoint) -> httpx.AsyncBaseTransport:
     """Make the connections to an endpoint; raises OSError, ValueError or ImportError for a bad proxy or certificate."""
-    proxy = endpoint.proxy or _proxy_of_the_environment(endpoint.base_url)
+    proxy = proxy_of(endpoint)
     tls = _tls(endpoint, proxy)
     if proxy is None:
         return Wire(tls, connect_s=endpoint.timeouts.connect, keep=KEEPALIVE_CONNECTIONS, keep_s=KEEPALIVE_S)
@@ -111,6 +111,11 @@ class Requests:
             pair = f"{url.username}:{url.password}".encode()
             headers["Authorization"] = f"Basic {base64.b64encode(pair).decode('ascii')}"
         return url, httpx.Headers(headers).raw
+
+
+def proxy_of(endpoint: Endpoint) -> str | None:
+    """Return the proxy that leads to an endpoint: the stated one, else the environment's; None for none."""
+    return endpoint.proxy or _proxy_of_the_environment(endpoint.base_url)
 
 
 def _proxy_of_the_environment(url: str) -> str | None:
