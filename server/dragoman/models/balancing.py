@@ -47,6 +47,11 @@ class Endpoint:
             return float(self.performance.in_flight)
         return (self.pool.running + self.pool.waiting) / self.pool.max_concurrency
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a call would run there at once, as far as anybody here knows."""
+        return self.pool is None or self.pool.has_room
+
 
 class Strategy(Protocol):
     """A way to pick one of several endpoints, all of them able and healthy; there is always at least one."""
@@ -243,7 +248,8 @@ def _sort_out(endpoints: Sequence[Endpoint]) -> tuple[list[Endpoint], list[Endpo
     for one in endpoints:
         if one.breaker is None or one.breaker.state == "closed":
             well.append(one)
-        elif one.breaker.lets_through:
+        elif one.breaker.lets_through and one.has_room:
+            # One whose slots are all taken by calls that hang can prove nothing yet.
             returning.append(one)
         else:
             ill.append(one)

@@ -90,13 +90,17 @@ class Breaker:
         if self._state == "closed":
             return self._epoch
         if not self.lets_through:
-            raise CircuitOpenError(
-                f"provider {self.name!r} failed too often and is left alone for now.",
-                retry_after=self.opens_again_in or self._open_s,
-                hint="It is tried again by itself; `dragoman doctor` says what is wrong with it.",
-            )
+            raise self.explain()
         self._probing += 1
         return self._epoch
+
+    def explain(self) -> CircuitOpenError:
+        """Return the error for a call that is not let through, or that need not wait any longer to be."""
+        return CircuitOpenError(
+            f"provider {self.name!r} failed too often and is left alone for now.",
+            retry_after=self.opens_again_in or self._open_s,
+            hint="It is tried again by itself; `dragoman doctor` says what is wrong with it.",
+        )
 
     def settle(self, ticket: int, outcome: Outcome) -> None:
         """Take in how an admitted call went; what began before the last change says nothing of now."""

@@ -96,15 +96,15 @@ class HedgedModel(FallbackModel):
 
 
 def find_delay(endpoint: Endpoint) -> float:
-    """Return after how many seconds without a first token an endpoint is late: later than 95 of 100 of its answers."""
+    """Return after how many seconds without a first token an endpoint is late: clearly later than 95 of 100 of its answers."""
     usual = endpoint.performance.first_token_p95
     if usual is None:
         return limits.HEDGE_BOUND_S
-    return min(max(usual, limits.HEDGE_FLOOR_S), limits.HEDGE_BOUND_S)
+    return min(max(usual * limits.HEDGE_MARGIN, limits.HEDGE_FLOOR_S), limits.HEDGE_BOUND_S)
 
 
 def _find_rival(endpoints: Sequence[Endpoint]) -> Endpoint | None:
-    return next((one for one in endpoints[1:] if not one.paid and one.load < 1.0), None)
+    return next((one for one in endpoints[1:] if not one.paid and one.has_room), None)
 
 
 async def _first_to_speak(legs: Sequence[_Leg]) -> _Leg | None:

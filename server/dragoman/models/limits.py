@@ -99,6 +99,10 @@ PERFORMANCE_WEIGHT: Final = 0.1
 PERFORMANCE_SAMPLES: Final = 64
 """Times to the first token that are kept, for their 95th percentile; older ones were another load."""
 
+LATE_TIMES: Final = 10.0
+LATE_FLOOR_S: Final = 3.0
+"""A first token that takes ten times as long as 95 of 100, and three seconds at least, is a sign of illness."""
+
 PERFORMANCE_WORST_SHARE: Final = 0.95
 """A higher share of failures than this counts as this one: nobody's cost is infinite."""
 
@@ -116,6 +120,9 @@ FALLBACK_ATTEMPTS: Final = 3
 HEDGE_SHARE: Final = 0.05
 HEDGE_BURST: Final = 4.0
 """At most so many calls are asked of a second endpoint, over time and at once: if all are slow, twice the load is no help."""
+
+HEDGE_MARGIN: Final = 1.25
+"""Times the 95th percentile: without a margin an endpoint in its usual health is late five times of a hundred."""
 
 HEDGE_FLOOR_S: Final = 0.15
 HEDGE_BOUND_S: Final = 2.0

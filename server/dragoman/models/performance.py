@@ -159,6 +159,17 @@ class Performance:
         return self._p95
 
     @property
+    def late_after(self) -> float:
+        """After how many seconds without a first token something is wrong there: many times what 95 of 100 calls take.
+
+        For endpoints that are always ready, as others' services are; loading a model takes longer without any fault.
+        """
+        usual = self.first_token_p95
+        if usual is None:
+            return limits.BREAKER_SLOW_S
+        return min(max(limits.LATE_TIMES * usual, limits.LATE_FLOOR_S), limits.BREAKER_SLOW_S)
+
+    @property
     def cost(self) -> float:
         """What another call there is expected to cost, in seconds: latency × (calls in flight + 1) ÷ share of successes.
 

@@ -7,13 +7,13 @@ calls for the models it holds before calls that would make it load another: each
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
 from dragoman.clock import Clock, monotonic
-from dragoman.errors import EndpointBusyError
+from dragoman.errors import EndpointBusyError, ModelError
 from dragoman.models import limits
 from dragoman.models.base import Chunk, Model, Priority
 from dragoman.models.wrapper import ModelWrapper, Request, open_stream
@@ -83,6 +83,11 @@ class EndpointPool:
         return len(self._interactive) + len(self._background)
 
     @property
+    def has_room(self) -> bool:
+        """Whether a call would run at once."""
+        return self._count < self._slots and not self.waiting
+
+    @property
     def loaded(self) -> tuple[str, ...]:
         """The models its server is taken to hold, the one used last at the end; empty where that does not matter."""
         return tuple(self._loaded)
@@ -92,10 +97,22 @@ class EndpointPool:
         self._slots = max(1, max_concurrency)
         self._serve()
 
+    def turn_away(self, model: str, explain: Callable[[], ModelError]) -> None:
+        """End every wait for ``model`` with an error: its endpoint is left alone now, and those who wait may go elsewhere."""
+        for queue in (self._interactive, self._background):
+            for waiter in [one for one in queue if one.model == model]:
+                del queue[waiter]
+                if not waiter.turn.done():
+                    waiter.turn.set_exception(explain())
+        self._serve()
+
     # -- slots ---------------------------------------------------------------------------------------------------------
 
     async def acquire(self, model: str, priority: Priority) -> None:
-        """Wait for a slot, which `release` gives back; raises `EndpointBusyError` at once when too many wait already."""
+        """Wait for a slot, which `release` gives back; raises `EndpointBusyError` at once when too many wait already.
+
+        Also raises what `turn_away` ends the wait with.
+        """
         if not self._interactive and not self._background and self._count < self._slots and self._fits(model):
             self._grant(model)
             return
@@ -116,7 +133,7 @@ class EndpointPool:
                 queue.pop(waiter, None)
                 # Others may have waited behind this one for its model to be loaded.
                 self._serve()
-            else:
+            elif waiter.turn.exception() is None:
                 # It was granted and cancelled in the same moment: the slot is the next one's.
                 self._give_back(model)
             raise

@@ -125,6 +125,17 @@ def test_one_that_may_be_back_is_tried_by_background_and_by_a_share_of_the_other
     assert names(balance.order(endpoints, "background")) == "a", "enough try it by now"
 
 
+def test_one_that_may_be_back_is_not_tried_while_calls_that_hang_hold_all_its_slots() -> None:
+    pool = EndpointPool("b", 1)
+    endpoints = [endpoint("a"), endpoint("b", pool=pool)]
+    fail(endpoints[1])
+    TIME.now += 2
+    pool._count = 1
+    assert names(balancer("priority").order(endpoints, "background")) == "a"
+    pool._count = 0
+    assert names(balancer("priority").order(endpoints, "background")) == "ba"
+
+
 def test_where_everybody_is_left_alone_the_next_to_come_back_says_when() -> None:
     endpoints = [endpoint("a"), endpoint("b")]
     fail(endpoints[1])

@@ -124,6 +124,14 @@ def test_one_that_never_answered_and_fails_is_not_taken_for_a_quick_one_but_forg
     run_virtual(story())
 
 
+@pytest.mark.parametrize(("usual", "late"), [(None, 20.0), (0.1, 3.0), (0.5, 5.0), (9.0, 20.0)])
+def test_what_is_late_beyond_doubt_is_many_times_what_is_usual(usual: float | None, late: float) -> None:
+    performance = Performance("p", "m", clock=lambda: 100.0)
+    for _ in range(0 if usual is None else 20):
+        performance.hear(100.0 - (usual or 0.0))
+    assert performance.late_after == pytest.approx(late)
+
+
 def test_the_book_keeps_a_page_for_each_endpoint() -> None:
     book = PerformanceBook()
     book.record("p", "m", 1.5, success=True)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.errors import EndpointBusyError
+from dragoman.errors import CircuitOpenError, EndpointBusyError
 from dragoman.models.base import Priority
 from dragoman.models.pool import EndpointPool, PooledModel
 from tests.support.scripted_endpoint import GHOST, INDEXING, ScriptedEndpoint, Turn, read, settle
@@ -107,6 +107,24 @@ async def test_a_full_queue_says_so_at_once_and_when_to_come_again() -> None:
     await queue.give_up("c")
     await queue.come("d")
     assert await queue.drain() == ["a", "b", "d"]
+
+
+async def test_who_waits_for_an_endpoint_that_is_left_alone_now_is_turned_away_and_nobody_else() -> None:
+    queue = Queue(EndpointPool("p", 1))
+    await queue.come("a", "A")
+    for name, model in (("b", "B"), ("c", "A"), ("d", "B"), ("e", "B")):
+        await queue.come(name, model, "background" if name == "d" else "interactive")
+    queue._tasks["e"].cancel()
+    queue.pool.turn_away("B", lambda: CircuitOpenError("B is ill", retry_after=1))
+    queue._tasks["b"].cancel()
+    await settle()
+
+    assert isinstance(queue._tasks["d"].exception(), CircuitOpenError)
+    assert queue._tasks["b"].cancelled()
+    assert queue._tasks["e"].cancelled()
+    assert (queue.pool.running, queue.pool.waiting) == (1, 1)
+    assert await queue.drain() == ["a", "c"]
+    assert queue.pool.has_room
 
 
 async def test_more_slots_are_used_at_once_and_fewer_as_soon_as_calls_end() -> None:

@@ -7,10 +7,18 @@ import random
 from collections import Counter
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 
-from dragoman.errors import CircuitOpenError, EndpointBusyError, ModelError, ProviderFailedError, StreamBrokenError
+from dragoman.errors import (
+    CircuitOpenError,
+    EndpointBusyError,
+    ModelError,
+    ModelTimeoutError,
+    ProviderFailedError,
+    StreamBrokenError,
+)
 from dragoman.models.balancing import Balancer, Endpoint, StrategyName
 from dragoman.models.base import Model
 from dragoman.models.breaker import Breaker, GuardedModel
@@ -25,6 +33,11 @@ from tests.support.virtual_time import run_virtual
 
 STREAMS = 1_000
 WELL = Turn("answer", first_after=0.2, between=0.01)
+
+
+def turn_away(pool: EndpointPool, breaker: Breaker, before: str, after: str) -> None:
+    if after == "open":
+        pool.turn_away("m", breaker.explain)
 
 
 @dataclass
@@ -48,7 +61,9 @@ class Stack:
             breaker = Breaker(server.provider, clock=now)
             pool = EndpointPool(server.provider, self.slots, queue_length=self.queue, clock=now)
             performance = Performance(server.provider, "m", clock=now)
-            model: Model = MeasuredModel(PooledModel(GuardedModel(server, breaker), pool), performance)
+            breaker.on_change = partial(turn_away, pool, breaker)
+            guarded = GuardedModel(server, breaker, slow_after=partial(getattr, performance, "late_after"))
+            model: Model = MeasuredModel(PooledModel(guarded, pool), performance)
             self.endpoints.append(Endpoint(MeteredModel(model, meter, clock=now), performance, breaker, pool))
         balancer = Balancer(self.strategy, chance=random.Random(self.seed))
         chain = HedgedModel(self.servers[0].info, lambda priority: balancer.order(self.endpoints, priority))
@@ -164,6 +179,32 @@ def test_a_dead_endpoint_costs_a_thousand_callers_a_handful_of_calls_and_is_used
         breaker = stack.endpoints[0].breaker
         assert breaker is not None
         assert breaker.state == "closed"
+        stack.check_that_nothing_is_left()
+
+    run_virtual(story())
+
+
+def test_an_endpoint_that_hangs_holds_up_those_whose_turn_it_was_and_nobody_after_them() -> None:
+    async def story() -> None:
+        stack = Stack(slots=8, strategy="round_robin")
+        for _ in range(60):
+            await read(stack.model.complete(INDEXING))
+        hanging = stack.servers[0]
+        hanging.turns = (Turn((), first_after=30, error=ModelTimeoutError("late", phase="first_token")),)
+        times = []
+
+        async def ask() -> None:
+            began = asyncio.get_running_loop().time()
+            assert await read(stack.model.chat(CHAT)) == "answer"
+            times.append(asyncio.get_running_loop().time() - began)
+
+        asking = []
+        for _ in range(600):
+            asking.append(asyncio.create_task(ask()))
+            await asyncio.sleep(0.05)
+        await asyncio.gather(*asking)
+        # Its eight slots, and a few probes; who stood in its queue when it was found out went elsewhere.
+        assert sum(seconds > 5 for seconds in times) <= hanging.calls - 20 <= 20
         stack.check_that_nothing_is_left()
 
     run_virtual(story())
