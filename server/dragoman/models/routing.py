@@ -1,7 +1,7 @@
 """From a choice to a model to call: every endpoint in its wrappers, and those that can stand in for each other as one model.
 
-Around a provider's model, the innermost first: redaction (where it is not on this machine), its circuit breaker, the
-provider's pool, its figures, the meter, tools for models without.
+Around a provider's model, the innermost first: tools for models without, redaction (where it is not on this machine; it
+looks through calls of tools as calls, so it stands around them), its circuit breaker, the provider's pool, its figures, the meter.
 Around the endpoints of a role: the next one when one fails, a second one when ghost text is late, and another try of all.
 """
 
@@ -69,16 +69,14 @@ class Router:
         if key not in self._endpoints:
             performance = self.book.of(provider.name, info.name)
             breaker = self._breaker(provider.name, info.name)
-            model = self._protect(source, provider.model(info))
+            model = self._protect(source, _with_tools(provider.model(info), role))
             # A server on this machine may take its time to load a model: that is no illness.
             slow = None if provider.is_local else limits.BREAKER_SLOW_S
             model = PooledModel(GuardedModel(model, breaker, slow_after=lambda: slow), pool)
             model = MeteredModel(
                 MeasuredModel(model, performance), self.meter, role=role, request_id=request_id.get, clock=self._clock
             )
-            self._endpoints[key] = Endpoint(
-                _with_tools(model, role), performance, breaker, pool, source.habits.weight, source.habits.paid
-            )
+            self._endpoints[key] = Endpoint(model, performance, breaker, pool, source.habits.weight, source.habits.paid)
         return self._endpoints[key]
 
     def model(self, source: Source, info: ModelInfo, role: Role | None = None) -> Model:

@@ -13,8 +13,8 @@ import pytest
 
 import dragoman
 from dragoman.app import App, ModelTargets
-from dragoman.errors import ModelError, StreamBrokenError
-from dragoman.models.base import ChatMessage, ChatRequest, Chunk, CompletionRequest, ModelInfo, Token
+from dragoman.errors import ModelError, StreamBrokenError, ToolCallError
+from dragoman.models.base import ChatMessage, ChatRequest, Chunk, CompletionRequest, ModelInfo, Token, Tool
 from dragoman.models.profiles import FAMILIES, format_fim
 from dragoman.models.redacted import RedactedModel
 from dragoman.security.redaction import Redactor
@@ -203,14 +203,16 @@ async def test_closing_the_answer_closes_the_models_at_once(prompt: str) -> None
 # -- nobody goes round it ----------------------------------------------------------------------------------------------
 
 
-def settings_for(url: str, proxy: str, **security: object) -> LoadedSettings:
+def settings_for(url: str, proxy: str, *, tools: bool = True, **security: object) -> LoadedSettings:
     """Return settings with one provider elsewhere, which a proxy that is the fake answers for."""
     provider = {
         "name": "far",
         "kind": "openai",
         "base_url": url,
         "proxy": proxy,
-        "models": [{"name": "far-coder", "fim": "qwen", "roles": ["completion", "chat", "edit", "review"]}],
+        "models": [
+            {"name": "far-coder", "fim": "qwen", "tools": tools, "roles": ["completion", "chat", "edit", "review"]}
+        ],
     }
     return LoadedSettings(Settings.model_validate({"providers": [provider], "security": security}))
 
@@ -268,18 +270,41 @@ async def test_the_users_own_patterns_reach_the_wrapper() -> None:
     assert "Nightingale" not in bodies[0]
 
 
-def test_only_the_manager_asks_a_provider_for_its_model() -> None:
-    """Whoever called `Provider.model` would have a model that sends everything."""
+async def test_calls_that_a_model_without_tools_writes_are_looked_through_as_calls() -> None:
+    made_up = '{"tool": "deploy", "arguments": {"key": "DRAGOMAN_SECRET_0123456789"}}'
+    async with FakeModel(Script(text=made_up, models=["far-coder"])) as fake:
+        app = App(settings_for("http://models.invalid/v1", fake.url, tools=False))
+        await app.models.refresh()
+        request = ChatRequest((ChatMessage("user", LINE),), tools=(Tool("deploy", "Deploy.", {"type": "object"}),))
+        with pytest.raises(ToolCallError, match="placeholder"):
+            await read((await app.models.for_role("chat")).chat(request))
+        bodies = [str(one.body) for one in fake.requests if one.method == "POST"]
+        await app.aclose()
+
+    assert len(bodies) == 1
+    assert SECRET not in bodies[0]
+    assert "deploy" in bodies[0]
+
+
+def test_whoever_asks_a_provider_for_its_model_protects_it_at_once() -> None:
+    """Whoever called `Provider.model` without would have a model that sends everything."""
     package = Path(dragoman.__file__).parent
     callers = set()
     for path in package.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        protected = {
+            id(inner)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "self._protect"
+            for inner in ast.walk(node)
+        }
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "model":
                 owner = ast.unparse(node.func.value)
                 if "provider" in owner.lower():
-                    callers.add(str(path.relative_to(package)))
+                    callers.add((str(path.relative_to(package)), id(node) in protected))
 
-    assert callers == {"models/manager.py"}
+    assert callers == {("models/routing.py", True)}
 
 
 def test_the_tables_are_not_loaded_before_they_are_needed() -> None:
