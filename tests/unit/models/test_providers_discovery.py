@@ -74,6 +74,36 @@ async def test_llamacpp_names_its_model_without_folders(written: str, shown: str
         await provider.aclose()
 
 
+@pytest.mark.parametrize(
+    ("properties", "able"),
+    [
+        ({"chat_template": "{{ messages }}"}, set()),
+        ({"chat_template": "{% if tools %}{{ tools }}{% endif %}"}, {"tools"}),
+        ({"chat_template": "{{ tools }}", "chat_template_caps": {"supports_tools": False}}, set()),
+        ({"chat_template": "x", "chat_template_caps": {"supports_tools": True}}, {"tools"}),
+        ({"chat_template": "{% if enable_thinking %}<think>{% endif %}"}, {"thinking"}),
+        ({"chat_template": "x", "modalities": {"vision": True, "audio": False}}, {"vision"}),
+    ],
+)
+async def test_llamacpp_tells_abilities_by_its_template_and_its_properties(properties: Any, able: set[str]) -> None:
+    async def handle(request: Request, connection: Connection) -> None:
+        told = {"default_generation_settings": {"n_ctx": 8192}, "model_path": "/m/llava.gguf", **properties}
+        reply: Any = {"data": [{"id": "llava", "meta": {"n_ctx_train": 32768}}]}
+        await connection.send_json(
+            told if request.path == "/props" else reply, 404 if "infill" in request.path else 200
+        )
+
+    server = HttpServer(handle)
+    try:
+        async with provider_of(f"http://127.0.0.1:{await server.start()}", "llamacpp") as provider:
+            (info,) = await provider.models()
+            # Its name says that it sees; its server, which has no projector for it, knows better.
+            assert info.capabilities & {"tools", "thinking", "vision"} == able
+            assert info.context_window == 8192
+    finally:
+        await server.aclose()
+
+
 async def test_localai_is_known_by_its_readiness_page() -> None:
     ready = True
 

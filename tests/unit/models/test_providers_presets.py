@@ -77,6 +77,11 @@ def test_who_is_paid_is_known() -> None:
     assert not endpoint().is_paid
     assert endpoint(None, StatedModel("m", prices=Prices(1, 2))).is_paid
     assert endpoint(None, StatedModel("m", prices=Prices(1, 2))).describe("m").prices == Prices(1, 2)
+    # Who names no preset is not charged twice by a second request for the same text either.
+    for name, address in PRESET_ADDRESSES.items():
+        assert Endpoint("x", "openai", address).is_paid == PRESETS[name].paid
+    assert Endpoint("x", "openai", "https://codestral.mistral.ai/v1").preset == "mistral"
+    assert Endpoint("x", "openai", "https://models.example.com/v1").preset is None
     with pytest.raises(SettingsError, match="'opnai'"):
         endpoint("opnai")
 

@@ -83,6 +83,8 @@ async def test_ollama_keeps_models_for_as_long_as_stated(stated: str | None, sen
         model = provider.model((await provider.models())[0])
         assert [chunk async for chunk in model.chat(ChatRequest((ChatMessage("user", "x"),)))]
         assert fake.generations[-1].body["keep_alive"] == sent
+        assert len(await model.embed(["x"])) == 1
+        assert fake.embeddings[-1].body["keep_alive"] == sent
         await provider.aclose()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 from dragoman.errors import ModelNotFoundError, StreamMalformedError
@@ -16,28 +16,36 @@ Vector = list[float]
 
 
 async def embed(
-    provider: HttpProvider, model: str, texts: Sequence[str], *, path: str, shape: Literal["openai", "ollama"]
+    provider: HttpProvider,
+    model: str,
+    texts: Sequence[str],
+    *,
+    path: str,
+    shape: Literal["openai", "ollama"],
+    more: Mapping[str, Any] | None = None,
 ) -> list[Vector]:
     """Return a vector for each text, in their order and all of one length; raises `ModelError`.
 
-    ``path`` is the server's page for it, ``shape`` the form of its reply.
+    ``path`` is the server's page for it, ``shape`` the form of its reply, ``more`` what else it is told.
     """
     vectors: list[Vector] = []
     for at in range(0, len(texts), EMBED_BATCH):
         batch = list(texts[at : at + EMBED_BATCH])
-        vectors += await _ask(provider, model, batch, path, shape)
+        vectors += await _ask(provider, model, batch, path, shape, dict(more or {}))
     if len({len(vector) for vector in vectors}) > 1:
         raise StreamMalformedError(f"{provider.client.asker().place} answered with vectors of different lengths.")
     return vectors
 
 
-async def _ask(provider: HttpProvider, model: str, batch: list[str], path: str, shape: str) -> list[Vector]:
+async def _ask(
+    provider: HttpProvider, model: str, batch: list[str], path: str, shape: str, more: dict[str, Any]
+) -> list[Vector]:
     client = provider.client
     # A whole batch is one answer: the time for a first token would be too short.
     limit = provider.endpoint.timeouts.total
     try:
         reply = await client.fetch(
-            "POST", path, {"model": model, "input": batch}, limit=limit, model=model, secrets=tuple(batch)
+            "POST", path, {"model": model, "input": batch, **more}, limit=limit, model=model, secrets=tuple(batch)
         )
     except ModelNotFoundError as error:
         raise await provider.explain(error, model) from error

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from dragoman.errors import SettingsError
 from dragoman.models.base import Capability, ModelInfo, Prices, Role
 from dragoman.models.profiles import FAMILIES, family_of, guess_capabilities
-from dragoman.models.providers.presets import LOCALAI, PLAIN, PRESETS, Preset
+from dragoman.models.providers.presets import LOCALAI, PLAIN, PRESETS, Preset, preset_at
 
 Kind = Literal["openai", "localai", "llamacpp", "ollama"]
 
@@ -52,7 +52,8 @@ class Endpoint:
 
     ``base_url`` is normalised when the value is made; raises SettingsError, with the right address, for one that cannot be.
     ``max_concurrency`` None means what the server says, else a default of its kind.
-    ``preset`` names a row of `dragoman.models.providers.presets`; ``keep_alive`` is how long Ollama keeps a model loaded.
+    ``preset`` names a row of `dragoman.models.providers.presets`, found by the address where nobody says;
+    ``keep_alive`` is how long Ollama keeps a model loaded.
     """
 
     name: str
@@ -76,6 +77,8 @@ class Endpoint:
             hint = "Copy it again: it may hold nothing but visible ASCII characters."
             raise SettingsError(f"The api_key of provider {self.name!r} cannot be sent.", hint=hint)
         object.__setattr__(self, "api_key", key or None)
+        if self.preset is None and self.kind == "openai":
+            object.__setattr__(self, "preset", preset_at(urlsplit(self.base_url).hostname))
         if self.preset is not None and self.preset not in PRESETS:
             raise SettingsError(f"There is no preset {self.preset!r}.", hint=f"Known: {', '.join(PRESETS)}.")
         for model in self.models:

@@ -88,6 +88,11 @@ class OllamaProvider(HttpProvider):
         """How to get a first model."""
         return f"Get one: dragoman models pull NAME --provider {self.name}."
 
+    @property
+    def keep_alive(self) -> str | int:
+        """How long the server is asked to keep a model after a call, as it takes it."""
+        return _duration(self.endpoint.keep_alive or KEEP_ALIVE)
+
     async def loaded(self) -> list[LoadedModel]:
         """Return the models that the server has in its memory now; raises `ModelError`."""
         reply = await self.client.fetch("GET", "/api/ps", limit=self.endpoint.timeouts.connect)
@@ -206,7 +211,8 @@ class OllamaModel:
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """Return a vector for each text; the server cuts one that is too long for the model."""
-        return await embed(self._provider, self._info.name, texts, path="/api/embed", shape="ollama")
+        more = {"keep_alive": self._provider.keep_alive}
+        return await embed(self._provider, self._info.name, texts, path="/api/embed", shape="ollama", more=more)
 
     def _body(self, stop: tuple[str, ...], max_tokens: int, temperature: float, seed: int | None) -> dict[str, Any]:
         options: dict[str, Any] = {"num_predict": max_tokens, "temperature": temperature}
@@ -218,7 +224,7 @@ class OllamaModel:
         if stated is not None and stated.context_window:
             # Only when stated, and then always the same: another size makes the server load the model again.
             options["num_ctx"] = stated.context_window
-        keep_alive = _duration(self._provider.endpoint.keep_alive or KEEP_ALIVE)
+        keep_alive = self._provider.keep_alive
         return {"model": self._info.name, "stream": True, "keep_alive": keep_alive, "options": options}
 
     def _think(self, *, thinking: bool) -> dict[str, Any]:

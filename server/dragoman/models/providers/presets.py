@@ -44,6 +44,8 @@ class Preset:
     logprobs: bool = True
     """Whether its completions tell the probabilities of their tokens to who asks."""
     empty_hint: str = ""
+    hosts: tuple[str, ...] = ()
+    """Where it is known by its address, without being named in the settings."""
 
     def url(self, base_url: str, path: str) -> str:
         """Return the whole address of ``path``, which may be one of this table's with ``~`` for the server's root."""
@@ -61,10 +63,16 @@ LOCALAI: Final = Preset("localai", empty_hint="Install one: dragoman models pull
 PRESETS: Final[Mapping[str, Preset]] = {
     preset.name: preset
     for preset in (
-        Preset("openai", paid=True, limit_field="max_completion_tokens", thinking="effort"),
+        Preset(
+            "openai",
+            paid=True,
+            limit_field="max_completion_tokens",
+            thinking="effort",
+            hosts=("api.openai.com",),
+        ),
         Preset("vllm", thinking="template", empty_hint="Start it with 'vllm serve MODEL'."),
         Preset("lm-studio", empty_hint="Download one in LM Studio, or run 'lms get MODEL'."),
-        Preset("openrouter", paid=True, thinking="reasoning"),
+        Preset("openrouter", paid=True, thinking="reasoning", hosts=("openrouter.ai",)),
         Preset(
             "mistral",
             paid=True,
@@ -75,6 +83,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
             seed_field="random_seed",
             stream_usage=False,
             required="any",
+            hosts=("api.mistral.ai", "codestral.mistral.ai"),
         ),
         Preset(
             "deepseek",
@@ -84,10 +93,16 @@ PRESETS: Final[Mapping[str, Preset]] = {
             fim_models=r"deepseek-(chat|v\d)",
             schema="json_object",
             thinking="switch",
+            hosts=("api.deepseek.com",),
         ),
         Preset("dragoman", thinking="effort_or_none", fills_in=True, empty_hint="Configure a provider at the gateway."),
     )
 }
+
+
+def preset_at(host: str | None) -> str | None:
+    """Name the service whose own address this is; None for any other."""
+    return next((preset.name for preset in PRESETS.values() if host in preset.hosts), None)
 
 
 def thinking_parameters(how: Thinking, thinking: bool) -> dict[str, Any]:
