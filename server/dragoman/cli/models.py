@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dragoman.cli.model_choice import bench_model, explain_role
 from dragoman.cli.output import AsJson, ConfigFile, note, out, print_json, print_json_line, print_text
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from dragoman.models.base import Model
 
 commands = typer.Typer(help="What models there are, getting one, trying one.", no_args_is_help=True)
+commands.command("explain")(explain_role)
+commands.command("bench")(bench_model)
 
 
 @commands.command("list")
@@ -135,7 +138,7 @@ async def _try(name: str | None, config: Path | None, *, limit: float, as_json: 
 
     app = open_app(config)
     try:
-        model = await (app.models.for_role("completion") if name is None else _named(app, name))
+        model = await (app.models.for_role("completion") if name is None else find_model(app, name))
         findings = await check_fim(model, limit=limit, on_wait=lambda text: None if as_json else note(f"{text} …"))
         info = model.info
     finally:
@@ -158,7 +161,7 @@ async def _try(name: str | None, config: Path | None, *, limit: float, as_json: 
     return 1 if failed else 0
 
 
-async def _named(app: App, name: str) -> Model:
+async def find_model(app: App, name: str) -> Model:
     """Return the model; the error for an unknown one names the nearest, or all there are when none is near."""
     from dragoman.errors import ModelNotFoundError
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 Role = Literal["completion", "chat", "edit", "review", "embedding"]
 """What a model is asked for; ``[models.roles]`` maps each to model names."""
 
 Capability = Literal["completion", "chat", "fim", "tools", "json_schema", "vision", "embedding", "thinking"]
 """What a model can do: stated in settings beats asked of the server beats guessed from its family."""
+
+CAPABILITIES: frozenset[str] = frozenset(get_args(Capability))
 
 FinishReason = Literal["stop", "length", "tool_calls", "cancelled"]
 

@@ -27,6 +27,9 @@ POOL_RETRY_AFTER_MAX_S: Final = 60.0
 RETRY_ATTEMPTS: Final = 3
 """Tries of one call, the first included."""
 
+RETRY_ATTEMPTS_OF_SEVERAL: Final = 2
+"""Rounds of asking several endpoints, each of which asks them all."""
+
 RETRY_BACKGROUND_S: Final = 1.0
 RETRY_BACKGROUND_MAX_S: Final = 30.0
 RETRY_BACKGROUND_AFTER_S: Final = 60.0

@@ -15,7 +15,7 @@ from dragoman.clock import Clock, monotonic
 from dragoman.models import limits
 from dragoman.models.balancing import Balancer, Endpoint, Ranked, StrategyName
 from dragoman.models.base import Model, ModelInfo, Priority, Role
-from dragoman.models.breaker import Breaker, GuardedModel
+from dragoman.models.breaker import Breaker, GuardedModel, State
 from dragoman.models.fallback import FallbackModel
 from dragoman.models.hedging import HedgeBudget, HedgedModel
 from dragoman.models.metering import CallMeter, MeteredModel
@@ -68,11 +68,11 @@ class Router:
         key = (provider.name, info, role)
         if key not in self._endpoints:
             performance = self.book.of(provider.name, info.name)
-            breaker = self._breaker(provider.name, info.name)
+            breaker = self._breaker(provider.name, info.name, pool)
             model = self._protect(source, _with_tools(provider.model(info), role))
             # A server on this machine may take its time to load a model: that is no illness.
-            slow = None if provider.is_local else limits.BREAKER_SLOW_S
-            model = PooledModel(GuardedModel(model, breaker, slow_after=lambda: slow), pool)
+            slow_after = (lambda: None) if provider.is_local else (lambda: performance.late_after)
+            model = PooledModel(GuardedModel(model, breaker, slow_after=slow_after), pool)
             model = MeteredModel(
                 MeasuredModel(model, performance), self.meter, role=role, request_id=request_id.get, clock=self._clock
             )
@@ -101,13 +101,19 @@ class Router:
             self._pools[provider.name] = pool
         return pool
 
-    def _breaker(self, provider: str, model: str) -> Breaker:
+    def _breaker(self, provider: str, model: str, pool: EndpointPool) -> Breaker:
         key = (provider, model)
-        if key not in self._breakers:
-            breaker = Breaker(provider, clock=self._clock)
-            breaker.on_change = lambda _before, after: self.on_breaker(provider, after)
-            self._breakers[key] = breaker
-        return self._breakers[key]
+        if key in self._breakers:
+            return self._breakers[key]
+        breaker = self._breakers[key] = Breaker(provider, clock=self._clock)
+
+        def tell(_before: State, after: State) -> None:
+            if after == "open":
+                pool.turn_away(model, breaker.explain)
+            self.on_breaker(provider, after)
+
+        breaker.on_change = tell
+        return breaker
 
     # -- roles ---------------------------------------------------------------------------------------------------------
 
@@ -151,7 +157,11 @@ class Router:
             model: Model = HedgedModel(info, chain, budget=self._hedging)
         else:
             model = FallbackModel(info, chain)
-        return RetryingModel(model, attempts=able[0].source.habits.attempts), endpoints
+        # Where there is somebody else to ask, a second round is the last one.
+        attempts = able[0].source.habits.attempts
+        if len(endpoints) + len(behind) > 1:
+            attempts = min(attempts, limits.RETRY_ATTEMPTS_OF_SEVERAL)
+        return RetryingModel(model, attempts=attempts), endpoints
 
     # -- what others see -----------------------------------------------------------------------------------------------
 
