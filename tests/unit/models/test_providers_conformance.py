@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dragoman.errors import ContextOverflowError, ModelNotFoundError
+from dragoman.errors import ContextOverflowError, ModelNotFoundError, RequestRejectedError
 from dragoman.models.base import LOWEST_LOGPROB, CompletionRequest
 from dragoman.models.profiles import format_fim
 from dragoman.models.providers.provider import HttpProvider
@@ -181,3 +181,22 @@ async def test_calls_one_after_the_other_share_a_connection(place: Place) -> Non
     for _ in range(5):
         await collect(model, fim())
     assert place.fake.connections == before
+
+
+@among(*FAKES)
+async def test_texts_become_vectors_in_their_order(place: Place) -> None:
+    texts = [f"def load_user_{at}(): ..." for at in range(20)]
+    model = await place.model()
+    vectors = await model.embed(texts)
+    assert len({len(vector) for vector in vectors}) == 1
+    assert vectors == [(await model.embed([text]))[0] for text in texts]
+    assert place.fake is not None
+    # Two batches, and one call for each alone.
+    assert len(place.fake.embeddings) == 2 + len(texts)
+
+
+@among("embedded")
+async def test_the_embedded_engine_makes_no_vectors(place: Place) -> None:
+    with pytest.raises(RequestRejectedError) as caught:
+        await (await place.model()).embed(["x"])
+    assert caught.value.hint

@@ -131,14 +131,15 @@ async def test_each_service_is_asked_in_its_own_words() -> None:
         ("max_completion_tokens", {"max_tokens": 9}),
         ("reasoning_effort", {}),
         ("temperature", {}),
+        ("stop", {}),
         ("response_format", {}),
     ],
 )
 async def test_a_refused_parameter_is_left_out_by_every_further_call(refused: str, instead: dict[str, Any]) -> None:
     async with FakeModel(Script(refuses=[refused])) as fake, preset("openai", fake) as provider:
-        request = chat(thinking=True, json_schema={"type": "object"}, max_tokens=9)
+        request = chat(thinking=True, json_schema={"type": "object"}, max_tokens=9, stop=("s",))
         for _ in range(2):
-            assert await say(provider, request, "thinking", "chat")
+            assert await say(provider, request, "thinking", "chat") == "pa"
         assert len(fake.generations) == 3
         body = fake.generations[-1].body
         assert refused not in body

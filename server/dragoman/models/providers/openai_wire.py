@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from dragoman.errors import StreamMalformedError
@@ -41,8 +42,10 @@ _DISPENSABLE: Final = (
     "reasoning_effort",
     "reasoning",
     "thinking",
+    # We look for the ends ourselves too.
+    "stop",
 )
-"""Parameters that a call makes sense without, longer names before those they hold."""
+"""Parameters that a call makes sense without."""
 
 
 def chat_body(info: ModelInfo, request: ChatRequest, habits: Preset) -> dict[str, Any]:
@@ -93,7 +96,8 @@ def find_quirk(message: str, body: dict[str, Any]) -> str | None:
     """Name the parameter that a refusal complains about, if the call makes sense without it."""
     if "response_format" in body and "json_schema" in message:
         return "response_format"
-    return next((name for name in _DISPENSABLE if name in body and name in message), None)
+    words = set(re.findall(r"\w+", message))
+    return next((name for name in _DISPENSABLE if name in body and name in words), None)
 
 
 def has_token(value: dict[str, Any]) -> bool:

@@ -36,7 +36,7 @@ def _entry(value: Any) -> tuple[str, float | None]:
     if "logprob" not in value and "prob" in value:
         # llama.cpp with `post_sampling_probs`, which a server may have on by default.
         chance = _finite(value["prob"])
-        logprob = None if chance is None else math.log(chance) if chance > 0 else LOWEST_LOGPROB
+        logprob = None if chance is None else _number(math.log(chance) if chance > 0 else LOWEST_LOGPROB)
     else:
         logprob = _number(value.get("logprob"))
     return _text(value.get("token")), logprob
