@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.errors import StreamMalformedError
+from dragoman.errors import StreamBrokenError, StreamMalformedError
 from dragoman.models.base import ToolCall
 from dragoman.models.providers.downloads import count_bytes
 from dragoman.models.providers.messages import arguments_of
@@ -152,6 +152,11 @@ def test_older_and_odd_shapes_of_chunks_are_read() -> None:
     step = read_chunk({"choices": [], "usage": {"prompt_tokens": 5, "prompt_cache_hit_tokens": 3}})
     assert step.usage is not None
     assert step.usage.cached_tokens == 3
+
+
+def test_an_answer_that_ends_with_an_error_is_none() -> None:
+    with pytest.raises(StreamBrokenError):
+        read_chunk({"choices": [{"delta": {"content": "half"}, "finish_reason": "error"}]})
 
 
 def test_garbled_arguments_are_kept() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from dragoman.errors import StreamMalformedError
+from dragoman.errors import StreamBrokenError, StreamMalformedError
 from dragoman.models.base import ChatRequest, FinishReason, ModelInfo, Usage
 from dragoman.models.providers.answers import Step
 from dragoman.models.providers.http import DONE
@@ -119,6 +119,8 @@ def read_chunk(value: dict[str, Any]) -> Step:
         raise StreamMalformedError("a choice is not an object")
     delta = choice.get("delta") or choice.get("message") or {}
     reason = choice.get("finish_reason")
+    if reason == "error":
+        raise StreamBrokenError("The server ended its answer with an error.", hint="Ask again, or another model.")
     thinking, text = _content(delta.get("content"))
     return Step(
         text=choice.get("text") or text,
