@@ -73,7 +73,10 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """Give a connection whose work is kept as a whole at the end, or not at all; raises StorageError."""
+        """Give a connection whose work is kept as a whole at the end, or not at all; raises StorageError.
+
+        Never within another one: on SQLite it would wait for itself.
+        """
         async with self._translated(), self._writer or contextlib.nullcontext(), self.engine.connect() as connection:
             await connection.execution_options(**{WRITES: True})
             async with connection.begin():

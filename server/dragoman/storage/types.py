@@ -24,9 +24,7 @@ class Moment(TypeDecorator[datetime]):
         """Return the moment as the driver takes it."""
         if value is None:
             return None
-        if value.tzinfo is None:
-            raise ValueError("a moment needs a time zone")
-        value = value.astimezone(UTC)
+        value = utc(value)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
@@ -65,6 +63,13 @@ def canonical(value: Any) -> str:
 def storable(text: str) -> str:
     """Return the text with what a database cannot hold, NUL and half surrogate pairs, as U+FFFD."""
     return _UNSTORABLE.sub("\ufffd", text)
+
+
+def utc(moment: datetime) -> datetime:
+    """Return the moment in UTC; raises ValueError for one without a time zone."""
+    if moment.tzinfo is None:
+        raise ValueError("a moment needs a time zone")
+    return moment.astimezone(UTC)
 
 
 def now() -> datetime:

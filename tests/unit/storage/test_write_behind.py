@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
 from dragoman.errors import DatabaseLockedError, StorageError
 from dragoman.storage.database import Database
 from dragoman.storage.repositories.usage import UsageLedger, UsageRecord
@@ -119,18 +117,23 @@ def test_records_that_can_never_be_kept_do_not_hold_up_the_others() -> None:
     run_virtual(play())
 
 
-async def test_usage_survives_a_database_that_is_locked_for_a_while(
-    tmp_path: Path, empty: Database, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_usage_survives_a_database_that_is_locked_for_a_while(tmp_path: Path, empty: Database) -> None:
+    refused = asyncio.Event()
     async with await Database.open(f"sqlite:///{tmp_path}/empty.db", busy_s=0.01) as impatient:
-        ledger = UsageLedger(impatient)
-        queue = WriteBehind(ledger.add, batch=10, every_s=0.01)
+
+        async def add(batch: Sequence[UsageRecord]) -> None:
+            try:
+                await UsageLedger(impatient).add(batch)
+            except DatabaseLockedError:
+                refused.set()
+                raise
+
+        queue = WriteBehind(add, batch=10, every_s=0.01)
         other = sqlite3.connect(tmp_path / "empty.db")
         other.execute("BEGIN IMMEDIATE")
         for _ in range(25):
             queue.put(CALL)
-        while "records wait" not in caplog.text:
-            await asyncio.sleep(0.01)
+        await refused.wait()
         other.close()
         await queue.aclose()
         assert (queue.written, queue.dropped) == (25, 0)

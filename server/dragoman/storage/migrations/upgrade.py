@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import glob
 import logging
 import os
 import sqlite3
@@ -148,5 +149,5 @@ def _back_up(path: Path, revision: str) -> None:
         with contextlib.suppress(OSError):
             partial.unlink()
         raise
-    for old in sorted(path.parent.glob(f"{path.name}.*{BACKUP}"))[:-BACKUPS_KEPT]:
+    for old in sorted(path.parent.glob(f"{glob.escape(path.name)}.*{BACKUP}"))[:-BACKUPS_KEPT]:
         old.unlink(missing_ok=True)

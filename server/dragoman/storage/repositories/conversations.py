@@ -56,19 +56,13 @@ class Conversations:
         The conversation is made if it is not there, and comes back if it was archived.
         Its title is the beginning of the first user message.
         """
+        check_id(conversation_id, "a conversation's identifier")
         moment = now()
         async with self._database.write() as connection:
-            await _ensure(connection, conversation_id, moment)
             if not new:
+                await _ensure(connection, conversation_id, moment)
                 return ()
-            # The update holds the conversation's row until the end: whoever appends at the same time comes behind us.
-            counted = await connection.execute(
-                update(conversations)
-                .where(conversations.c.id == conversation_id)
-                .values(last_seq=conversations.c.last_seq + len(new), updated_at=moment, archived_at=None)
-                .returning(conversations.c.last_seq, conversations.c.title)
-            )
-            last, title = counted.one()
+            last, title = await _reserve(connection, conversation_id, len(new), moment)
             first = last - len(new) + 1
             rows = [as_row(conversation_id, first + index, message, moment) for index, message in enumerate(new)]
             await connection.execute(messages.insert(), rows)
@@ -76,12 +70,7 @@ class Conversations:
                 await connection.execute(
                     update(conversations).where(conversations.c.id == conversation_id).values(title=title)
                 )
-            kept = await connection.execute(
-                select(messages)
-                .where(messages.c.conversation_id == conversation_id, messages.c.seq >= first)
-                .order_by(messages.c.seq)
-            )
-            return tuple(from_row(row) for row in kept.mappings())
+            return tuple(from_row(row) for row in rows)
 
     async def rename(self, conversation_id: str, title: str) -> None:
         """Give a conversation another title; raises NotStoredError."""
@@ -201,6 +190,22 @@ class Conversations:
             )
             if not done.rowcount:
                 raise _missing(conversation_id)
+
+
+async def _reserve(connection: AsyncConnection, conversation_id: str, count: int, moment: datetime) -> tuple[int, str]:
+    """Take the next ``count`` numbers of a conversation, made if need be; return the last one, and the title."""
+    # The update holds the conversation's row until the end: whoever appends at the same time comes behind us.
+    take = (
+        update(conversations)
+        .where(conversations.c.id == conversation_id)
+        .values(last_seq=conversations.c.last_seq + count, updated_at=moment, archived_at=None)
+        .returning(conversations.c.last_seq, conversations.c.title)
+    )
+    taken = (await connection.execute(take)).one_or_none()
+    if taken is None:
+        await _ensure(connection, conversation_id, moment)
+        taken = (await connection.execute(take)).one()
+    return taken.last_seq, taken.title
 
 
 async def _ensure(

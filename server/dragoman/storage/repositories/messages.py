@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
-from dragoman.storage.types import storable
+from dragoman.storage.repositories import fields
+from dragoman.storage.types import storable, utc
 
 if TYPE_CHECKING:
     from sqlalchemy import RowMapping
@@ -75,6 +76,9 @@ class Message:
     archived_at: datetime | None
 
 
+_KEYS = frozenset(Message.__dataclass_fields__) - {"conversation_id"}
+
+
 def as_row(conversation_id: str, seq: int, message: NewMessage, moment: datetime) -> dict[str, Any]:
     """Return the message's row; raises ValueError for a role that is none."""
     if message.role not in ROLES:
@@ -92,12 +96,12 @@ def as_row(conversation_id: str, seq: int, message: NewMessage, moment: datetime
         "tool_call_id": None if message.tool_call_id is None else storable(message.tool_call_id),
         "tokens": message.tokens,
         "model": None if message.model is None else storable(message.model),
-        "created_at": message.created_at or moment,
+        "created_at": utc(message.created_at or moment),
         "archived_at": None,
     }
 
 
-def from_row(row: RowMapping) -> Message:
+def from_row(row: RowMapping | Mapping[str, Any]) -> Message:
     """Return the message of a row."""
     return Message(
         **{
@@ -127,9 +131,7 @@ def as_data(message: Message) -> dict[str, Any]:
 
 def row_from_data(conversation_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row of what `as_data` wrote; raises ValueError that says which part is wrong."""
-    from dragoman.storage.repositories import fields
-
-    fields.only(data, Message.__dataclass_fields__.keys() - {"conversation_id"})
+    fields.only(data, _KEYS)
     seq = fields.whole(data, "seq", least=1)
     assert seq is not None
     message = NewMessage(

@@ -20,7 +20,7 @@ Grouping = Literal["model", "provider", "role", "operation", "owner"]
 class UsageRecord:
     """One call of a model: tokens as the server counted them (``estimated`` where it did not), times in seconds.
 
-    ``outcome`` is ``ok`` or the code of the error; ``cost`` is None where no price is known.
+    ``outcome`` is ``ok``, ``cancelled`` (the caller had enough) or the code of the error; ``cost`` is None where no price is known.
     """
 
     at: datetime
@@ -83,7 +83,7 @@ class UsageLedger:
         wanted = select(
             group.label("name"),
             calls.label("calls"),
-            func.sum(case((usage.c.outcome == "ok", 0), else_=1).cast(Integer)).label("failed"),
+            func.sum(case((usage.c.outcome.in_(("ok", "cancelled")), 0), else_=1).cast(Integer)).label("failed"),
             func.sum(usage.c.prompt_tokens).label("prompt_tokens"),
             func.sum(usage.c.completion_tokens).label("completion_tokens"),
             func.sum(usage.c.cached_tokens).label("cached_tokens"),
