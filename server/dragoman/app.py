@@ -5,6 +5,7 @@ Nothing else constructs services; read it as the table of contents.
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from dragoman.completion.acceptance import AcceptanceTracker
     from dragoman.context.assembler import ContextAssembler, ContextPolicy
     from dragoman.context.overview import Overview
+    from dragoman.keeping import Keeping
     from dragoman.settings import LoadedSettings, Settings
 
 
@@ -38,6 +40,8 @@ class App:
     ) -> None:
         settings = loaded.settings
         self.loaded = loaded
+        self._keeping: Keeping | None = None
+        self._opening = asyncio.Lock()
         self.models = ModelManager(
             find_sources(settings),
             read_wishes(settings),
@@ -53,6 +57,19 @@ class App:
             context=context,
         )
 
+    async def keep(self) -> Keeping:
+        """Return what keeps conversations, files and the ledger of model calls: opened when it is first needed.
+
+        Raises SettingsError and the kinds of StorageError; the next call tries again then.
+        """
+        async with self._opening:
+            if self._keeping is None:
+                # Here and not above: an editor that only completes has no use for a database.
+                from dragoman.keeping import Keeping
+
+                self._keeping = await Keeping.open(self.settings, self.models.router.meter)
+            return self._keeping
+
     @property
     def settings(self) -> Settings:
         """The settings in force."""
@@ -62,6 +79,10 @@ class App:
         """Stop everything, the youngest part first."""
         await self.completion.aclose()
         await self.models.aclose()
+        async with self._opening:
+            keeping, self._keeping = self._keeping, None
+        if keeping is not None:
+            await keeping.aclose()
 
 
 def build(
