@@ -201,6 +201,8 @@ async def test_tools_go_round(place: Place, objects: bool) -> None:
     else:
         assert [json.loads(one) for one in arguments] == [{"city": "Kraków"}, {}]
         assert [call["id"] for call in said["tool_calls"]] == [call.id for call in calls]
+        # An empty text beside calls is refused by some.
+        assert said["content"] is None
     assert [first["tool_call_id"], second["tool_call_id"]] == [call.id for call in calls]
     assert (first["content"], second["content"]) == ("result 0", "result 1")
 

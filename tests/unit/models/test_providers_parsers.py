@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 
 from dragoman.errors import StreamBrokenError, StreamMalformedError
 from dragoman.models.base import ToolCall
+from dragoman.models.providers.answers import relay
 from dragoman.models.providers.downloads import count_bytes
+from dragoman.models.providers.http import DONE
 from dragoman.models.providers.messages import arguments_of
 from dragoman.models.providers.openai_wire import read_chunk
 from dragoman.models.providers.thinking import ThinkSplitter
@@ -131,6 +134,22 @@ def test_calls_survive_any_cut_of_their_arguments(arguments: list[dict[str, str]
 def test_what_is_no_call_is_told(told: Any) -> None:
     with pytest.raises(StreamMalformedError):
         pieces_of(told)
+
+
+@pytest.mark.parametrize(
+    ("said", "finish", "arguments"),
+    [("length", "length", ""), ("stop", "tool_calls", "{}"), (None, "tool_calls", "{}")],
+)
+async def test_a_call_that_the_limit_cut_off_is_not_made_whole(said: Any, finish: str, arguments: str) -> None:
+    async def objects() -> AsyncGenerator[dict[str, Any], None]:
+        yield {"choices": [{"delta": {"tool_calls": [call("f", "", index=0, id="a")]}}]}
+        yield {"choices": [{"delta": {}, "finish_reason": said}]}
+        if said is None:
+            yield DONE
+
+    chunks = [chunk async for chunk in relay(objects(), read_chunk, chat=True)]
+    assert chunks[-1].finish == finish
+    assert "".join(delta.arguments for chunk in chunks for delta in chunk.tool_calls) == arguments
 
 
 def test_a_call_that_never_gets_a_name_is_told() -> None:

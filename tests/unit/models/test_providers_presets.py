@@ -150,6 +150,19 @@ async def test_a_refused_parameter_is_left_out_by_every_further_call(refused: st
             )
 
 
+async def test_a_service_that_knows_neither_name_of_the_limit_is_asked_without() -> None:
+    async with (
+        FakeModel(Script(refuses=["max_tokens", "max_completion_tokens"])) as fake,
+        preset(None, fake) as provider,
+    ):
+        assert await say(provider, chat(max_tokens=9))
+        assert [{"max_tokens", "max_completion_tokens"} & one.body.keys() for one in fake.generations] == [
+            {"max_tokens"},
+            {"max_completion_tokens"},
+            set(),
+        ]
+
+
 @pytest.mark.parametrize(
     ("status", "message", "learnt"),
     [
