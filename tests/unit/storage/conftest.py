@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -56,6 +57,7 @@ def shared_postgres_url(postgres: Postgres) -> Iterator[str]:
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
     """An open database without a row, on each kind of server."""
     if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("empty_file"), tmp_path / "dragoman.db")
         async with await Database.open(f"sqlite:///{tmp_path}/dragoman.db") as opened:
             yield opened
         return
@@ -74,7 +76,9 @@ def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     async def make() -> None:
         await (await Database.open(f"sqlite:///{path}")).aclose()
 
-    asyncio.run(make())
+    # In a thread of its own: whoever asks for it may stand in a running loop.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, make()).result()
     return path
 
 

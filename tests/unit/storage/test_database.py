@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -290,13 +289,3 @@ def test_the_addresses_shown_hold_no_password() -> None:
 
 def test_the_users_own_file_is_the_default() -> None:
     assert database_address(None).path == Path(os.environ["DRAGOMAN_DATA_DIR"]) / "dragoman.db"
-
-
-def test_nothing_of_it_is_imported_when_the_language_server_starts() -> None:
-    heavy = ["sqlalchemy", "aiosqlite", "alembic", "psycopg", "redis"]
-    code = (
-        "import sys, dragoman.app, dragoman.lsp.server, dragoman.editor, dragoman.cli.application\n"
-        f"print([name for name in {heavy!r} if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

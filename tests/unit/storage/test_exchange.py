@@ -89,40 +89,37 @@ def end(conversations: int, messages: int) -> str:
     return json.dumps({"end": {"conversations": conversations, "messages": messages}})
 
 
-@pytest.mark.parametrize(
-    ("lines", "wrong", "reason"),
-    [
-        ([], (1,), "cut off"),
-        (["[]"], (1, 2), "no object"),
-        (['{"a": 1}', end(0, 0)], (1,), "does not begin"),
-        (['{"dragoman":"conversations","version":2}', end(0, 0)], (1,), "version 2"),
-        ([HEAD, TALK], (3,), "cut off"),
-        ([HEAD, TALK, message(1), end(1, 2)], (4,), "it holds"),
-        ([HEAD, TALK, message(1), end(1, 1), message(2)], (5,), "behind the file's end"),
-        ([HEAD, message(1), end(0, 1)], (2,), "no conversation"),
-        ([HEAD, TALK, "{", "\0", message(1), message(1, 5), end(9, 9)], (3, 4, 6), "not JSON"),
-        ([HEAD, TALK, message(2), message(2), end(1, 2)], (4,), "not above"),
-        ([HEAD, TALK, message(1, conversation_id="d"), end(1, 1)], (3,), "not the one"),
-        ([HEAD, TALK, TALK, end(2, 0)], (3,), "came before"),
-        ([HEAD, TALK, message(1, colour="red"), end(1, 1)], (3,), "'colour'"),
-        ([HEAD, TALK, message(1, role="king"), end(1, 1)], (3,), "'king'"),
-        ([HEAD, TALK, message(2**31), end(1, 1)], (3,), "'seq'"),
-        ([HEAD, TALK, message(True), end(1, 1)], (3,), "'seq'"),
-        ([HEAD, TALK, message(1, created_at="2026-01-31"), end(1, 1)], (3,), "time zone"),
-        ([HEAD, TALK, message(1, images=[{"media_type": "image/png", "data": "%"}]), end(1, 1)], (3,), "base64"),
-        ([HEAD, TALK, message(1, tool_calls=[{"id": "1"}]), end(1, 1)], (3,), "'name'"),
-        ([HEAD, '{"conversation":{"id":" c","created_at":"' + AT + '"}}', message(1), end(1, 1)], (2,), "'id'"),
-        ([HEAD, "[" * 100_000, end(0, 0)], (2,), "not JSON"),
-    ],
-)
-async def test_a_wrong_file_is_refused_by_line_before_anything_is_written(
-    empty: Database, lines: list[str], wrong: tuple[int, ...], reason: str
-) -> None:
-    with pytest.raises(ImportRejectedError, match="nothing was imported") as caught:
-        await import_lines(empty, opener(f"{line}\n" for line in lines))
-    assert caught.value.lines == wrong
-    assert reason in caught.value.message
-    assert await Conversations(empty).list(archived=True) == []
+WRONG: list[tuple[list[str], tuple[int, ...], str]] = [
+    ([], (1,), "cut off"),
+    (["[]"], (1, 2), "no object"),
+    (['{"a": 1}', end(0, 0)], (1,), "does not begin"),
+    (['{"dragoman":"conversations","version":2}', end(0, 0)], (1,), "version 2"),
+    ([HEAD, TALK], (3,), "cut off"),
+    ([HEAD, TALK, message(1), end(1, 2)], (4,), "it holds"),
+    ([HEAD, TALK, message(1), end(1, 1), message(2)], (5,), "behind the file's end"),
+    ([HEAD, message(1), end(0, 1)], (2,), "no conversation"),
+    ([HEAD, TALK, "{", "\0", message(1), message(1, 5), end(9, 9)], (3, 4, 6), "not JSON"),
+    ([HEAD, TALK, message(2), message(2), end(1, 2)], (4,), "not above"),
+    ([HEAD, TALK, message(1, conversation_id="d"), end(1, 1)], (3,), "not the one"),
+    ([HEAD, TALK, TALK, end(2, 0)], (3,), "came before"),
+    ([HEAD, TALK, message(1, colour="red"), end(1, 1)], (3,), "'colour'"),
+    ([HEAD, TALK, message(1, role="king"), end(1, 1)], (3,), "'king'"),
+    ([HEAD, TALK, message(2**31), end(1, 1)], (3,), "'seq'"),
+    ([HEAD, TALK, message(True), end(1, 1)], (3,), "'seq'"),
+    ([HEAD, TALK, message(1, created_at="2026-01-31"), end(1, 1)], (3,), "time zone"),
+    ([HEAD, TALK, message(1, images=[{"media_type": "image/png", "data": "%"}]), end(1, 1)], (3,), "base64"),
+    ([HEAD, TALK, message(1, tool_calls=[{"id": "1"}]), end(1, 1)], (3,), "'name'"),
+    ([HEAD, '{"conversation":{"id":" c","created_at":"' + AT + '"}}', message(1), end(1, 1)], (2,), "'id'"),
+    ([HEAD, "[" * 100_000, end(0, 0)], (2,), "not JSON"),
+]
+
+
+async def test_a_wrong_file_is_refused_by_line_before_anything_is_written(empty: Database) -> None:
+    for lines, wrong, reason in WRONG:
+        with pytest.raises(ImportRejectedError, match="nothing was imported") as caught:
+            await import_lines(empty, opener(f"{line}\n" for line in lines))
+        assert (caught.value.lines, reason in caught.value.message) == (wrong, True), caught.value.message
+        assert await Conversations(empty).list(archived=True) == []
 
 
 async def test_a_message_that_says_something_else_than_the_kept_one_is_refused_with_all_the_others(
