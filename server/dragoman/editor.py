@@ -263,6 +263,7 @@ class EditorServices:
         if not self._app.settings.completion.enabled:
             return
         choice = await self._app.models.choose("completion")
+        self._app.models.warmer.start()
         if choice.source is not None and isinstance(choice.source.provider, EmbeddedProvider):
             try:
                 await choice.source.provider.warm_up()

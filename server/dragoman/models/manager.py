@@ -17,8 +17,9 @@ from dragoman.limits import CATALOGUE_RETRY_SECONDS, CATALOGUE_SECONDS
 from dragoman.models.balancing import Ranked, StrategyName
 from dragoman.models.base import Model, ModelInfo, Provider, Role
 from dragoman.models.requirements import NONE, Requirements
-from dragoman.models.routing import Router
+from dragoman.models.routing import FORGETFUL, Router
 from dragoman.models.selection import Choice, Offer, Source, Wishes, choose
+from dragoman.models.warming import Warmed, Warmer
 
 if TYPE_CHECKING:
     from dragoman.security.redaction import Redactor
@@ -58,6 +59,8 @@ class ModelManager:
         self._redact = redact
         self._redact_extra = tuple(redact_extra)
         self._redactor: Redactor | None = None
+        self.warmer = Warmer(self.to_warm, clock=clock)
+        """Keeps the model for ghost text loaded once it is started."""
         self.on_change: Callable[[], None] = lambda: None
         """Called after each reading of the catalogue."""
 
@@ -92,7 +95,10 @@ class ModelManager:
         if self._redact and self._redactor is None and not all(one.provider.is_local for one in self._sources):
             # Its tables take a tenth of a second: better now and beside the event loop than at the first key.
             await asyncio.to_thread(self._load_redactor)
+        before = self._offers
         self._offers = tuple(await asyncio.gather(*(_ask(source) for source in self._sources)))
+        if before:
+            _note_changes(before, self._offers)
         self._read_at = self._clock()
         self.router.resize(self._sources)
         self.on_change()
@@ -171,6 +177,11 @@ class ModelManager:
             raise failure(choice.problem, hint=choice.hint)
         return choice
 
+    def to_warm(self) -> list[Warmed]:
+        """Return the models that a user will ask for and whose servers would have to load them then."""
+        first = self.current("completion").able[:1]
+        return [self.router.warmed(one.source, one.info) for one in first if one.source.provider.kind in FORGETFUL]
+
     async def explain(self, role: Role, needs: Requirements = NONE) -> tuple[Choice, list[Ranked]]:
         """Return the choice for ``role``, and the endpoints in the order in which the next request would try them."""
         choice = await self.choose(role, needs)
@@ -201,8 +212,18 @@ class ModelManager:
 
     async def aclose(self) -> None:
         """Close every provider's connections."""
+        await self.warmer.aclose()
         await self._tasks.aclose()
         await asyncio.gather(*(provider.aclose() for provider in self.providers), return_exceptions=True)
+
+
+def _note_changes(before: Sequence[Offer], after: Sequence[Offer]) -> None:
+    """Write down which models came and which went: whoever wonders later why another one answers finds it in the log."""
+    had, has = ({(info.provider, info.name) for offer in offers for info in offer.models} for offers in (before, after))
+    for provider, name in sorted(has - had):
+        logger.info("model %r of %r is there now", name, provider)
+    for provider, name in sorted(had - has):
+        logger.info("model %r of %r is gone", name, provider)
 
 
 async def _ask(source: Source) -> Offer:

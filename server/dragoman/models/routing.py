@@ -23,6 +23,10 @@ from dragoman.models.performance import MeasuredModel, PerformanceBook
 from dragoman.models.pool import EndpointPool, PooledModel
 from dragoman.models.retry import RetryingModel
 from dragoman.models.selection import Able, Source
+from dragoman.models.warming import Warmed
+
+FORGETFUL = frozenset({"ollama", "localai"})
+"""Kinds of servers that load a model when it is first asked, and forget it when nobody asks for some minutes."""
 
 Protect = Callable[[Source, Model], Model]
 """Puts around a provider's model what must be nearest to it, whoever asks."""
@@ -49,6 +53,7 @@ class Router:
         self._pools: dict[str, EndpointPool] = {}
         self._breakers: dict[tuple[str, str], Breaker] = {}
         self._endpoints: dict[tuple[str, ModelInfo, Role | None], Endpoint] = {}
+        self._pooled: dict[tuple[str, ModelInfo, Role | None], Model] = {}
         self._balancers: dict[Role, Balancer] = {}
         self._routes: dict[Role, tuple[tuple[Able, ...], Model, list[Endpoint]]] = {}
         self._hedging = HedgeBudget()
@@ -72,7 +77,7 @@ class Router:
             model = self._protect(source, _with_tools(provider.model(info), role))
             # A server on this machine may take its time to load a model: that is no illness.
             slow_after = (lambda: None) if provider.is_local else (lambda: performance.late_after)
-            model = PooledModel(GuardedModel(model, breaker, slow_after=slow_after), pool)
+            model = self._pooled[key] = PooledModel(GuardedModel(model, breaker, slow_after=slow_after), pool)
             model = MeteredModel(
                 MeasuredModel(model, performance), self.meter, role=role, request_id=request_id.get, clock=self._clock
             )
@@ -114,6 +119,13 @@ class Router:
 
         breaker.on_change = tell
         return breaker
+
+    def warmed(self, source: Source, info: ModelInfo) -> Warmed:
+        """Return a model as it is kept loaded: in its pool's queue, but in nobody's figures or bill."""
+        endpoint = self.endpoint(source, info)
+        model = self._pooled[source.provider.name, info, None]
+        unloads = source.provider.kind in FORGETFUL
+        return Warmed(model, source.provider.is_local, unloads, lambda: endpoint.performance.last_used)
 
     # -- roles ---------------------------------------------------------------------------------------------------------
 

@@ -152,3 +152,38 @@ async def test_a_closed_manager_asks_nobody() -> None:
 )
 def test_patterns_see_neither_case_nor_a_registry_s_path(name: str, pattern: str, fits: bool) -> None:
     assert matches(name, pattern) is fits
+
+
+async def test_a_model_that_comes_or_goes_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
+    place = Place("a", {"old": CHAT})
+    manager = ModelManager([Source(place)], {})
+    changes = []
+    manager.on_change = lambda: changes.append([info.name for info in manager.catalog()])
+    await manager.refresh()
+    place.has = {"new": CHAT}
+    with caplog.at_level("INFO", logger="dragoman.models.manager"):
+        await manager.refresh()
+    await manager.aclose()
+
+    assert changes == [["old"], ["new"]]
+    assert [record.getMessage() for record in caplog.records] == [
+        "model 'new' of 'a' is there now",
+        "model 'old' of 'a' is gone",
+    ]
+
+
+@pytest.mark.parametrize(("kind", "local", "asked"), [("ollama", True, 1), ("ollama", False, 0), ("openai", True, 0)])
+async def test_the_model_for_ghost_text_is_loaded_before_it_is_asked_for(kind: str, local: bool, asked: int) -> None:
+    place = Place("a", {"qwen2.5-coder": FIM}, kind=kind, is_local=local)
+    manager = ModelManager([Source(place)], WISHES)
+    await manager.refresh()
+    told = []
+    manager.router.meter.listen(told.append)
+
+    manager.warmer.start()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    await manager.aclose()
+
+    assert (place.said["qwen2.5-coder"].asked if place.said else 0) == asked
+    assert told == []
