@@ -17,6 +17,7 @@ class Said:
         self.info = info
         self.failures = list(failures)
         self.asked = 0
+        self.embedded: list[str] = []
 
     def complete(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         return self._say()
@@ -32,6 +33,7 @@ class Said:
         yield Chunk(finish="stop")
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        self.embedded += texts
         return [[1.0] for _ in texts]
 
 

@@ -22,6 +22,7 @@ from dragoman.models.selection import Choice, Offer, Source, Wishes, choose
 from dragoman.models.warming import Warmed, Warmer
 
 if TYPE_CHECKING:
+    from dragoman.models.embedding_cache import EmbeddingCache
     from dragoman.security.redaction import Redactor
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class ModelManager:
         self._redact = redact
         self._redact_extra = tuple(redact_extra)
         self._redactor: Redactor | None = None
+        self._vectors: EmbeddingCache | None = None
         self.warmer = Warmer(self.to_warm, clock=clock)
         """Keeps the model for ghost text loaded once it is started."""
         self.on_change: Callable[[], None] = lambda: None
@@ -176,6 +178,17 @@ class ModelManager:
             failure = ProviderUnreachableError if configured else NoModelError
             raise failure(choice.problem, hint=choice.hint)
         return choice
+
+    async def embed(self, texts: Sequence[str], needs: Requirements = NONE) -> list[list[float]]:
+        """Return a vector for each text, all of one length, from the model of the role ``embedding``; raises as `for_role`.
+
+        What was asked lately is remembered, and long lists go in batches that servers take.
+        """
+        from dragoman.models.embedding_cache import CachedEmbedder, EmbeddingCache
+
+        if self._vectors is None:
+            self._vectors = EmbeddingCache()
+        return await CachedEmbedder(await self.for_role("embedding", needs), self._vectors).embed(texts)
 
     def to_warm(self) -> list[Warmed]:
         """Return the models that a user will ask for and whose servers would have to load them then."""

@@ -187,3 +187,13 @@ async def test_the_model_for_ghost_text_is_loaded_before_it_is_asked_for(kind: s
 
     assert (place.said["qwen2.5-coder"].asked if place.said else 0) == asked
     assert told == []
+
+
+async def test_a_text_is_embedded_once() -> None:
+    place = Place("a", {"nomic-embed-text": frozenset({"embedding"})})
+    manager = ModelManager([Source(place)], {})
+
+    assert await manager.embed(["one", "two", "one"]) == [[1.0], [1.0], [1.0]]
+    assert await manager.embed(["two"]) == [[1.0]]
+    assert place.said["nomic-embed-text"].embedded == ["one", "two"]
+    await manager.aclose()
