@@ -52,7 +52,7 @@ async def test_explain_names_who_answers_who_else_would_and_why_the_others_do_no
         ("p0", LLAMA, "able", "fills in the middle"),
     ]
     assert [one["endpoint"] for one in told["endpoints"]] == [f"p0/{CODER}", f"p1/{CODER}"]
-    assert told["endpoints"][0]["why"] == "first of 2 in the order of the settings"
+    assert told["endpoints"][0]["why"] == "number 1 of 2 in the order of the settings"
     assert f"completion: {CODER} of p0" in shown
     assert f"2. p1/{CODER}" in shown
 
