@@ -111,6 +111,16 @@ class Breaker:
         elif outcome != "unknown":
             self._count(failed=outcome == "failure")
 
+    def count_late(self) -> None:
+        """Take in that a call was late and another endpoint, asked after it, answered first: that is a failure.
+
+        Nobody waits for the call any more; what `settle` is told of it says nothing.
+        """
+        if self._state == "half_open":
+            self._open()
+        elif self._state == "closed":
+            self._count(failed=True)
+
     def is_probe(self, ticket: int) -> bool:
         """Tell whether the call of this ticket finds out if the endpoint is back."""
         return self._state == "half_open" and ticket == self._epoch

@@ -39,21 +39,15 @@ class FallbackModel:
 
     def complete(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         """Continue a text."""
-        return fall_back(self._chain(request.priority)[: self._attempts], request)
+        return fall_back(self._order(request), request)
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
         """Answer a conversation."""
-        return fall_back(self._chain(request.priority)[: self._attempts], request)
+        return fall_back(self._order(request), request)
 
     async def answer(self, request: Request) -> Answer:
         """Return the whole answer; an endpoint that fails in the middle is followed by the next one too."""
-        failures: list[Failure] = []
-        for endpoint in self._chain(request.priority)[: self._attempts]:
-            try:
-                return await answer_whole(endpoint.model, request)
-            except ModelError as error:
-                _note(failures, endpoint, error)
-        raise join_failures(failures)
+        return await answer_from(self._order(request), request)
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """Return a vector for each text.
@@ -65,8 +59,22 @@ class FallbackModel:
             try:
                 return await endpoint.model.embed(texts)
             except ModelError as error:
-                _note(failures, endpoint, error)
+                note_failure(failures, endpoint, error)
         raise join_failures(failures)
+
+    def _order(self, request: Request) -> Sequence[Endpoint]:
+        return self._chain(request.priority)[: self._attempts]
+
+
+async def answer_from(endpoints: Iterable[Endpoint], request: Request, failed: Sequence[Failure] = ()) -> Answer:
+    """Return the whole answer of the first endpoint that has one; raises as `fall_back`."""
+    failures = list(failed)
+    for endpoint in endpoints:
+        try:
+            return await answer_whole(endpoint.model, request)
+        except ModelError as error:
+            note_failure(failures, endpoint, error)
+    raise join_failures(failures)
 
 
 async def fall_back(
@@ -85,7 +93,7 @@ async def fall_back(
         except ModelError as error:
             if said:
                 raise
-            _note(failures, endpoint, error)
+            note_failure(failures, endpoint, error)
     raise join_failures(failures)
 
 
@@ -101,7 +109,7 @@ def join_failures(failures: Sequence[Failure]) -> ModelError:
     return EveryEndpointFailedError(f"All of {len(failures)} endpoints failed: {said}.", errors=errors, hint=hint)
 
 
-def _note(failures: list[Failure], endpoint: Endpoint, error: ModelError) -> None:
+def note_failure(failures: list[Failure], endpoint: Endpoint, error: ModelError) -> None:
     """Remember a failure that another endpoint may make good; raises any other."""
     if not find_fault(error).elsewhere:
         raise error

@@ -1,16 +1,18 @@
-"""Asking a second endpoint when the first is late: for ghost text, where a late answer is none."""
+"""Asking a second endpoint when the first is late: for whoever waits at a screen, where a late answer is worth little."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
+from typing import Self
 
 from dragoman.errors import ModelError
 from dragoman.models import limits
+from dragoman.models.assembly import Answer, gather_answer
 from dragoman.models.balancing import Endpoint
-from dragoman.models.base import Chunk, CompletionRequest, ModelInfo
-from dragoman.models.fallback import Chain, Failure, FallbackModel, fall_back
+from dragoman.models.base import ChatRequest, Chunk, CompletionRequest, ModelInfo
+from dragoman.models.fallback import Chain, Failure, FallbackModel, answer_from, fall_back, note_failure
 from dragoman.models.faults import find_fault
 from dragoman.models.wrapper import Request, open_stream, says_something
 
@@ -36,10 +38,10 @@ class HedgeBudget:
 
 
 class HedgedModel(FallbackModel):
-    """A `FallbackModel` that asks two for ghost text when the first has said nothing by the time it usually has.
+    """A `FallbackModel` that asks two for a person's request when the first has said nothing by the time it usually has.
 
-    Who speaks first wins, and the other is closed at once.
-    Endpoints that cost money, or have no slot free, are never the second.
+    Who speaks first wins, and the other is closed at once; one that was late and lost is told to its breaker as a failure.
+    Endpoints that cost money, are ill or have no slot free are never the second, nor is any that is not among ``rivals``.
     """
 
     def __init__(
@@ -49,9 +51,11 @@ class HedgedModel(FallbackModel):
         *,
         budget: HedgeBudget | None = None,
         attempts: int = limits.FALLBACK_ATTEMPTS,
+        rivals: Collection[Endpoint] | None = None,
     ) -> None:
         super().__init__(info, chain, attempts=attempts)
         self._budget = budget or HedgeBudget()
+        self._rivals = rivals
         self.hedges = 0
         """Requests that were asked of a second endpoint."""
         self.wins = 0
@@ -59,40 +63,63 @@ class HedgedModel(FallbackModel):
 
     def complete(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         """Continue a text."""
-        endpoints = self._chain(request.priority)[: self._attempts]
-        if request.priority != "interactive" or all(one.paid for one in endpoints[1:]):
-            return fall_back(endpoints, request)
-        self._budget.earn()
-        return self._race(endpoints, request)
+        return self._stream(request)
 
-    async def _race(self, endpoints: Sequence[Endpoint], request: Request) -> AsyncGenerator[Chunk, None]:
-        legs = [_Leg(endpoints[0], request)]
-        try:
-            await legs[0].wait(find_delay(endpoints[0]))
-            if not legs[0].task.done() and (rival := _find_rival(endpoints)) is not None and self._budget.take():
-                self.hedges += 1
-                legs.append(_Leg(rival, request))
-            winner = await _first_to_speak(legs)
-            if winner is not None and winner is not legs[0]:
-                self.wins += 1
-            for leg in legs:
-                if leg is not winner:
-                    await leg.aclose()
+    def chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+        """Answer a conversation."""
+        return self._stream(request)
+
+    async def answer(self, request: Request) -> Answer:
+        """Return the whole answer; one that breaks in the middle is asked of those that were not in the race."""
+        endpoints = self._order(request)
+        if not self._may_race(endpoints, request):
+            return await answer_from(endpoints, request)
+        failures: list[Failure] = []
+        async with _Race(self, endpoints, request) as race:
+            winner = await race.decide()
             if winner is not None:
-                for chunk in winner.held:
-                    yield chunk
-                async for chunk in winner.stream:
-                    yield chunk
+                try:
+                    return await gather_answer(winner.read())
+                except ModelError as error:
+                    note_failure(failures, winner.endpoint, error)
+        return await answer_from(race.rest, request, [*race.failures, *failures])
+
+    def _stream(self, request: Request) -> AsyncGenerator[Chunk, None]:
+        endpoints = self._order(request)
+        if not self._may_race(endpoints, request):
+            return fall_back(endpoints, request)
+        return self._stream_race(endpoints, request)
+
+    def _may_race(self, endpoints: Sequence[Endpoint], request: Request) -> bool:
+        if request.priority != "interactive" or not any(self._may_rival(one) for one in endpoints[1:]):
+            return False
+        self._budget.earn()
+        return True
+
+    async def _stream_race(self, endpoints: Sequence[Endpoint], request: Request) -> AsyncGenerator[Chunk, None]:
+        async with _Race(self, endpoints, request) as race:
+            winner = await race.decide()
+            if winner is not None:
+                async with aclosing(winner.read()) as stream:
+                    async for chunk in stream:
+                        yield chunk
                 return
-        finally:
-            for leg in legs:
-                await leg.aclose()
-        tried = [leg.endpoint for leg in legs]
-        rest = [one for one in endpoints if one not in tried]
-        failed: list[Failure] = [(leg.endpoint, leg.failure) for leg in legs if leg.failure is not None]
-        async with aclosing(fall_back(rest, request, failed)) as stream:
+        async with aclosing(fall_back(race.rest, request, race.failures)) as stream:
             async for chunk in stream:
                 yield chunk
+
+    # -- for a race ----------------------------------------------------------------------------------------------------
+
+    def find_rival(self, endpoints: Sequence[Endpoint]) -> Endpoint | None:
+        """Return who may be asked beside the first of ``endpoints`` and has time for it."""
+        return next((one for one in endpoints[1:] if self._may_rival(one) and one.has_room and _is_well(one)), None)
+
+    def may_hedge(self, late: Endpoint) -> bool:
+        """Tell whether another may be asked beside one that is late: within the budget, or because it was found to be ill."""
+        return not _is_well(late) or self._budget.take()
+
+    def _may_rival(self, endpoint: Endpoint) -> bool:
+        return not endpoint.paid and (self._rivals is None or endpoint in self._rivals)
 
 
 def find_delay(endpoint: Endpoint) -> float:
@@ -103,8 +130,70 @@ def find_delay(endpoint: Endpoint) -> float:
     return min(max(usual * limits.HEDGE_MARGIN, limits.HEDGE_FLOOR_S), limits.HEDGE_BOUND_S)
 
 
-def _find_rival(endpoints: Sequence[Endpoint]) -> Endpoint | None:
-    return next((one for one in endpoints[1:] if not one.paid and one.has_room), None)
+def _is_well(endpoint: Endpoint) -> bool:
+    return endpoint.breaker is None or endpoint.breaker.state == "closed"
+
+
+class _Race:
+    """One request and up to two endpoints that are asked for its first word; closes what it opened."""
+
+    def __init__(self, model: HedgedModel, endpoints: Sequence[Endpoint], request: Request) -> None:
+        self._model = model
+        self._endpoints = endpoints
+        self._request = request
+        self._legs: list[_Leg] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for leg in self._legs:
+            await leg.aclose()
+
+    @property
+    def rest(self) -> list[Endpoint]:
+        """Those that were not asked."""
+        return [one for one in self._endpoints if all(one is not leg.endpoint for leg in self._legs)]
+
+    @property
+    def failures(self) -> list[Failure]:
+        """Which of those that were asked have failed."""
+        return [(leg.endpoint, leg.failure) for leg in self._legs if leg.failure is not None]
+
+    async def decide(self) -> _Leg | None:
+        """Return who speaks first, everybody else being closed; None when all have failed.
+
+        Raises what the first endpoint says of a request that no other could answer either.
+        """
+        first = self._begin(self._endpoints[0])
+        delay = find_delay(first.endpoint)
+        # Asked again and again: a slot becomes free, the budget grows, the endpoint is found to be ill by other calls.
+        while not await first.wait(delay):
+            rival = self._model.find_rival(self._endpoints)
+            if rival is not None and self._model.may_hedge(first.endpoint):
+                self._model.hedges += 1
+                self._begin(rival)
+                break
+        winner = await _first_to_speak(self._legs)
+        if winner is not None and winner is not first:
+            self._model.wins += 1
+            if first.failure is None and is_odd(first.endpoint) and first.endpoint.breaker is not None:
+                first.endpoint.breaker.count_late()
+        for leg in self._legs:
+            if leg is not winner:
+                await leg.aclose()
+        return winner
+
+    def _begin(self, endpoint: Endpoint) -> _Leg:
+        leg = _Leg(endpoint, self._request)
+        self._legs.append(leg)
+        return leg
+
+
+def is_odd(endpoint: Endpoint) -> bool:
+    """Tell whether an endpoint that has exceeded `find_delay` took longer than it usually does: the bound may be less."""
+    usual = endpoint.performance.first_token_p95
+    return usual is not None and usual * limits.HEDGE_MARGIN <= limits.HEDGE_BOUND_S
 
 
 async def _first_to_speak(legs: Sequence[_Leg]) -> _Leg | None:
@@ -146,9 +235,17 @@ class _Leg:
         except ModelError as error:
             self.failure = error
 
-    async def wait(self, seconds: float) -> None:
-        """Wait for the first word, at most so long."""
+    async def wait(self, seconds: float) -> bool:
+        """Wait for the first word or a failure, at most so long; tell whether there is one."""
         await asyncio.wait({self.task}, timeout=seconds)
+        return self.task.done()
+
+    async def read(self) -> AsyncGenerator[Chunk, None]:
+        """Read on from the beginning, once it has spoken."""
+        for chunk in self.held:
+            yield chunk
+        async for chunk in self.stream:
+            yield chunk
 
     async def aclose(self) -> None:
         """Close the stream, wherever it is; returns when its connection is closed."""

@@ -121,8 +121,9 @@ FALLBACK_ATTEMPTS: Final = 3
 """Endpoints that are tried for one call: when three fail, it is the network or the call."""
 
 HEDGE_SHARE: Final = 0.05
-HEDGE_BURST: Final = 4.0
-"""At most so many calls are asked of a second endpoint, over time and at once: if all are slow, twice the load is no help."""
+HEDGE_BURST: Final = 5.0
+"""At most so many calls are asked of a second endpoint, over time and at once: if all are slow, twice the load is no help.
+As many at once as open a breaker: when one endpoint hangs, they show it."""
 
 HEDGE_MARGIN: Final = 1.25
 """Times the 95th percentile: without a margin an endpoint in its usual health is late five times of a hundred."""

@@ -51,6 +51,11 @@ class PeakMean:
         if value > self.read(now):
             self.add(value, now)
 
+    def forgive(self, now: float) -> None:
+        """Forget the peak, and go by what is usual."""
+        usual = self._usual * math.exp(-max(0.0, now - self._at) / limits.PERFORMANCE_FORGET_S)
+        self._usual, self._above, self._at = usual, 0.0, now
+
     def read(self, now: float) -> float:
         """Return the value as it stands now; 0 before the first measurement."""
         idle = max(0.0, now - self._at)
@@ -135,6 +140,11 @@ class Performance:
         share = self.failure_share
         self._failure_share = share + limits.PERFORMANCE_WEIGHT * ((0.0 if success else 1.0) - share)
         self._judged_at = self._clock()
+
+    def forgive(self) -> None:
+        """Forget failures and peaks: the endpoint was ill, and its breaker has found that it is well again."""
+        self._failure_share = 0.0
+        self._first_token.forgive(self._clock())
 
     # -- giving out ----------------------------------------------------------------------------------------------------
 

@@ -115,6 +115,9 @@ class Router:
         def tell(_before: State, after: State) -> None:
             if after == "open":
                 pool.turn_away(model, breaker.explain)
+            elif after == "closed":
+                # Else those who share out requests would avoid it for as long as they remember how ill it was.
+                self.book.of(provider, model).forgive()
             self.on_breaker(provider, after)
 
         breaker.on_change = tell
@@ -165,8 +168,10 @@ class Router:
             return sorted(tried, key=lambda one: one.breaker is not None and not one.breaker.lets_through)
 
         info = endpoints[0].model.info
-        if role == "completion" and len(endpoints) + len(behind) > 1:
-            model: Model = HedgedModel(info, chain, budget=self._hedging)
+        # Another model is no rival, only who stands in; another one of the same family is, for ghost text.
+        rivals = [*endpoints, *behind] if role == "completion" else endpoints
+        if role != "embedding" and len(rivals) > 1:
+            model: Model = HedgedModel(info, chain, budget=self._hedging, rivals=rivals)
         else:
             model = FallbackModel(info, chain)
         # Where there is somebody else to ask, a second round is the last one.

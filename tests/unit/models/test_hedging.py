@@ -1,4 +1,4 @@
-"""A second endpoint is asked for ghost text that is late, within a budget, and the loser is closed at once."""
+"""A second endpoint is asked for what is late, within a budget, and the loser is closed at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from dragoman.models.balancing import Endpoint
 from dragoman.models.hedging import HedgeBudget, HedgedModel, find_delay
 from dragoman.models.performance import Performance
 from dragoman.models.pool import EndpointPool
-from tests.support.scripted_endpoint import CHAT, GHOST, INDEXING, ScriptedEndpoint, Turn, read
+from dragoman.models.wrapper import Request, open_stream
+from tests.support.scripted_endpoint import CHAT, GHOST, ScriptedEndpoint, Turn, read
 from tests.support.virtual_time import run_virtual
 
 ILL = Turn((), error=ProviderFailedError("It said 500."))
@@ -78,19 +79,19 @@ def test_who_speaks_first_wins_and_the_other_is_closed_before_its_word_is_handed
     run_virtual(story())
 
 
-def test_only_ghost_text_only_for_free_and_only_where_there_is_room() -> None:
+@pytest.mark.parametrize("request_", [GHOST, CHAT])
+def test_only_for_a_person_only_for_free_and_only_where_there_is_room(request_: Request) -> None:
     async def story() -> None:
         slow = Turn(first_after=1.0)
-        for request, paid in ((INDEXING, False), (GHOST, True)):
+        waited = Race(slow, Turn(("second",)))
+        assert await read(open_stream(waited.model, request_)) == "second"
+        for request, paid in ((replace(request_, priority="background"), False), (request_, True)):
             race = Race(slow, Turn(), paid=paid)
-            await read(race.model.complete(request))
+            await read(open_stream(race.model, request))
             assert race.calls == [1, 0]
-        race = Race(slow, Turn())
-        await read(race.model.chat(CHAT))
-        assert race.calls == [1, 0]
         race = Race(slow, Turn(), busy=True)
         await race.pool.acquire("m", "interactive")
-        await read(race.model.complete(GHOST))
+        await read(open_stream(race.model, request_))
         assert race.calls == [1, 0]
 
     run_virtual(story())
