@@ -147,6 +147,9 @@ CATALOGUE_SECONDS: Final = 30.0
 CATALOGUE_RETRY_SECONDS: Final = 5.0
 """The same after nothing usable was found: a server that is being started should be noticed soon."""
 
+CATALOGUE_GONE_SECONDS: Final = 2.0
+"""How long a provider that had models is believed to be gone: it alone is asked again, while others answer for it."""
+
 # -- completion: next edit ---------------------------------------------------------------------------------------------
 
 NEXT_EDIT_EDITS: Final = 8
@@ -335,6 +338,12 @@ INDEX_COUNT_S: Final = 5.0
 
 INDEX_RESCAN_S: Final = 300.0
 """How often a workspace is looked through whose files nobody watches; a look at 10,000 unchanged files takes a second."""
+
+INDEX_TIDY_PAGES: Final = 16
+"""Pages of the full-text table merged at once between questions, some milliseconds."""
+
+INDEX_TIDY_PAGES_CRAWLING: Final = 256
+"""The same after each batch of a crawl, where nobody waits."""
 
 INDEX_GARBAGE: Final = 5_000
 """Objects made and not freed at once, after which the index's process looks for garbage when nobody waits: a question's."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dragoman.cancellation import TaskSet
 from dragoman.clock import Clock, monotonic
 from dragoman.errors import CircuitOpenError, ModelError, ModelNotFoundError, NoModelError, ProviderUnreachableError
-from dragoman.limits import CATALOGUE_RETRY_SECONDS, CATALOGUE_SECONDS
+from dragoman.limits import CATALOGUE_GONE_SECONDS, CATALOGUE_RETRY_SECONDS, CATALOGUE_SECONDS
 from dragoman.models.balancing import Ranked, StrategyName
 from dragoman.models.base import Model, ModelInfo, Provider, Role
 from dragoman.models.requirements import NONE, Requirements
@@ -32,7 +32,7 @@ class ModelManager:
     """Keeps a catalogue of what the providers offer and picks from it.
 
     The catalogue is read on first use, believed for `CATALOGUE_SECONDS` and then read again in the background, so only
-    the very first caller ever waits for it.
+    the very first caller ever waits for it. A provider that had models and has none is asked again sooner.
     """
 
     def __init__(
@@ -52,6 +52,9 @@ class ModelManager:
         self._offers: tuple[Offer, ...] = ()
         self._read_at: float | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._known: set[str] = set()
+        self._looked_at = 0.0
+        self._looking: asyncio.Task[None] | None = None
         self._tasks = TaskSet()
         self._local_only = local_only
         self.router = Router(strategy, self._protect, clock=clock)
@@ -97,13 +100,28 @@ class ModelManager:
         if self._redact and self._redactor is None and not all(one.provider.is_local for one in self._sources):
             # Its tables take a tenth of a second: better now and beside the event loop than at the first key.
             await asyncio.to_thread(self._load_redactor)
-        before = self._offers
-        self._offers = tuple(await asyncio.gather(*(_ask(source) for source in self._sources)))
-        if before:
-            _note_changes(before, self._offers)
-        self._read_at = self._clock()
+        offers = tuple(await asyncio.gather(*(_ask(source) for source in self._sources)))
+        self._read_at = self._looked_at = self._clock()
+        self._take(offers)
+
+    async def _look_for_the_gone(self) -> None:
+        """Ask only those again whose models are gone; what the others have is still believed."""
+        asked = [offer for offer in self._offers if self._is_gone(offer)]
+        found = await asyncio.gather(*(_ask(offer.source) for offer in asked))
+        news = {offer.source.provider.name: offer for offer in found if offer.models}
+        if news:
+            self._take(tuple(news.get(offer.source.provider.name, offer) for offer in self._offers))
+
+    def _take(self, offers: tuple[Offer, ...]) -> None:
+        if self._offers:
+            _note_changes(self._offers, offers)
+        self._offers = offers
+        self._known.update(offer.source.provider.name for offer in offers if offer.models)
         self.router.resize(self._sources)
         self.on_change()
+
+    def _is_gone(self, offer: Offer) -> bool:
+        return not offer.models and offer.source.provider.name in self._known
 
     def _refresh_if_stale(self) -> None:
         usable = any(offer.models for offer in self._offers)
@@ -111,6 +129,14 @@ class ModelManager:
         stale = self._read_at is None or self._clock() - self._read_at > lifetime
         if stale:
             self._start_reading()
+        elif any(map(self._is_gone, self._offers)):
+            self._start_looking()
+
+    def _start_looking(self) -> None:
+        idle = self._looking is None or self._looking.done()
+        if idle and not self._tasks.closed and self._clock() - self._looked_at > CATALOGUE_GONE_SECONDS:
+            self._looked_at = self._clock()
+            self._looking = self._tasks.start(self._look_for_the_gone(), name="catalogue of the gone")
 
     def invalidate(self) -> None:
         """Stop believing the catalogue: the next call reads it again, in the background where there is an old one."""
