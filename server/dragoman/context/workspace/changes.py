@@ -17,7 +17,7 @@ from dragoman.context.workspace.opening import OpenIndex, is_damage
 from dragoman.context.workspace.overlays import Overlays
 from dragoman.context.workspace.scanning import Scanning
 from dragoman.context.workspace.update import make_entry, read_wanted
-from dragoman.limits import INDEX_CHANGES_INLINE, INDEX_CHANGES_QUEUED, INDEX_INLINE_BYTES
+from dragoman.limits import INDEX_CHANGES_INLINE, INDEX_CHANGES_QUEUED, INDEX_INLINE_BYTES, INDEX_TIDY_PAGES
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ class Changes:
         self._waiting: dict[str, None] = {}
         self._read_while_scanning: dict[str, None] = {}
         self.rules = IgnoreRules(root)
+        self._untidy = False
         self.problem = ""
         """Why saved files cannot be written to the index, as a sentence."""
 
@@ -65,6 +66,19 @@ class Changes:
             self._index.reopen(damaged=True)
             self._scanning.request()
         return True
+
+    def tidy(self) -> bool:
+        """Put what was written in order, a little at a time, when nobody waits; False when there is nothing to do."""
+        if not self._untidy or self._is_held_up():
+            return False
+        try:
+            self._untidy = self._index.store.tidy(INDEX_TIDY_PAGES)
+        except sqlite3.OperationalError as error:
+            if is_damage(error):
+                raise
+            # A lock or a full disk: the next save asks again.
+            self._untidy = False
+        return self._untidy
 
     def recheck(self) -> None:
         """Read again what was saved during a crawl: the crawler may have read it before and written it after us."""
@@ -115,6 +129,7 @@ class Changes:
                 return
             else:
                 store.put([make_entry(path, contents)])
+                self._untidy = True
         except sqlite3.OperationalError as error:
             if is_damage(error):
                 raise

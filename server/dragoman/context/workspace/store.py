@@ -21,7 +21,7 @@ from dragoman.limits import INDEX_BUSY_S, INDEX_CACHE_KIB, INDEX_DEAD_CHUNKS, IN
 
 logger = logging.getLogger(__name__)
 
-VERSION = 2
+VERSION = 3
 """Of the tables; an index of another version is made anew."""
 
 _TABLES = """
@@ -40,6 +40,7 @@ CREATE TABLE chunks(
   id INTEGER PRIMARY KEY AUTOINCREMENT, file INTEGER NOT NULL, first_line INTEGER NOT NULL, last_line INTEGER NOT NULL);
 CREATE INDEX chunks_by_file ON chunks(file);
 CREATE VIRTUAL TABLE words USING fts5(terms, content='', detail=none, columnsize=0, tokenize="unicode61 tokenchars '_'");
+INSERT INTO words(words, rank) VALUES ('automerge', 0);
 """
 
 
@@ -193,6 +194,16 @@ class IndexStore:
             run.execute("DELETE FROM sqlite_sequence WHERE name = 'chunks'")
             run.execute("UPDATE files SET mtime_ns = -1")
         return True
+
+    def tidy(self, pages: int) -> bool:
+        """Merge a little of what writing has left in many pieces; False when there is nothing worth it.
+
+        Left to itself the table would do that in the middle of a write, now and then a tenth of a second at once.
+        """
+        before = self._connection.total_changes
+        self._connection.execute("INSERT INTO words(words, rank) VALUES ('merge', ?)", (pages,))
+        # One change is the asking; see the documentation of FTS5 for "merge".
+        return self._connection.total_changes - before > 1
 
     # -- reading -------------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from dragoman.limits import (
     CRAWL_BATCH_TERMS,
     CRAWL_PAUSE_S,
     CRAWL_REPORT_S,
+    INDEX_TIDY_PAGES_CRAWLING,
 )
 from dragoman.syntax.file_types import language_of
 
@@ -171,6 +172,7 @@ class Updater:
         current = [entry for entry in batch if self._is_current(entry)]
         if current:
             self._store.put(current)
+            self._store.tidy(INDEX_TIDY_PAGES_CRAWLING)
             self._written += len(current)
             # A writer that waits for the lock looks for it every few milliseconds.
             time.sleep(CRAWL_PAUSE_S)

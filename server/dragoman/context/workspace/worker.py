@@ -118,7 +118,7 @@ class Worker:
             if wanted := self._answers.wanted():
                 self._changes.take(wanted)
                 continue
-            if self._answers.work():
+            if self._answers.work() or self._changes.tidy():
                 continue
             self._answer_waiting()
             self._garbage.collect_at_leisure()
