@@ -14,6 +14,7 @@ import json
 import math
 import os
 import platform
+import re
 import statistics
 import sys
 import time
@@ -78,6 +79,7 @@ class Run:
             "python": platform.python_version(),
             "versions": {name: version(name) for name in ("dragoman", "pygls", "lsprotocol", "httpx")},
             "quick": bool(self._arguments.quick),
+            "command": command_of(self._bench, sys.argv),
             "seconds": round(time.monotonic() - self._started, 1),
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
@@ -90,6 +92,20 @@ class Run:
         new.replace(out / f"{self._bench}.jsonl")
         print(lines if self._arguments.json else f"{aligned(self._table, whole)}\n{conditions(whole)}", end="\n")
         return whole
+
+
+def command_of(bench: str, argv: Sequence[str]) -> str:
+    """Return the command that made a result, for the README: what it says of this machine's folders is left out."""
+    if Path(argv[0]).stem != bench:
+        return f"make bench-{bench}"
+    said, words = [], iter(argv[1:])
+    for word in words:
+        if word in {"--out", "--packages"}:
+            folder = next(words, "")
+            said += [word, "DIR"] if word == "--packages" and folder else []
+        elif word not in {"--json", "--resume"}:
+            said.append(word)
+    return " ".join(["python -m", f"tests.bench.{bench}", *said]) if said else f"make bench-{bench}"
 
 
 def parser(description: str, **defaults: int) -> argparse.ArgumentParser:
@@ -167,23 +183,39 @@ def cpu() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def section(folder: Path) -> str:
-    """Return the README's text between the marks, without what was not measured; raises SystemExit for a quick result or none."""
+def section(folder: Path, old: str = "") -> str:
+    """Return the README's text between the marks: the newest results, and what ``old`` says of what has none here.
+
+    Raises SystemExit for a quick result, and when there is nothing at all.
+    """
     parts = []
+    known = {_bench_of(part): part for part in _PART.findall(old)}
     for bench in BENCHES:
         path = folder / f"{bench}.jsonl"
         if not path.exists():
-            print(f"{bench} is left out, for there is no result of it: run `make bench-{bench}`", file=sys.stderr)
+            kept = known.get(bench)
+            parts += [kept.strip()] if kept else []
+            fate = "stays as it is" if kept else "is left out"
+            print(f"{bench} {fate}, for there is no new result of it: run `make bench-{bench}`", file=sys.stderr)
             continue
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         if any(row["quick"] for row in rows):
             raise SystemExit(f"The newest result of {bench!r} is of a quick run: run `make bench-{bench}`.")
         table: Table = importlib.import_module(f"tests.bench.{bench}").TABLE
-        command = f"```sh\nmake bench-{bench}\n```"
-        parts += [f"{table.intro.strip()}\n{conditions(rows)}", markdown(table, rows), command]
+        command = rows[0].get("command", f"make bench-{bench}")
+        parts += [f"{table.intro.strip()}\n{conditions(rows)}", markdown(table, rows), f"```sh\n{command}\n```"]
     if not parts:
         raise SystemExit(f"There is no result in {folder}: run `make bench`.")
     return "\n\n".join(parts)
+
+
+_PART = re.compile(r"\S.*?^```sh\n.*?^```$", re.MULTILINE | re.DOTALL)
+"""One measurement in the README: it ends with its command."""
+
+
+def _bench_of(part: str) -> str:
+    found = re.search(r"(?:make bench-|tests\.bench\.)(\w+)", part[part.rindex("```sh") :])
+    return found[1] if found else ""
 
 
 def rewrite(readme: Path, folder: Path) -> None:
@@ -192,7 +224,8 @@ def rewrite(readme: Path, folder: Path) -> None:
     if text.count(BEGIN) != 1 or text.count(END) != 1:
         raise SystemExit(f"{readme} must have the marks {BEGIN!r} and {END!r} once each.")
     before, rest = text.split(BEGIN)
-    readme.write_text(f"{before}{BEGIN}\n\n{section(folder)}\n\n{END}{rest.split(END)[1]}", encoding="utf-8")
+    old, after = rest.split(END)
+    readme.write_text(f"{before}{BEGIN}\n\n{section(folder, old)}\n\n{END}{after}", encoding="utf-8")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -221,3 +221,34 @@ def test_the_readme_has_both_marks_once() -> None:
     text = (report.ROOT / "README.md").read_text(encoding="utf-8")
 
     assert text.count(report.BEGIN) == text.count(report.END) == 1
+
+
+def test_what_is_not_measured_again_stays_as_it_was(tmp_path: Path) -> None:
+    results(tmp_path, quick=False)
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{report.BEGIN}\n{report.END}", encoding="utf-8")
+    report.main(["--out", str(tmp_path), "--readme", str(readme)])
+    whole = readme.read_text(encoding="utf-8")
+    for file in tmp_path.glob("*.jsonl"):
+        if file.stem != "burst":
+            file.unlink()
+
+    report.main(["--out", str(tmp_path), "--readme", str(readme)])
+
+    assert readme.read_text(encoding="utf-8") == whole
+
+
+@pytest.mark.parametrize(
+    ("argv", "command"),
+    [
+        (["/x/tests/bench/life.py"], "make bench-life"),
+        (["/x/tests/bench/life.py", "--json", "--out", "/somewhere"], "make bench-life"),
+        (
+            ["/x/life.py", "--packages", "/home/me", "--rounds", "3"],
+            "python -m tests.bench.life --packages DIR --rounds 3",
+        ),
+        (["/usr/bin/pytest", "--rounds", "3"], "make bench-life"),
+    ],
+)
+def test_a_result_knows_its_command_without_anybodys_folders(argv: list[str], command: str) -> None:
+    assert report.command_of("life", argv) == command
