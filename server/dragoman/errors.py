@@ -306,3 +306,80 @@ class ArtifactDamagedError(StorageError):
     """A kept file is not what was put there: its hash is another one, so none of it is handed out."""
 
     code = "artifact_damaged"
+
+
+# -- tools of agents ---------------------------------------------------------------------------------------------------
+
+
+class ToolError(DragomanError):
+    """A tool could not do what a model asked for; message and hint are written for the model, which reads both."""
+
+    code = "tool"
+
+
+class UnknownToolError(ToolError):
+    """There is no tool of that name; the hint has the nearest."""
+
+    code = "tool_unknown"
+
+
+class ToolArgumentsError(ToolError):
+    """The arguments are not what the tool's schema says; each fault is told with its place."""
+
+    code = "tool_arguments"
+
+
+class ToolDeniedError(ToolError):
+    """The policy or a person said no; asking again changes nothing. ``by`` says which of them."""
+
+    code = "tool_denied"
+
+    def __init__(self, message: str, *, by: Literal["policy", "user"], hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.by = by
+
+
+class PathOutsideError(ToolError):
+    """A path leads out of the workspace, by its dots or by a link."""
+
+    code = "path_outside"
+
+
+class SecretFileError(ToolError):
+    """A file holds keys, and what the tool returns would leave this machine."""
+
+    code = "secret_file"
+
+
+class FileUnfitError(ToolError):
+    """A file is missing, there already, binary, too large or unreadable."""
+
+    code = "file_unfit"
+
+
+class FileChangedError(ToolError):
+    """A file is no longer what the model has read; nothing was written."""
+
+    code = "file_changed"
+
+
+class EditMismatchError(ToolError):
+    """What an edit searches for is missing, or stands in more than one place; ``lines`` are those places, from 1."""
+
+    code = "edit_mismatch"
+
+    def __init__(self, message: str, *, lines: tuple[int, ...] = (), hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.lines = lines
+
+
+class PatternError(ToolError):
+    """A search pattern is no regular expression, or one that does not end."""
+
+    code = "pattern"
+
+
+class CommandError(ToolError):
+    """A command could not be started."""
+
+    code = "command"

@@ -40,6 +40,10 @@ class Overview:
         """Return the beginnings of what says how the project is worked on, the most valuable first."""
         return await self._ask("conventions", {"tokens": tokens, "focus": self._paths(focus)})
 
+    async def symbols(self, name: str, *, limit: int) -> tuple[Snippet, ...]:
+        """Return the signatures of what is called ``name``, a snippet with its line for each, by path."""
+        return await self._ask("definitions", {"name": name, "limit": limit})
+
     async def _ask(self, method: str, params: dict[str, Any]) -> tuple[Snippet, ...]:
         answer = await self._index.call(method, params, timeout=OVERVIEW_S)
         return tuple(Snippet.from_wire(one) for one in answer["snippets"])

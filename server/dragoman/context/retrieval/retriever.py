@@ -9,6 +9,7 @@ from typing import Any
 from dragoman.context.limits import CONVENTIONS_TOKENS, MAP_TOKENS
 from dragoman.context.retrieval.candidates import Pool, Question, Source
 from dragoman.context.retrieval.conventions import read_conventions
+from dragoman.context.retrieval.definitions import find_definitions
 from dragoman.context.retrieval.files import Files, Overlays
 from dragoman.context.retrieval.fusion import choose
 from dragoman.context.retrieval.installed import Installed
@@ -58,7 +59,13 @@ class Retriever:
 
     def call(self, method: str, params: Mapping[str, Any]) -> Any:
         """Answer a request of another process; raises KeyError for an unknown method."""
-        return {"gather": self._gather, "map": self._map, "conventions": self._conventions}[method](params)
+        methods = {
+            "gather": self._gather,
+            "map": self._map,
+            "conventions": self._conventions,
+            "definitions": self._definitions,
+        }
+        return methods[method](params)
 
     def work(self) -> bool:
         """Do a little of what can wait until nobody asks; False when there is nothing."""
@@ -82,6 +89,11 @@ class Retriever:
         self._begin()
         tokens = int(params.get("tokens", CONVENTIONS_TOKENS))
         found = read_conventions(self.files, tokens, tuple(params.get("focus", ())))
+        return {"snippets": [one.to_wire() for one in found]}
+
+    def _definitions(self, params: Mapping[str, Any]) -> Any:
+        self._begin()
+        found = find_definitions(self.files, str(params["name"]), int(params["limit"]))
         return {"snippets": [one.to_wire() for one in found]}
 
     def gather(self, place: Place) -> list[Snippet]:

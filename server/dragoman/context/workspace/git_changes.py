@@ -139,6 +139,14 @@ def diff(root: Path) -> str:
 
     Raises OSError without git, ValueError for a repository that git shall not be asked about.
     """
+    return _run([*safe_git(root), *_DIFF], root)
+
+
+def safe_git(root: Path) -> list[str]:
+    """Return the beginning of a git command that runs nothing that the repository around ``root`` names; see `safe_environment`.
+
+    Raises OSError without git, ValueError for a repository that git shall not be asked about.
+    """
     git = shutil.which("git")
     if git is None or not Path(git).is_absolute() or Path(git).is_relative_to(root):
         raise FileNotFoundError("there is no git")
@@ -150,10 +158,11 @@ def diff(root: Path) -> str:
             raise ValueError(f"it has a filter {name!r}")
         for end in ("clean=", "smudge=", "process=", "required=false"):
             options += ["-c", f"filter.{name}.{end}"]
-    return _run([git, *options, *_DIFF], root)
+    return [git, *options]
 
 
-def _run(command: list[str], root: Path) -> str:
+def safe_environment() -> dict[str, str]:
+    """Return the environment for `safe_git`: no settings from outside, no questions, no fetching."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environment |= {
         "GIT_OPTIONAL_LOCKS": "0",
@@ -163,10 +172,14 @@ def _run(command: list[str], root: Path) -> str:
         "GIT_ALLOW_PROTOCOL": "none",
         "LC_ALL": "C",
     }
+    return environment
+
+
+def _run(command: list[str], root: Path) -> str:
     with subprocess.Popen(
         command,
         cwd=root,
-        env=environment,
+        env=safe_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -1,0 +1,1 @@
+"""Agents: who works on a task with a model and tools, under limits and with permission."""

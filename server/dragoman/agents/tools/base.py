@@ -1,0 +1,116 @@
+"""What a tool is: a name, a schema, a permission class, and a call that answers with text for the model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from dragoman.agents.limits import RESULT_CHARS
+from dragoman.agents.tools.approval import Approver, Refusal
+from dragoman.agents.tools.documents import Editor
+from dragoman.agents.tools.policy import Permission, Policy
+from dragoman.agents.tools.remembered import Memory
+from dragoman.models.base import Tool as Definition
+
+
+class Arguments(BaseModel):
+    """The one object that a call carries; what the schema does not name is a fault, so that a model hears of its typing errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+A = TypeVar("A", bound=Arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """``text`` is for the model; ``details`` are JSON-able values for who watches the run."""
+
+    text: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A piece of what a call prints while it runs."""
+
+    call_id: str
+    tool: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """What a call is about, as far as a policy asks: paths from the workspace's root, a command, a sentence for a person."""
+
+    summary: str
+    paths: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class ToolContext:
+    """What the calls of one run share.
+
+    ``roots`` are the workspace's folders, the first one is where relative paths begin.
+    ``remote`` says that the model is on another machine: files of keys are then never read.
+    ``seen`` has, for each file, the version that the model has read last.
+    Cancelling the task that makes a call ends whatever the call has begun.
+    """
+
+    roots: tuple[Path, ...]
+    editor: Editor
+    policy: Policy
+    run_id: str = ""
+    agent: str = ""
+    approver: Approver = field(default_factory=Refusal)
+    memory: Memory = field(default_factory=Memory)
+    remote: bool = True
+    emit: Callable[[Output], None] = lambda _output: None
+    result_chars: int = RESULT_CHARS
+    seen: dict[Path, str] = field(default_factory=dict)
+
+    @property
+    def root(self) -> Path:
+        """Return the folder where relative paths begin."""
+        return self.roots[0]
+
+
+class Tool(ABC, Generic[A]):
+    """One tool; it holds no state of a run."""
+
+    name: ClassVar[str]
+    description: ClassVar[str]
+    permission: ClassVar[Permission]
+    arguments: type[A]
+
+    def definition(self) -> Definition:
+        """Return what a model is told of it."""
+        schema = self.arguments.model_json_schema()
+        schema.pop("title", None)
+        schema.pop("description", None)
+        for one in schema.get("properties", {}).values():
+            one.pop("title", None)
+        return Definition(self.name, self.description, schema)
+
+    @abstractmethod
+    def subjects(self, arguments: A, context: ToolContext) -> Subjects:
+        """Say what the call is about; raises ToolError for what is refused whatever the policy says.  Looks at the disk."""
+
+    @abstractmethod
+    async def call(self, arguments: A, context: ToolContext, call_id: str) -> ToolResult:
+        """Make the call; raises ToolError with a message for the model."""
+
+
+def bounded(text: str, limit: int, hint: str = "") -> str:
+    """Return the text within so many characters, its beginning and its end kept, with a line that says what is missing."""
+    if len(text) <= limit:
+        return text
+    head, tail = limit * 2 // 3, limit // 3
+    note = f"\n[… {len(text) - head - tail:,} characters left out{f'; {hint}' if hint else ''} …]\n"
+    return text[:head] + note + text[len(text) - tail :]

@@ -1,0 +1,80 @@
+"""Where a model's paths lead: inside the workspace, links followed, or nowhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dragoman.errors import FileUnfitError, PathOutsideError, SecretFileError
+from dragoman.security.paths import is_secret_path
+
+REPOSITORIES = frozenset({".git", ".hg", ".svn", ".jj", ".bzr"})
+"""Folders whose files name programs that others run: no tool writes into them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A path of the workspace: absolute without links, and as it is shown, relative to ``root`` with slashes."""
+
+    root: Path
+    path: Path
+    shown: str
+
+
+def find_place(roots: Sequence[Path], path: str) -> Place:
+    """Return where ``path`` leads, whether or not something is there; raises PathOutsideError.
+
+    A relative path is looked for in each root, the first one counts for what is nowhere.
+    """
+    if not path or "\0" in path:
+        raise PathOutsideError(f"{path!r} is no path.", hint="Give a path relative to the workspace.")
+    found = None
+    for root in roots:
+        place = _inside(root, path)
+        if place is not None and (found is None or (place.path.exists() and not found.path.exists())):
+            found = place
+    if found is None:
+        raise PathOutsideError(
+            f"{path!r} leads out of the workspace.",
+            hint="Only files of the workspace can be used; give a path relative to it, without links that leave it.",
+        )
+    return found
+
+
+def _inside(root: Path, path: str) -> Place | None:
+    try:
+        base = Path(os.path.realpath(root))
+        real = Path(os.path.realpath(base / path))
+        shown = real.relative_to(base).as_posix()
+        shown.encode()
+    except (OSError, ValueError):
+        return None
+    return Place(base, real, shown)
+
+
+def find_writable(roots: Sequence[Path], path: str) -> Place:
+    """Return where ``path`` leads, for writing; raises PathOutsideError, also for the workspace itself and git's own files."""
+    place = find_place(roots, path)
+    parts = {part.lower() for part in place.path.parts[len(place.root.parts) :]}
+    if place.shown == "." or parts & REPOSITORIES:
+        raise PathOutsideError(
+            f"{path!r} cannot be written.", hint="The files of a version control system are changed by its tools only."
+        )
+    return place
+
+
+def refuse_secret(place: Place, *, remote: bool) -> None:
+    """Raise SecretFileError for a file of keys whose text would leave this machine."""
+    if remote and is_secret_path(place.path):
+        raise SecretFileError(
+            f"{place.shown!r} is expected to hold keys, and the model is on another machine.",
+            hint="Do without it; ask the user for what you need to know of it.",
+        )
+
+
+def refuse_folder(place: Place) -> None:
+    """Raise FileUnfitError where a folder stands in a file's place."""
+    if place.path.is_dir():
+        raise FileUnfitError(f"{place.shown!r} is a folder.", hint="Use list_files to see what is in it.")
