@@ -42,6 +42,7 @@ BENCHES = (
     "completion_quality",
     "repository_growth",
     "redaction",
+    "resilience",
 )
 """In the README's order; `make bench` runs them in this order too."""
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
