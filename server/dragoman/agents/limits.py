@@ -57,6 +57,12 @@ EDIT_NEAR_LINES: Final = 8
 EDIT_COMPARED_LINES: Final = 5_000
 """A file's lines that are compared for it, some 20 microseconds each."""
 
+EDIT_COMPARED_CHARS: Final = 300
+"""So much of each: comparing takes the square of it."""
+
+EDIT_COUNTED: Final = 1_000
+"""Places of a search text that are counted; a letter stands in a file a million times."""
+
 EDIT_PLACES: Final = 10
 """Places that are told when a search text stands more than once."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import os
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -41,13 +41,9 @@ def _check_seen(context: ToolContext, document: Document, place: Place) -> None:
 
 
 def _changes(before: str, after: str) -> tuple[int, int]:
-    """Return how many lines were added and how many taken away."""
-    matcher = difflib.SequenceMatcher(None, before.splitlines(), after.splitlines(), autojunk=False)
-    added = removed = 0
-    for tag, first, last, new_first, new_last in matcher.get_opcodes():
-        if tag != "equal":
-            added, removed = added + new_last - new_first, removed + last - first
-    return added, removed
+    """Return how many lines were added and how many taken away; one that only moved is neither, so any file takes no time."""
+    old, new = Counter(before.splitlines()), Counter(after.splitlines())
+    return (new - old).total(), (old - new).total()
 
 
 def _narrowed(before: str, after: str) -> TextEdit:
@@ -334,7 +330,7 @@ class ListFiles(Tool[ListArguments]):
         return Subjects(f"List {place.shown}", (place.shown,))
 
     async def call(self, arguments: ListArguments, context: ToolContext, call_id: str) -> ToolResult:  # noqa: ARG002
-        """List the files, nearest first."""
+        """List the files by name; where there are too many, those nearest to the folder."""
         place = find_place(context.roots, arguments.path)
         if not place.path.is_dir():
             raise FileUnfitError(f"{place.shown!r} is no folder.", hint="Use read_file for a file.")
@@ -369,9 +365,9 @@ def _listed(place: Place, glob: str | None) -> tuple[list[str], bool]:
         walked += 1
         if glob is None or match_path(glob, path) or match_path(glob, path.removeprefix(below)):
             if len(found) == LISTED_FILES:
-                return found, True
+                return sorted(found), True
             found.append(path)
-    return found, walked >= LISTING_WALKED
+    return sorted(found), walked >= LISTING_WALKED
 
 
 FILE_TOOLS: tuple[type[Tool[Any]], ...] = (ReadFile, WriteFile, EditFile, CreateFile, MoveFile, DeleteFile, ListFiles)

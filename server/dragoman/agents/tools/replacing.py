@@ -8,7 +8,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from dragoman.agents.limits import EDIT_BLOCKS, EDIT_COMPARED_LINES, EDIT_NEAR_LINES, EDIT_PLACES
+from dragoman.agents.limits import (
+    EDIT_BLOCKS,
+    EDIT_COMPARED_CHARS,
+    EDIT_COMPARED_LINES,
+    EDIT_COUNTED,
+    EDIT_NEAR_LINES,
+    EDIT_PLACES,
+)
 from dragoman.agents.tools.documents import Document, TextEdit
 from dragoman.errors import EditMismatchError
 
@@ -81,12 +88,13 @@ def _place(document: Document, shown: str, replacement: Replacement) -> TextEdit
     if old == new:
         raise EditMismatchError(f"The edit of {shown!r} changes nothing: both texts are the same.")
     for exact in (True, False):
-        places = list(_find(document.text, old, exact=exact))
+        places = list(itertools.islice(_find(document.text, old, exact=exact), EDIT_COUNTED))
         if len(places) > 1:
             lines = tuple(_line_of(document.text, start) for start, _ in places[:EDIT_PLACES])
+            count = f"{len(places)}{'+' if len(places) == EDIT_COUNTED else ''}"
+            at = f"{', '.join(map(str, lines))}{', …' if len(places) > len(lines) else ''}"
             raise EditMismatchError(
-                f"The text to search for stands {len(places)} times in {shown!r}, at lines {', '.join(map(str, lines))}"
-                f"{', …' if len(places) > len(lines) else ''}.",
+                f"The text to search for stands {count} times in {shown!r}, at lines {at}.",
                 lines=lines,
                 hint="Add lines before or after it until it stands only once.",
             )
@@ -135,10 +143,10 @@ def _nearest(text: str, old: str) -> tuple[int, str]:
     wanted = [line for line in old.split("\n") if line.strip()]
     first = max(wanted, key=lambda line: len(line.strip()))
     offset = old.split("\n").index(first)
-    matcher = difflib.SequenceMatcher(b=first.strip(), autojunk=False)
+    matcher = difflib.SequenceMatcher(b=first.strip()[:EDIT_COMPARED_CHARS], autojunk=False)
     best, at = 0.5, -1
     for number, line in enumerate(lines):
-        matcher.set_seq1(line.strip())
+        matcher.set_seq1(line.strip()[:EDIT_COMPARED_CHARS])
         if matcher.real_quick_ratio() > best and matcher.quick_ratio() > best and (ratio := matcher.ratio()) > best:
             best, at = ratio, number
     if at < 0:

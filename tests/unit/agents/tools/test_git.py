@@ -1,0 +1,149 @@
+"""Asking a real git, committing, and repositories that name programs; the project's tools over a real index's process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dragoman.agents.tools.project import project_tools
+from dragoman.context.overview import Overview
+from dragoman.context.workspace.client import IndexClient
+from dragoman.errors import CommandError, PathOutsideError, ToolArgumentsError
+from tests.support.tool_bench import ToolBench
+
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed: apt-get install git")
+
+
+def git(root: Path, *arguments: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    done = subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True, text=True, env=environment)
+    return done.stdout
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> ToolBench:
+    bench = ToolBench(tmp_path / "project")
+    bench.write("a.py", "one = 1\n")
+    bench.write("b.py", "two = 2\n")
+    git(bench.root, "-c", "init.defaultBranch=main", "init")
+    git(bench.root, "config", "user.name", "A")
+    git(bench.root, "config", "user.email", "a@example.org")
+    git(bench.root, "add", ".")
+    git(bench.root, "commit", "-m", "first")
+    return bench
+
+
+@needs_git
+async def test_status_diff_log_and_commit(bench: ToolBench) -> None:
+    bench.write("a.py", "one = 10\n")
+    bench.write("b.py", "two = 20\n")
+    bench.write("new.py", "x\n")
+    assert (await bench.call("git_status")).splitlines() == ["## main", " M a.py", " M b.py", "?? new.py"]
+    diff = await bench.call("git_diff", path="a.py")
+    assert "+one = 10" in diff
+    assert "two" not in diff
+    committed = await bench.result("git_commit", message="Ten\n\nAnd why.", paths=["a.py", "new.py"])
+    assert git(bench.root, "log", "-1", "--format=%H %s|%b").strip() == f"{committed.details['commit']} Ten|And why."
+    assert (await bench.call("git_status")).splitlines() == ["## main", " M b.py"]
+    assert [line.partition(": ")[2] for line in (await bench.call("git_log")).splitlines()] == ["Ten", "first"]
+    assert (await bench.call("git_log", path="b.py")).endswith("A: first")
+    assert "+one = 10" in await bench.call("git_diff", revision="HEAD~1", path="a.py")
+    assert await bench.call("git_diff", staged=True) == "[no differences]"
+
+
+@needs_git
+async def test_wrong_questions_are_clear_errors(bench: ToolBench, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="git failed"):
+        await bench.call("git_diff", revision="nowhere")
+    for revision in ("--output=x", "-x"):
+        with pytest.raises((CommandError, ToolArgumentsError)):
+            await bench.call("git_diff", revision=revision)
+    with pytest.raises(PathOutsideError):
+        await bench.call("git_commit", message="m", paths=["../x"])
+    with pytest.raises(CommandError, match="git failed"):
+        await bench.call("git_commit", message="m", paths=["missing.py"])
+    bench.write(".env", "TOKEN=hunter2hunter2\n")
+    with pytest.raises(CommandError, match="hold keys"):
+        await bench.call("git_commit", message="m", paths=[".env"])
+    git(bench.root, "add", "-f", ".env")
+    assert "hunter2" not in await bench.call("git_diff")
+    assert not (bench.root / "x").exists()
+    with pytest.raises(CommandError, match="git failed"):
+        await ToolBench(tmp_path / "plain").call("git_status")
+
+
+@needs_git
+async def test_a_hostile_repository_runs_nothing(bench: ToolBench, tmp_path: Path) -> None:
+    touched = tmp_path / "touched"
+    program = tmp_path / "program"
+    program.write_text(f'#!/bin/sh\necho "$0 $*" >> {touched}\ncat\n')
+    program.chmod(0o755)
+    for key in (
+        *(
+            "core.fsmonitor",
+            "core.pager",
+            "core.editor",
+            "diff.external",
+            "gpg.program",
+            "core.sshCommand",
+            "pager.log",
+        ),
+        *("diff.evil.command", "diff.evil.textconv", "filter.evil.clean", "filter.evil.smudge", "filter.evil.process"),
+        *("core.alternateRefsCommand", "credential.helper", "interactive.diffFilter", "uploadpack.packObjectsHook"),
+    ):
+        git(bench.root, "config", key, str(program))
+    for key in ("commit.gpgSign", "log.showSignature", "gpg.x509.program", "core.hooksPath"):
+        value = {"core.hooksPath": str(tmp_path / "hooks")}.get(key, "true")
+        git(bench.root, "config", key, value)
+    hooks = (
+        "pre-commit",
+        "commit-msg",
+        "post-commit",
+        "prepare-commit-msg",
+        "post-index-change",
+        "reference-transaction",
+    )
+    for folder in (bench.root / ".git" / "hooks", tmp_path / "hooks"):
+        folder.mkdir(exist_ok=True)
+        for hook in hooks:
+            shutil.copy(program, folder / hook)
+    bench.write(".gitattributes", "a.py diff=evil\nb.py filter=evil\n")
+    bench.write("a.py", "one = 10\n")
+    bench.write("b.py", "two = 20\n")
+    assert "+one = 10" in await bench.call("git_diff")
+    await bench.call("git_status")
+    await bench.call("git_log")
+    await bench.call("git_commit", message="m", paths=["a.py"])
+    with pytest.raises(CommandError, match="filter"):
+        await bench.call("git_commit", message="m", paths=["b.py"])
+    assert not touched.exists(), touched.read_text()
+    # The traps are real: git by itself steps into them.
+    git(bench.root, "--no-pager", "diff")
+    assert touched.exists()
+
+
+async def test_the_project_s_map_and_symbols_come_from_the_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRAGOMAN_CACHE_DIR", str(tmp_path / "cache"))
+    root = (tmp_path / "project").resolve()
+    root.mkdir()
+    overview = Overview(root, IndexClient(root))
+    bench = ToolBench(root, more=project_tools(overview))
+    bench.write("shop/cart.py", "class Cart:\n    def total(self) -> int:\n        return 0\n")
+    bench.write("main.py", "from shop.cart import Cart\n\ndef main() -> None:\n    Cart().total()\n")
+    try:
+        await overview.settle()
+        assert await bench.call("find_symbol", name="Cart.total") == "shop/cart.py:2: def total(self) -> int (in Cart)"
+        assert "nothing is defined" in await bench.call("find_symbol", name="nowhere")
+        drawn = await bench.call("repository_map", focus=["main.py"], mentioned=["Cart"])
+        assert "shop/cart.py" in drawn
+        assert "def total(self) -> int" in drawn
+        with pytest.raises(PathOutsideError):
+            await bench.call("repository_map", focus=["../x"])
+    finally:
+        await overview.aclose()
