@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dragoman.agents.limits import READ_FILE_BYTES, READ_LINES
+from dragoman.agents.tools.documents import TextEdit
 from dragoman.errors import (
     EditMismatchError,
     FileChangedError,
@@ -181,6 +182,15 @@ async def test_a_file_that_changed_since_it_was_read_is_left_alone(bench: ToolBe
     await bench.call("edit_file", path="a.py", old="again", new="mine")
     await bench.call("write_file", path="a.py", content="mine too\n")
     assert file.read_text() == "mine too\n"
+
+
+async def test_a_disk_is_looked_at_again_before_it_is_written(bench: ToolBench) -> None:
+    file = bench.write("a.py", "one\n")
+    document = await bench.editor.read(file)
+    file.write_text("someone else's\n")
+    with pytest.raises(FileChangedError):
+        await bench.editor.apply(document, [TextEdit(0, 3, "mine")])
+    assert file.read_text() == "someone else's\n"
 
 
 async def test_unsaved_text_is_what_counts(bench: ToolBench) -> None:

@@ -41,19 +41,31 @@ POLICIES = some.builds(
 ORDER = ["allow", "ask", "deny"]
 
 
+@some.composite
+def fitting(draw: some.DrawFn, request: Request) -> Rule:
+    """Draw a rule that speaks of the request, more or less closely."""
+    path = draw(some.sampled_from([None, "**", *(literal(one) for one in request.paths)])) if request.paths else None
+    command = draw(some.sampled_from([None, "*", literal(command_line(request.command))])) if request.command else None
+    return Rule(
+        draw(VERDICTS),
+        draw(some.sampled_from([None, request.permission])),
+        draw(some.sampled_from([None, request.tool])),
+        path,
+        command,
+        draw(some.sampled_from([None, request.agent])),
+    )
+
+
 @settings(max_examples=60)
-@given(POLICIES, RULES, REQUESTS, some.data())
-def test_a_rule_that_denies_beats_all_others(
-    policy: Policy, rule: Rule, request: Request, data: some.DataObject
-) -> None:
-    """Whatever else is said before, after or by a person: what one rule denies alone stays denied among them."""
-    denying = replace(rule, verdict="deny")
-    alone = Policy((denying,), dict.fromkeys(PERMISSIONS, "allow"), trusted=True)
-    if alone.decide(request).verdict != "deny":
-        return
-    others = data.draw(some.permutations([*policy.rules, denying]))
-    remembered = data.draw(some.lists(RULES, max_size=4))
-    assert replace(policy, rules=tuple(others)).decide(request, remembered).verdict == "deny"
+@given(POLICIES, REQUESTS, some.data())
+def test_a_rule_that_denies_beats_all_others(policy: Policy, request: Request, data: some.DataObject) -> None:
+    """Whatever else is said before, after or by a person, and however closely: what one rule denies stays denied."""
+    denying = replace(data.draw(fitting(request)), verdict="deny")
+    others = data.draw(some.lists(fitting(request), max_size=4))
+    rules = data.draw(some.permutations([*policy.rules, *others, denying]))
+    remembered = data.draw(some.lists(fitting(request), max_size=3))
+    assert replace(policy, rules=tuple(rules), trusted=True).decide(request, remembered).verdict == "deny"
+    assert replace(policy, trusted=True).decide(request, [*remembered, denying]).verdict == "deny"
 
 
 @settings(max_examples=60)
