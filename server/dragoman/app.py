@@ -193,7 +193,8 @@ class ModelTargets:
     async def completion_target(self) -> Target:
         """Return the model for the next suggestion."""
         choice = await self._models.decide("completion")
-        provider = choice.able[0].source.provider
+        source = choice.able[0].source
+        provider = source.provider
         return Target(
             self._models.routed(choice),
             provider=provider.name,
@@ -201,6 +202,7 @@ class ModelTargets:
             small=provider.kind == "embedded",
             max_concurrency=provider.max_concurrency,
             context_tokens=self._context_tokens_small if provider.kind == "embedded" else None,
+            redactor=self._models.redactor_for(source),
         )
 
     def report_failure(self, provider: str, error: ModelError) -> None:

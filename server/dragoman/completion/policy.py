@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from dragoman.completion.query import CompletionQuery
 from dragoman.context.snippets import NOTHING, Context
@@ -11,6 +11,9 @@ from dragoman.errors import ModelError
 from dragoman.models.base import Model, ModelInfo
 
 Multiline = Literal["auto", "always", "never"]
+
+if TYPE_CHECKING:
+    from dragoman.security.redaction import Redactor
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class Target:
     max_concurrency: int
     context_tokens: int | None = None
     """The most context that is worth its time there; None leaves it to the settings."""
+    redactor: Redactor | None = None
+    """What takes secrets out of all that goes there, where anything does."""
 
     @property
     def info(self) -> ModelInfo:

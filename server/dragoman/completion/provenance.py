@@ -138,16 +138,12 @@ class Sent:
 
     def _texts(self) -> _Texts:
         others, before, after = [one.text for one in self.snippets], self.window.prefix, self.window.suffix
-        if self.target is None or self.target.is_local:
-            return _Texts(others, before, after, None)
-        from dragoman.models.redacted import RedactedModel
-
-        if not isinstance(self.target.model, RedactedModel):
+        redactor = self.target.redactor if self.target is not None else None
+        if redactor is None:
             return _Texts(others, before, after, None)
         # As the prompt has them: framed files are a text of their own, comments stand in the same text as the cursor.
         lead = "" if self._framed else f"{line_comment(self.language)} "
         lines = [lead + line for text in others for line in text.split("\n")]
-        redactor = self.target.model.redactor
         if self._framed:
             hidden = redactor.redact("\n".join(lines)).split("\n")
             safe_before, safe_after = redactor.redact_around(before, after)

@@ -31,7 +31,7 @@ from dragoman.context.workspace.vector_limits import (
 )
 from dragoman.context.workspace.vectors import encode
 from dragoman.context.workspaces import Workspaces
-from dragoman.errors import ContextOverflowError, DragomanError, RequestRejectedError, WorkspaceIndexError
+from dragoman.errors import CircuitOpenError, ContextOverflowError, DragomanError, RequestRejectedError, WorkspaceIndexError
 from dragoman.extras import why_no_vectors
 from dragoman.models.base import Model
 from dragoman.security.paths import is_secret_path
@@ -240,6 +240,9 @@ class Embedder:
         wait = min(VECTOR_BACKOFF_S * 2.0**self._failures, VECTOR_BACKOFF_MAX_S)
         self._failures = min(self._failures + 1, 10)
         self._retry_at = self._clock() + wait
+        if self.problem and isinstance(error, CircuitOpenError):
+            # Nobody was asked; what is wrong is what was told.
+            return
         self._report(f"Nothing is found by its meaning: {error}")
 
     def _report(self, problem: str) -> None:

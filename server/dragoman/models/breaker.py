@@ -53,6 +53,8 @@ class Breaker:
         self._failures, self._share, self._minimum = failures, share, minimum
         self._window_s, self._open_s, self._open_max_s, self._probes = window_s, open_s, open_max_s, probes
         self.clock = clock
+        self.last_error = ""
+        """What the newest failed call said, for those that are not let through."""
         self._state: State = "closed"
         self._epoch = 0
         self._outcomes: deque[tuple[float, bool]] = deque(maxlen=window)
@@ -96,8 +98,9 @@ class Breaker:
 
     def explain(self) -> CircuitOpenError:
         """Return the error for a call that is not let through, or that need not wait any longer to be."""
+        last = f" The last time: {self.last_error}" if self.last_error else ""
         return CircuitOpenError(
-            f"provider {self.name!r} failed too often and is left alone for now.",
+            f"provider {self.name!r} failed too often and is left alone for now.{last}",
             retry_after=self.opens_again_in or self._open_s,
             hint="It is tried again by itself; `dragoman doctor` says what is wrong with it.",
         )
@@ -198,7 +201,7 @@ class GuardedModel(ModelWrapper):
                         call.check_probe()
             call.settle("success")
         except ModelError as error:
-            call.settle("failure" if find_fault(error).ill else "unknown")
+            call.fail(error)
             raise
         finally:
             # Closed or cancelled: who had enough of an answer had a good one.
@@ -211,7 +214,7 @@ class GuardedModel(ModelWrapper):
             vectors = await self._model.embed(texts)
             call.settle("success")
         except ModelError as error:
-            call.settle("failure" if find_fault(error).ill else "unknown")
+            call.fail(error)
             raise
         finally:
             call.settle("unknown")
@@ -248,6 +251,13 @@ class _Call:
         if self.probe_until is not None and self._breaker.clock() >= self.probe_until:
             self.probe_until = None
             self.settle("success")
+
+    def fail(self, error: ModelError) -> None:
+        """Tell the breaker that the call ended with an error, whoever is at fault."""
+        ill = find_fault(error).ill
+        if ill:
+            self._breaker.last_error = error.message
+        self.settle("failure" if ill else "unknown")
 
     def settle(self, outcome: Outcome) -> None:
         """Tell the breaker how the call went; only the first time counts."""

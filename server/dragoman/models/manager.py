@@ -176,13 +176,18 @@ class ModelManager:
         """
         return self.router.model(source, info, role)
 
+    def redactor_for(self, source: Source) -> Redactor | None:
+        """Return what takes secrets out of all that goes to a provider; None where nothing does."""
+        return None if source.provider.is_local or not self._redact else self._load_redactor()
+
     def _protect(self, source: Source, model: Model) -> Model:
-        if source.provider.is_local or not self._redact:
+        redactor = self.redactor_for(source)
+        if redactor is None:
             return model
         # Here and not above: its tables take time and memory, and most have their model on this machine.
         from dragoman.models.redacted import RedactedModel
 
-        return RedactedModel(model, self._load_redactor())
+        return RedactedModel(model, redactor)
 
     def _load_redactor(self) -> Redactor:
         from dragoman.security.redaction import Redactor

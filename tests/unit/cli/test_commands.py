@@ -19,6 +19,7 @@ from dragoman.cli import main
 from dragoman.cli.pulling import Lines
 from tests.support.fake_model import FakeModel, Script
 from tests.support.gguf import write_tiny_model
+from tests.support.interrupts import heed_interrupts
 
 MODEL = "qwen2.5-coder:1.5b-base"
 
@@ -119,6 +120,7 @@ async def test_an_interrupt_is_130_and_quiet() -> None:
             *(sys.executable, "-m", "dragoman", "models", "list"),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            preexec_fn=heed_interrupts,
         )
         await fake.wait_for(lambda fake: fake.requests)
         process.send_signal(signal.SIGINT)

@@ -26,6 +26,7 @@ from dragoman.models.providers.openai import OpenAIProvider
 from tests.support.fake_http import Connection, HttpServer, Request
 from tests.support.fake_model import FakeModel, Script
 from tests.support.fake_pulls import JOB
+from tests.support.interrupts import heed_interrupts
 
 MODEL = "qwen2.5-coder-0.5b-instruct"
 
@@ -185,7 +186,9 @@ def configure(fake: FakeModel, kind: str) -> None:
 async def pull(*arguments: str) -> asyncio.subprocess.Process:
     command = [sys.executable, "-m", "dragoman", "models", "pull", *arguments, "--provider", "mine"]
     pipe = asyncio.subprocess.PIPE
-    return await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe)
+    return await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe, preexec_fn=heed_interrupts
+    )
 
 
 @pytest.mark.parametrize("kind", ["ollama", "localai"])
