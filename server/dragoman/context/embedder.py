@@ -31,7 +31,13 @@ from dragoman.context.workspace.vector_limits import (
 )
 from dragoman.context.workspace.vectors import encode
 from dragoman.context.workspaces import Workspaces
-from dragoman.errors import CircuitOpenError, ContextOverflowError, DragomanError, RequestRejectedError, WorkspaceIndexError
+from dragoman.errors import (
+    CircuitOpenError,
+    ContextOverflowError,
+    DragomanError,
+    RequestRejectedError,
+    WorkspaceIndexError,
+)
 from dragoman.extras import why_no_vectors
 from dragoman.models.base import Model
 from dragoman.security.paths import is_secret_path
