@@ -383,3 +383,28 @@ class CommandError(ToolError):
     """A command could not be started."""
 
     code = "command"
+
+
+# -- runs of agents ----------------------------------------------------------------------------------------------------
+
+
+class RunError(DragomanError):
+    """A run of an agent cannot go on; the message is for the person who started it."""
+
+    code = "run"
+
+
+class RunLimitError(RunError):
+    """A run has spent what it may; ``limit`` says of what."""
+
+    code = "run_limit"
+
+    def __init__(self, message: str, *, limit: Literal["steps", "tokens", "seconds", "money"], hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.limit = limit
+
+
+class RunLoopError(RunError):
+    """The model makes the same call again and again and learns nothing from it."""
+
+    code = "run_loop"

@@ -1,0 +1,269 @@
+"""Makes runs: a model through the manager, tools through their port, step by step within limits, told as it goes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from dragoman.agents.compaction import Compaction
+from dragoman.agents.events import RunEvent
+from dragoman.agents.run import Run, RunLimits, RunState, RunStore
+from dragoman.agents.runtime_limits import ANSWER_TOKENS, ARGUMENT_REPAIRS, REPEATED_CALLS
+from dragoman.agents.tools.approval import Approver, Decision, Question
+from dragoman.agents.tools.base import ToolContext, ToolResult
+from dragoman.cancellation import TaskSet
+from dragoman.context.tokens import rough
+from dragoman.errors import DragomanError, RunError, RunLimitError, RunLoopError, ToolArgumentsError, ToolError
+from dragoman.models.base import ChatMessage, ChatRequest, Model, Role, Tool, ToolCall, Usage
+from dragoman.models.requirements import Requirements
+
+logger = logging.getLogger(__name__)
+
+
+class Models(Protocol):
+    """What a run needs of the model manager."""
+
+    async def for_role(self, role: Role, needs: Requirements = ...) -> Model:
+        """Return the model that fills a role; raises ModelError."""
+        ...
+
+
+class Toolset(Protocol):
+    """What a run needs of the tools."""
+
+    def definitions(self) -> tuple[Tool, ...]:
+        """Return what the model is told of them."""
+        ...
+
+    async def call(self, name: str, arguments: str, context: ToolContext, *, call_id: str = "") -> ToolResult:
+        """Make a call; raises ToolError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What is to be done and by whom; ``history`` are messages before the task, ``model`` is an exact name."""
+
+    agent: str
+    task: str
+    system: str
+    role: Role = "chat"
+    model: str | None = None
+    limits: RunLimits = field(default_factory=RunLimits)
+    history: tuple[ChatMessage, ...] = ()
+
+
+class AgentRuntime:
+    """Starts runs and ends them all when it is closed. For one event loop."""
+
+    def __init__(
+        self,
+        models: Models,
+        *,
+        publish: Callable[[RunEvent], None] = lambda _event: None,
+        store: RunStore | None = None,
+        context_tokens: int = 16_000,
+    ) -> None:
+        self._models = models
+        self._publish = publish
+        self._store = store
+        self._context_tokens = context_tokens
+        self._tasks = TaskSet()
+
+    def start(self, request: RunRequest, tools: Toolset, context: ToolContext) -> Run:
+        """Start a run; it goes on whether or not anybody reads its events."""
+        messages = (*request.history, ChatMessage("user", request.task))
+        return self._begin(RunState(f"run_{secrets.token_hex(8)}", request.agent, request.task, messages), request, tools, context)
+
+    def resume(self, state: RunState, request: RunRequest, tools: Toolset, context: ToolContext) -> Run:
+        """Go on with a run from its last whole step; its events are numbered on from there."""
+        return self._begin(replace(state, status="running"), request, tools, context)
+
+    def _begin(self, state: RunState, request: RunRequest, tools: Toolset, context: ToolContext) -> Run:
+        run = Run(state, self._publish)
+        turn = _Turns(run, request, tools, context, self._models, self._store, Compaction(self._context_tokens))
+        run.own(self._tasks.start(turn.work(), name=f"agent run {run.id}"))
+        return run
+
+    async def aclose(self) -> None:
+        """Cancel every run and return when all have ended."""
+        await self._tasks.aclose()
+
+
+class _Announcing:
+    """Tells of a question before it is asked, and stops the run's time while a person thinks."""
+
+    def __init__(self, run: Run, inner: Approver, deadline: asyncio.Timeout) -> None:
+        self._run, self._inner, self._deadline = run, inner, deadline
+
+    async def ask(self, question: Question) -> Decision:
+        """Ask through the door."""
+        loop, until = asyncio.get_running_loop(), self._deadline.when()
+        left = None if until is None else until - loop.time()
+        self._deadline.reschedule(None)
+        self._run.state = replace(self._run.state, status="waiting")
+        try:
+            self._run.emit(
+                "approval_required",
+                callId=question.call_id,
+                tool=question.tool,
+                arguments=dict(question.arguments),
+                summary=question.summary,
+            )
+            return await self._inner.ask(question)
+        finally:
+            self._run.state = replace(self._run.state, status="running")
+            self._deadline.reschedule(None if left is None else loop.time() + left)
+
+
+class _Turns:
+    """The turns of one run."""
+
+    def __init__(
+        self,
+        run: Run,
+        request: RunRequest,
+        tools: Toolset,
+        context: ToolContext,
+        models: Models,
+        store: RunStore | None,
+        compaction: Compaction,
+    ) -> None:
+        self._run, self._request, self._tools = run, request, tools
+        self._context, self._models, self._store = context, models, store
+        self._compaction = compaction
+        self._made: Counter[tuple[str, str, str]] = Counter()
+        self._faults: Counter[str] = Counter()
+
+    async def work(self) -> None:
+        """Make the run and tell its end, whatever happens."""
+        run = self._run
+        try:
+            run.emit("started", agent=run.agent, task=run.state.task)
+            run.output = await self._converse()
+            run.end("finished", output=run.output)
+        except asyncio.CancelledError:
+            run.end("cancelled")
+            raise
+        except DragomanError as error:
+            self._fail(error)
+        except Exception as error:
+            logger.exception("Run %s ended with a fault of ours: %s", run.id, type(error).__name__)
+            self._fail(RunError("The run failed by a fault of Dragoman.", hint="The log has the details."))
+        await self._keep()
+
+    def _fail(self, error: DragomanError) -> None:
+        self._run.error = str(error)
+        self._run.end("failed", error=str(error), code=error.code)
+
+    async def _converse(self) -> str:
+        from dragoman.agents.model_adapter import converse
+
+        limits = self._request.limits
+        try:
+            async with asyncio.timeout(limits.seconds) as deadline:
+                approver = _Announcing(self._run, self._context.approver, deadline)
+                self._context = replace(
+                    self._context, run_id=self._run.id, agent=self._run.agent, approver=approver
+                )
+                return await converse(self._run.state.messages, self._ask, self._call)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            raise RunLimitError(f"The run took longer than {limits.seconds:g} seconds.", limit="seconds") from None
+
+    async def _ask(self, messages: tuple[ChatMessage, ...]) -> tuple[ChatMessage, Usage]:
+        run, request = self._run, self._request
+        run.state = replace(run.state, messages=messages)
+        await self._keep()
+        self._check_limits()
+        tools = self._tools.definitions()
+        needs = Requirements(frozenset({"chat", "tools"} if tools else {"chat"}), name=request.model)
+        model = await self._models.for_role(request.role, needs)
+        fitted, room = await self._compaction.fit(
+            messages, model=model, system=request.system, tools=tools, answer_tokens=ANSWER_TOKENS
+        )
+        answer, usage = await self._stream(model, ChatRequest(fitted, max_tokens=room, tools=tools))
+        if usage is None:
+            usage = Usage(sum(rough(one.content) for one in fitted), rough(answer.content))
+        run.state = replace(run.state, spent=run.state.spent.with_step(usage, model.info))
+        return answer, usage
+
+    async def _stream(self, model: Model, request: ChatRequest) -> tuple[ChatMessage, Usage | None]:
+        text: list[str] = []
+        calls: dict[int, ToolCall] = {}
+        usage: Usage | None = None
+        async with aclosing(model.chat(request)) as chunks:
+            async for chunk in chunks:
+                usage = chunk.usage or usage
+                if chunk.text:
+                    text.append(chunk.text)
+                    self._run.emit("text", text=chunk.text)
+                for delta in chunk.tool_calls:
+                    call = calls.get(delta.index, ToolCall("", "", ""))
+                    arguments = call.arguments + delta.arguments
+                    calls[delta.index] = ToolCall(call.id or delta.id, call.name or delta.name, arguments)
+        whole = tuple(replace(call, id=call.id or f"call_{secrets.token_hex(4)}") for call in calls.values())
+        return ChatMessage("assistant", "".join(text), tool_calls=whole), usage
+
+    def _check_limits(self) -> None:
+        spent, limits = self._run.state.spent, self._request.limits
+        if spent.steps >= limits.steps:
+            raise RunLimitError(f"The run has made its {limits.steps} steps.", limit="steps")
+        if spent.tokens >= limits.tokens:
+            raise RunLimitError(f"The run has used {spent.tokens:,} of {limits.tokens:,} tokens.", limit="tokens")
+        if limits.money is not None and spent.money >= limits.money:
+            raise RunLimitError(f"The run has cost {spent.money:.4f} of {limits.money:g}.", limit="money")
+
+    async def _call(self, call: ToolCall) -> str:
+        self._run.emit("tool_call", callId=call.id, tool=call.name, arguments=_readable(call.arguments))
+        details: dict[str, Any] = {}
+        try:
+            result = await self._tools.call(call.name, call.arguments, self._context, call_id=call.id)
+        except ToolError as error:
+            text, failed = str(error), True
+            if isinstance(error, ToolArgumentsError):
+                self._faults[call.name] += 1
+        else:
+            text, failed, details = result.text, False, dict(result.details)
+            self._faults.pop(call.name, None)
+        self._run.emit("tool_result", callId=call.id, tool=call.name, result=text, failed=failed, details=details)
+        if self._faults[call.name] > ARGUMENT_REPAIRS:
+            raise RunError(f"The model called {call.name!r} with wrong arguments again after it was told: {text}")
+        self._watch_for_loop(call, text)
+        return text
+
+    def _watch_for_loop(self, call: ToolCall, text: str) -> None:
+        key = (call.name, call.arguments, text)
+        if key not in self._made:
+            # Something new was tried or found out: what was seen before may well be asked for again.
+            self._made = Counter(dict.fromkeys(self._made, 1))
+        self._made[key] += 1
+        if self._made[key] >= REPEATED_CALLS:
+            raise RunLoopError(
+                f"The model made the same call of {call.name!r} {REPEATED_CALLS} times and got the same result.",
+                hint="Say the task in other words, or take a larger model.",
+            )
+
+    async def _keep(self) -> None:
+        if self._store is None:
+            return
+        try:
+            await self._store.save(self._run.state)
+        except DragomanError as error:
+            # The run is worth more than the possibility of going on with it after a restart.
+            logger.warning("The state of run %s was not kept: %s", self._run.id, error)
+
+
+def _readable(arguments: str) -> Any:
+    try:
+        return json.loads(arguments)
+    except (ValueError, RecursionError):
+        return arguments
