@@ -26,7 +26,12 @@ class RunHistory:
         return [HistoryMessage(at + 1, self.messages[at]) for at in range(first, len(self.messages))]
 
     async def append(
-        self, conversation_id: str, message: ChatMessage, *, model: str | None = None, tokens: int | None = None
+        self,
+        conversation_id: str,  # noqa: ARG002 - the port's
+        message: ChatMessage,  # noqa: ARG002
+        *,
+        model: str | None = None,  # noqa: ARG002
+        tokens: int | None = None,  # noqa: ARG002
     ) -> HistoryMessage:
         """Refuse: the run itself adds its messages."""
         raise RequestRejectedError("A run's messages are added by the run.")
@@ -65,15 +70,10 @@ class Compaction:
         window = self._model.info.context_window or 8_192
         # The beginning says what was found out first; half a window leaves room for the instructions and the summary.
         asked = (ChatMessage("system", read_prompt("summary")), ChatMessage("user", told[: window * 3 // 2]))
-        text: list[str] = []
         async with aclosing(self._model.chat(ChatRequest(asked, max_tokens=SUMMARY_TOKENS))) as chunks:
-            async for chunk in chunks:
-                text.append(chunk.text)
-        return "".join(text)
+            return "".join([chunk.text async for chunk in chunks])
 
 
 def _line(message: ChatMessage) -> str:
     calls = "".join(f" [{call.name} {call.arguments}]" for call in message.tool_calls)
     return f"{message.role}: {message.content}{calls}"
-
-

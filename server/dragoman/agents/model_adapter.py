@@ -90,7 +90,7 @@ class _Calls(AbstractToolset[None]):
 
     async def get_tools(self, ctx: RunContext[None]) -> dict[str, ToolsetTool[None]]:  # noqa: ARG002
         definition = ToolDefinition(name=_ANY_CALL, sequential=True)
-        return {_ANY_CALL: ToolsetTool(self, definition, max_retries=0, args_validator=_VALIDATOR)}
+        return {_ANY_CALL: ToolsetTool(toolset=self, tool_def=definition, max_retries=0, args_validator=_VALIDATOR)}
 
     async def call_tool(
         self,

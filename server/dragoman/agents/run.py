@@ -167,15 +167,18 @@ class Run:
         """Yield the events behind a number, those to come too, until the last one."""
         while True:
             changed = self._changed
-            for event in [event for event in self._events if event.seq > after]:
+            pending = [event for event in self._events if event.seq > after]
+            for event in pending:
                 after = event.seq
                 yield event
                 if event.is_last:
                     return
+            if pending:
+                # Whoever read them took their time, and may even have ended the run.
+                continue
             if self.has_ended:
                 return
-            if changed is self._changed:
-                await changed.wait()
+            await changed.wait()
 
     async def wait(self) -> str:
         """Return the run's answer when it has ended, empty when it failed; cancelling the waiting does not cancel the run."""

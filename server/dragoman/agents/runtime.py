@@ -80,7 +80,9 @@ class AgentRuntime:
     def start(self, request: RunRequest, tools: Toolset, context: ToolContext) -> Run:
         """Start a run; it goes on whether or not anybody reads its events."""
         messages = (*request.history, ChatMessage("user", request.task))
-        return self._begin(RunState(f"run_{secrets.token_hex(8)}", request.agent, request.task, messages), request, tools, context)
+        return self._begin(
+            RunState(f"run_{secrets.token_hex(8)}", request.agent, request.task, messages), request, tools, context
+        )
 
     def resume(self, state: RunState, request: RunRequest, tools: Toolset, context: ToolContext) -> Run:
         """Go on with a run from its last whole step; its events are numbered on from there."""
@@ -151,6 +153,7 @@ class _Turns:
             run.end("finished", output=run.output)
         except asyncio.CancelledError:
             run.end("cancelled")
+            await self._keep()
             raise
         except DragomanError as error:
             self._fail(error)
@@ -170,9 +173,7 @@ class _Turns:
         try:
             async with asyncio.timeout(limits.seconds) as deadline:
                 approver = _Announcing(self._run, self._context.approver, deadline)
-                self._context = replace(
-                    self._context, run_id=self._run.id, agent=self._run.agent, approver=approver
-                )
+                self._context = replace(self._context, run_id=self._run.id, agent=self._run.agent, approver=approver)
                 return await converse(self._run.state.messages, self._ask, self._call)
         except TimeoutError:
             if not deadline.expired():
@@ -188,7 +189,7 @@ class _Turns:
         needs = Requirements(frozenset({"chat", "tools"} if tools else {"chat"}), name=request.model)
         model = await self._models.for_role(request.role, needs)
         fitted, room = await self._compaction.fit(
-            messages, model=model, system=request.system, tools=tools, answer_tokens=ANSWER_TOKENS
+            messages, model=model, system=request.system, tools=tools, answer_tokens=_room(model)
         )
         answer, usage = await self._stream(model, ChatRequest(fitted, max_tokens=room, tools=tools))
         if usage is None:
@@ -260,6 +261,12 @@ class _Turns:
         except DragomanError as error:
             # The run is worth more than the possibility of going on with it after a restart.
             logger.warning("The state of run %s was not kept: %s", self._run.id, error)
+
+
+def _room(model: Model) -> int:
+    """Return the tokens kept for an answer: an edit's worth, but never more than a third of a small window."""
+    window = model.info.context_window
+    return ANSWER_TOKENS if window is None else min(ANSWER_TOKENS, window // 3)
 
 
 def _readable(arguments: str) -> Any:

@@ -19,7 +19,10 @@ from tests.support.scripted_chat import ScriptedChat
 
 
 def called(name: str, arguments: str, call_id: str = "c1") -> tuple[Chunk, ...]:
-    return (Chunk(tool_calls=(ToolCallDelta(0, call_id, name, arguments),)), Chunk(finish="tool_calls", usage=Usage(7, 3)))
+    return (
+        Chunk(tool_calls=(ToolCallDelta(0, call_id, name, arguments),)),
+        Chunk(finish="tool_calls", usage=Usage(7, 3)),
+    )
 
 
 class Tools:
@@ -62,10 +65,10 @@ class Store:
         self.kept.append(json.dumps(state.as_json()))
 
 
-async def go(tmp_path: Path, *answers, limits=RunLimits(), store=None, state=None):
+async def go(tmp_path: Path, *answers, limits=None, store=None, state=None):
     model, tools = ScriptedChat(answers), Tools()
     runtime = AgentRuntime(Models(model), store=store)
-    request = RunRequest("fixer", "Mend it.", "You mend.", limits=limits)
+    request = RunRequest("fixer", "Mend it.", "You mend.", limits=limits or RunLimits())
     context = ToolContext((tmp_path,), DiskEditor(), Policy())
     run = runtime.resume(state, request, tools, context) if state else runtime.start(request, tools, context)
     events = [event async for event in run.events()]
@@ -75,7 +78,7 @@ async def go(tmp_path: Path, *answers, limits=RunLimits(), store=None, state=Non
 
 
 async def test_a_run_calls_a_tool_and_answers(tmp_path: Path) -> None:
-    run, events, model, tools = await go(tmp_path, called("look", '{"n": 1}'), "All is well.")
+    run, events, model, _ = await go(tmp_path, called("look", '{"n": 1}'), "All is well.")
 
     assert run.output == "All is well."
     kinds = [event.type for event in events]
@@ -137,9 +140,7 @@ async def test_a_cancel_ends_the_tool_and_the_models_answer(tmp_path: Path) -> N
     for answers in ([called("wait", "{}")], []):
         model, tools = ScriptedChat(answers), Tools()
         runtime = AgentRuntime(Models(model))
-        run = runtime.start(
-            RunRequest("fixer", "Mend.", "S."), tools, ToolContext((tmp_path,), DiskEditor(), Policy())
-        )
+        run = runtime.start(RunRequest("fixer", "Mend.", "S."), tools, ToolContext((tmp_path,), DiskEditor(), Policy()))
         events = []
         async for event in run.events():
             events.append(event.type)
@@ -151,3 +152,15 @@ async def test_a_cancel_ends_the_tool_and_the_models_answer(tmp_path: Path) -> N
         assert model.running == 0
         assert tools.ended.is_set() == bool(answers)
         await runtime.aclose()
+
+
+async def test_a_cancelled_run_is_kept_as_cancelled(tmp_path: Path) -> None:
+    store = Store()
+    model = ScriptedChat([])
+    runtime = AgentRuntime(Models(model), store=store)
+    run = runtime.start(RunRequest("fixer", "Mend.", "S."), Tools(), ToolContext((tmp_path,), DiskEditor(), Policy()))
+    while not model.running:
+        await asyncio.sleep(0)
+    await run.cancel()
+
+    assert json.loads(store.kept[-1])["status"] == "cancelled"
