@@ -47,7 +47,9 @@ class Far(OneTarget):
     """A model on another machine, behind the wrapper that replaces secrets."""
 
     async def completion_target(self) -> Target:
-        return Target(RedactedModel(self.model, Redactor()), "far", is_local=False, small=False, max_concurrency=1)
+        redactor = Redactor()
+        model = RedactedModel(self.model, redactor)
+        return Target(model, "far", is_local=False, small=False, max_concurrency=1, redactor=redactor)
 
 
 @pytest.fixture
