@@ -175,7 +175,8 @@ async def test_a_storm_of_cancels_leaves_no_connection_open(server: Server, stre
 
         # Some have enough by themselves, the others are cancelled: before they are sent, before their first word, in the middle.
         tasks = [asyncio.create_task(listen(number, chance.choice([3, 1e9]))) for number in range(streams)]
-        while not heard:
+        # How soon the first ones have enough is the machine's to say, so they are waited for.
+        while not any(task.done() for task in tasks):
             await asyncio.sleep(0.01)
         rest = chance.sample(tasks, len(tasks))
         while rest:
@@ -184,10 +185,7 @@ async def test_a_storm_of_cancels_leaves_no_connection_open(server: Server, stre
             del rest[-50:]
             await asyncio.sleep(0.02)
         ends = await asyncio.gather(*tasks, return_exceptions=True)
-        kinds = {type(end) for end in ends}
-        # How many had enough before they were cancelled is the machine's to say.
-        assert asyncio.CancelledError in kinds
-        assert kinds <= {asyncio.CancelledError, type(None)}
+        assert {type(end) for end in ends} == {asyncio.CancelledError, type(None)}
 
         # The providers' connections for their lists of models may stay; the generations' were all broken off.
         log = await server.wait_until_left(3)

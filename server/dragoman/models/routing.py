@@ -196,13 +196,17 @@ def stand_ins(role: Role, able: Sequence[Able]) -> tuple[list[Able], list[Able]]
 
     Nobody stands in who is on another machine while the winner is on this one, unless a person named it for the role: a
     server that is down must not be the reason that text leaves the machine.
+    Ghost text does not even then: which files may be sent was decided for the winner's place.
     A prompt for ghost text is written for a family, and vectors of two models cannot be compared: only the like stand in there.
     """
     winner = able[0]
     near = [
         one
         for one in able
-        if one.named or one.source.provider.is_local or not winner.source.provider.is_local or one is winner
+        if (one.named and role != "completion")
+        or one.source.provider.is_local
+        or not winner.source.provider.is_local
+        or one is winner
     ]
     same = [one for one in near if one is winner or _is_same(one.info, winner.info)]
     others = [one for one in near if one not in same]

@@ -102,6 +102,25 @@ async def test_text_leaves_the_machine_because_a_server_is_down_only_where_a_per
     await manager.aclose()
 
 
+async def test_ghost_text_stays_on_the_machine_even_where_both_places_were_named() -> None:
+    """Files of keys and ignored files may be read by a model here, and it is decided for the winner alone."""
+    near, far = Place("near", {"qwen2.5-coder": FIM}), Place("far", {"qwen2.5-coder": FIM}, is_local=False)
+    manager = manage(Source(near), Source(far), wishes={"completion": Wishes(("qwen*",), written=True)})
+    model = await manager.for_role("completion")
+    said = set()
+    for _ in range(4):
+        async for chunk in model.complete(CompletionRequest("x")):
+            said.add(chunk.text)
+    near.fail("qwen2.5-coder", *[DOWN] * 100)
+    with pytest.raises(ProviderUnreachableError):
+        async for _ in model.complete(CompletionRequest("x")):
+            pass
+
+    assert said == {"near/qwen2.5-coder", ""}
+    assert not far.said or far.said["qwen2.5-coder"].asked == 0
+    await manager.aclose()
+
+
 async def test_nobody_but_the_same_family_stands_in_for_ghost_text() -> None:
     best = Place("a", {"qwen2.5-coder": FIM})
     other = Place("b", {"starcoder2": CHAT})
