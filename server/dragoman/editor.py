@@ -24,17 +24,19 @@ from dragoman.errors import DragomanError, SettingsError
 from dragoman.lsp.handshake import Handshake
 from dragoman.lsp.options import LspOptions
 from dragoman.lsp.server import serve_stdio, serve_tcp
-from dragoman.lsp.services import ClientPort, EditorOptions, FileChange, Folder, MessageKind, Progress
+from dragoman.lsp.services import ClientPort, EditorOptions, FileChange, Folder, MessageKind, Progress, ShownFinding
 from dragoman.models.base import Role
 from dragoman.models.providers.embedded import EmbeddedProvider
 from dragoman.models.weights import DEFAULT_MODEL, WeightsStore, find_entry, pull
 from dragoman.monitoring import logs
 from dragoman.monitoring.usage_recorder import UsageRecorder
 from dragoman.monitoring.usage_store import UsageStore
+from dragoman.security.trust import TrustStore
 from dragoman.settings import changed_files
 from dragoman.status import Status, describe, describe_index, describe_process
 
 if TYPE_CHECKING:
+    from dragoman.assistance.service import Assistance
     from dragoman.context.assembler import ContextAssembler
     from dragoman.context.diagnostics import Reported
 
@@ -63,6 +65,7 @@ class EditorServices:
         self._options = EditorOptions()
         self._settings: Mapping[str, Any] = {}
         self._documents: dict[str, TextView] = {}
+        self._versions: dict[str, int] = {}
         self._tasks = TaskSet()
         self._pulling: asyncio.Task[None] | None = None
         self._warming: asyncio.Task[None] | None = None
@@ -75,6 +78,7 @@ class EditorServices:
         self._context: ContextAssembler | None = None
         """Outlives the settings too; made when the workspace is known, for its imports are none of the start's."""
         self._app = root.build(config_file=config_file, acceptance=self._acceptance)
+        self._assistance: Assistance | None = None
         self._watch_app()
         self._reload = asyncio.Lock()
 
@@ -93,6 +97,8 @@ class EditorServices:
 
     async def aclose(self) -> None:
         """Stop everything; the embedded engine goes by itself when its last client has left."""
+        if self._assistance is not None:
+            await self._assistance.aclose()
         await self._tasks.aclose()
         await self._app.aclose()
         if self._context is not None:
@@ -127,6 +133,8 @@ class EditorServices:
         """Tell the index, and follow a settings file that was edited here."""
         if self._context is not None:
             self._context.document_saved(uri)
+        if self._app.settings.review.on_save or self._assistance is not None:
+            self.assistance.document_saved(uri, review=self._app.settings.review.on_save)
         if uri.endswith(".toml"):
             self._tasks.start(self._rebuild_if_changed(), name="settings-reload")
 
@@ -214,6 +222,37 @@ class EditorServices:
         if old is not None:
             self._tasks.start(old.aclose(), name="context-close")
 
+    # -- agents --------------------------------------------------------------------------------------------------------
+
+    @property
+    def assistance(self) -> Assistance:
+        """Chat, edits, reviews and runs; made when it is first asked for, for an editor that only completes needs none of it."""
+        if self._assistance is None:
+            from dragoman.assistance.service import Assistance, Surroundings
+
+            around = Surroundings(lambda: self._app, self._folders, self._is_trusted, self._is_ignored, self._reported)
+            self._assistance = Assistance(self._client, around)
+            for uri, text in self._documents.items():
+                self._assistance.document_changed(uri, text, self._versions[uri])
+        return self._assistance
+
+    def findings(self, uri: str) -> tuple[ShownFinding, ...]:
+        """Return what reviews found in a document; nothing as long as nobody asked for one."""
+        return self._assistance.findings(uri) if self._assistance is not None else ()
+
+    def _is_trusted(self) -> bool:
+        said = self._trusted()
+        if said is not None:
+            return said
+        folders = self._folders()
+        return bool(folders) and all(TrustStore.default().is_trusted(one) for one in folders)
+
+    def _is_ignored(self, uri: str) -> bool:
+        return self._context is not None and self._context.is_ignored(uri)
+
+    def _reported(self) -> str:
+        return self._context.reported() if self._context is not None else ""
+
     # -- completion ----------------------------------------------------------------------------------------------------
 
     @property
@@ -232,12 +271,18 @@ class EditorServices:
         if self._context is not None:
             self._context.document_changed(uri, text, first_line=first_line, last_line=last_line)
         self._app.completion.document_changed(uri, text, version, first_line=first_line, last_line=last_line)
+        self._versions[uri] = version
+        if self._assistance is not None:
+            self._assistance.document_changed(uri, text, version)
         if self._warming is None:
             self._warming = self._tasks.start(self._warm_up(), name="warm-up")
 
     def document_closed(self, uri: str) -> None:
         """Tell the engine."""
         self._documents.pop(uri, None)
+        self._versions.pop(uri, None)
+        if self._assistance is not None:
+            self._assistance.document_closed(uri)
         self.next_edits.document_closed(uri)
         if self._context is not None:
             self._context.document_closed(uri)

@@ -284,7 +284,13 @@ async def test_commands_answer_and_refuse_in_sentences(transport: Transport) -> 
         assert await editor.command("dragoman.pullModel") == {"name": "default"}
         assert await editor.command("dragoman.pullModel", {"name": "small"}) == {"name": "small"}
         for name, argument, code, words in (
-            ("dragoman.review", {}, -32803, "`dragoman.review` is not part of this version"),
+            ("dragoman.runWorkflow", {}, -32803, "`dragoman.runWorkflow` is not part of this version"),
+            ("dragoman.review", {}, -32602, "'uri'"),
+            ("dragoman.review", {"uri": "file:///closed.py"}, -32803, "an open document"),
+            ("dragoman.edit", {"uri": 1}, -32602, "'uri'"),
+            ("dragoman.approve", {"decision": "perhaps"}, -32602, "allow or deny"),
+            ("dragoman.acceptEdit", {"runId": "r", "hunks": "h1"}, -32602, "a list of texts"),
+            ("dragoman.chat", {"text": ""}, -32602, "'text'"),
             ("dragoman.statsu", {}, -32803, "'dragoman.status'"),
             ("unrelated", {}, -32803, "'unrelated'"),
             ("dragoman.acceptCompletion", {}, -32602, "'id'"),

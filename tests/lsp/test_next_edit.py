@@ -32,7 +32,7 @@ async def ask(editor: FakeEditor, uri: str, line: int, character: int) -> Any:
 
 
 async def actions(editor: FakeEditor, uri: str, line: int, character: int, **context: Any) -> Any:
-    return await editor.call(
+    found = await editor.call(
         "textDocument/codeAction",
         {
             "textDocument": {"uri": uri},
@@ -40,6 +40,7 @@ async def actions(editor: FakeEditor, uri: str, line: int, character: int, **con
             "context": {"diagnostics": [], **context},
         },
     )
+    return [one for one in found if one["title"].startswith("Next edit")]
 
 
 @TRANSPORTS

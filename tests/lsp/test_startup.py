@@ -35,6 +35,7 @@ HANDLERS = {
     "inlineCompletionProvider": ["textDocument/inlineCompletion"],
     "completionProvider": ["textDocument/completion"],
     "codeActionProvider": ["textDocument/codeAction"],
+    "diagnosticProvider": ["textDocument/diagnostic"],
     "executeCommandProvider": ["workspace/executeCommand"],
     "workspace": ["workspace/didChangeWorkspaceFolders"],
     "positionEncoding": [],

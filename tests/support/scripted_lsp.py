@@ -25,7 +25,7 @@ from dragoman.completion.query import CompletionQuery, Outcome, Suggestion, Text
 from dragoman.context.diagnostics import Reported
 from dragoman.context.snippets import NOTHING
 from dragoman.errors import DragomanError, NoModelError
-from dragoman.lsp.services import ClientPort, EditorEdit, EditorOptions
+from dragoman.lsp.services import AssistanceService, ClientPort, EditorEdit, EditorOptions, ShownFinding
 from dragoman.monitoring import bug
 
 
@@ -140,6 +140,13 @@ class ScriptedServices:
     @property
     def next_edits(self) -> NextEdits:
         return self._completion.next_edits
+
+    @property
+    def assistance(self) -> AssistanceService:
+        raise DragomanError("The scripted services have no agents.")
+
+    def findings(self, uri: str) -> tuple[ShownFinding, ...]:
+        return ()
 
     async def start(self, editor: EditorOptions) -> None:
         self.calls.append(

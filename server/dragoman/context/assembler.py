@@ -317,6 +317,14 @@ class ContextAssembler:
         """Hear what other servers report of a document, or of its ``lines`` (first and last, from 0) only."""
         self._diagnostics.seen(uri, reported, lines)
 
+    def reported(self) -> str:
+        """Return what other servers report in the open documents, a line each."""
+        return "\n".join(
+            f"{self._workspaces.path_of(uri)}:{one.line + 1}: {one.severity}: {one.message}"
+            for uri, found in self._diagnostics.all()
+            for one in found
+        )
+
     def yanked(self, text: str, uri: str) -> None:
         """Hear that the user has copied ``text`` from a document, or from elsewhere for "": it is mostly put somewhere soon."""
         self._edits.yanked(uri, text)

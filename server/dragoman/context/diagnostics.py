@@ -61,6 +61,10 @@ class SeenDiagnostics:
         """Forget a document."""
         self._documents.pop(uri, None)
 
+    def all(self) -> tuple[tuple[str, tuple[Reported, ...]], ...]:
+        """Return the reports of every document, the one last reported on first."""
+        return tuple(reversed(self._documents.items()))
+
     def near(self, uri: str, line: int) -> tuple[tuple[int, str], ...]:
         """Return lines and messages of what is reported around a line, the nearest first."""
         known = [one for one in self._documents.get(uri, ()) if abs(one.line - line) <= DIAGNOSTICS_NEAR]

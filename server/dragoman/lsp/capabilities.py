@@ -20,6 +20,23 @@ COMMANDS = (
     "dragoman.pullModel",
     "dragoman.showNextEdit",
     "dragoman.showContext",
+    "dragoman.explain",
+    "dragoman.edit",
+    "dragoman.fix",
+    "dragoman.document",
+    "dragoman.test",
+    "dragoman.simplify",
+    "dragoman.review",
+    "dragoman.chat",
+    "dragoman.ask",
+    "dragoman.runAgent",
+    "dragoman.commitMessage",
+    "dragoman.approve",
+    "dragoman.acceptEdit",
+    "dragoman.rejectEdit",
+    "dragoman.dismissFinding",
+    "dragoman.agents",
+    "dragoman.conversations",
 )
 """Commands that do something in this version."""
 
@@ -57,7 +74,8 @@ def server_capabilities(client: dict[str, Any], client_name: object = None) -> d
         "positionEncoding": choose_encoding(client),
         "textDocumentSync": {"openClose": True, "change": 2, "save": {"includeText": False}},
         "inlineCompletionProvider": {},
-        "codeActionProvider": {"codeActionKinds": ["refactor.rewrite"], "resolveProvider": False},
+        "codeActionProvider": {"codeActionKinds": ["quickfix", "refactor.rewrite"], "resolveProvider": False},
+        "diagnosticProvider": {"identifier": "dragoman", "interFileDependencies": False, "workspaceDiagnostics": False},
         "executeCommandProvider": {"commands": list(COMMANDS)},
         "workspace": {"workspaceFolders": {"supported": True, "changeNotifications": True}},
     }

@@ -10,9 +10,9 @@ from typing import Any
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from dragoman.lsp.convert import text_edit
+from dragoman.lsp.convert import diagnostic, plain_range, span_range, text_edit
 from dragoman.lsp.protocol import Protocol
-from dragoman.lsp.services import EditorEdit, MessageKind, Progress
+from dragoman.lsp.services import EditorEdit, MessageKind, Progress, ShownFinding, Span
 from dragoman.lsp.session import Session
 from dragoman.monitoring import bug
 
@@ -101,6 +101,42 @@ class EditorClient:
     def notify(self, method: str, params: Mapping[str, Any]) -> None:
         """Send a notification of our own."""
         self._protocol.send_notification(method, dict(params))
+
+    # -- runs and reviews ----------------------------------------------------------------------------------------------
+
+    @property
+    def shows_runs(self) -> bool:
+        """Whether the client shows what happens in runs by itself."""
+        return self.session.capabilities.shows_runs
+
+    def show_run_event(self, event: Mapping[str, Any]) -> None:
+        """Send ``dragoman/runEvent``, ranges in the client's units."""
+        hunk, document = event.get("hunk"), self.session.documents.get(str(event.get("uri")))
+        if isinstance(hunk, Mapping) and document is not None:
+            start, end = hunk["range"]["start"], hunk["range"]["end"]
+            span = Span((start["line"], start["character"]), (end["line"], end["character"]))
+            found = plain_range(span_range(span, document.lines, self.session.encoding))
+            event = {**event, "hunk": {**hunk, "range": found}, "version": document.version}
+        self.notify("dragoman/runEvent", event)
+
+    def publish_findings(self, uri: str, findings: Sequence[ShownFinding], version: int | None) -> None:
+        """Push diagnostics, or tell a client that pulls them to ask again."""
+        if self.session.pulls_diagnostics:
+            if self.session.capabilities.refreshes_diagnostics:
+                self.session.tasks.start(self._refresh(), name="diagnostics refresh")
+            return
+        document = self.session.documents.get(uri)
+        shown = [] if document is None else [diagnostic(one, document.lines, self.session.encoding) for one in findings]
+        self._protocol.notify(
+            types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS,
+            types.PublishDiagnosticsParams(uri=uri, diagnostics=shown, version=version),
+        )
+
+    async def _refresh(self) -> None:
+        try:
+            await self._protocol.ask(types.WORKSPACE_DIAGNOSTIC_REFRESH, None, seconds=ANSWER_SECONDS)
+        except (JsonRpcException, TimeoutError) as error:
+            logger.info("the client did not ask for diagnostics again: %r", error)
 
     # -- with an answer ------------------------------------------------------------------------------------------------
 
@@ -191,15 +227,37 @@ class EditorClient:
             return False
         return bool(result.applied)
 
+    async def append(self, uri: str, line: int, text: str) -> bool:
+        """Ask the editor to put text at the beginning of a line, behind the last one."""
+        if not self.session.capabilities.applies_edits:
+            return False
+        place = types.Position(line=line, character=0)
+        edits = [types.TextEdit(range=types.Range(start=place, end=place), new_text=text)]
+        params = types.ApplyWorkspaceEditParams(edit=types.WorkspaceEdit(changes={uri: edits}), label="Dragoman")
+        try:
+            result = await self._protocol.ask(types.WORKSPACE_APPLY_EDIT, params, seconds=ANSWER_SECONDS)
+        except (JsonRpcException, TimeoutError) as error:
+            logger.info("the client did not write on in %r: %r", uri, error)
+            return False
+        return bool(result.applied)
+
+    async def show_document(self, uri: str, *, take_focus: bool = False) -> bool:
+        """Ask the editor to open a document; False when it did not, or cannot."""
+        if not self.session.capabilities.shows_documents:
+            return False
+        return await self._show(types.ShowDocumentParams(uri=uri, take_focus=take_focus))
+
     async def show_place(self, uri: str, selection: types.Range) -> bool:
         """Ask the editor to put the cursor there; False when it did not, or cannot."""
         if not self.session.capabilities.shows_documents:
             return False
-        params = types.ShowDocumentParams(uri=uri, take_focus=True, selection=selection)
+        return await self._show(types.ShowDocumentParams(uri=uri, take_focus=True, selection=selection))
+
+    async def _show(self, params: types.ShowDocumentParams) -> bool:
         try:
             result = await self._protocol.ask(types.WINDOW_SHOW_DOCUMENT, params, seconds=ANSWER_SECONDS)
         except (JsonRpcException, TimeoutError) as error:
-            logger.info("the client did not show %r: %r", uri, error)
+            logger.info("the client did not show %r: %r", params.uri, error)
             return False
         return bool(result.success)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from lsprotocol import types
 
 from dragoman.completion.query import CompletionQuery, Suggestion, TextView
-from dragoman.lsp.positions import Encoding, to_units
-from dragoman.lsp.services import EditorEdit
+from dragoman.lsp.positions import Encoding, to_code_points, to_units
+from dragoman.lsp.services import EditorEdit, ShownFinding, Span
 
 _WORD_BEFORE = re.compile(r"\w+\Z")
 _LINE_BREAK = re.compile(r"\r\n?|\n")
@@ -146,3 +147,50 @@ def text_edit(edit: EditorEdit, text: TextView, encoding: Encoding) -> types.Tex
         ),
         new_text=edit.text,
     )
+
+
+_SEVERITIES = {
+    "error": types.DiagnosticSeverity.Error,
+    "warning": types.DiagnosticSeverity.Warning,
+    "information": types.DiagnosticSeverity.Information,
+    "hint": types.DiagnosticSeverity.Hint,
+}
+
+
+def diagnostic(finding: ShownFinding, text: TextView, encoding: Encoding) -> types.Diagnostic:
+    """Return a finding as editors show it; its fingerprint finds it again."""
+    return types.Diagnostic(
+        range=span_range(finding.span, text, encoding),
+        message=finding.message,
+        severity=_SEVERITIES[finding.severity],
+        code=finding.code or None,
+        source="dragoman",
+        data={"fingerprint": finding.fingerprint, "fixable": bool(finding.fix)},
+    )
+
+
+def span_range(span: Span, text: TextView, encoding: Encoding) -> types.Range:
+    """Convert a span into a range in the client's units; what lies behind the text means its end."""
+    edit = EditorEdit(*span.start, *span.end, "")
+    return text_edit(edit, text, encoding).range
+
+
+def range_span(found: types.Range, text: TextView, encoding: Encoding) -> Span:
+    """Convert a range in the client's units into code points, within the text."""
+
+    def place(position: types.Position) -> tuple[int, int]:
+        if position.line >= text.line_count:
+            line = text.line_count - 1
+            return line, len(text.line(line))
+        return position.line, to_code_points(text.line(position.line), position.character, encoding)
+
+    start, end = place(found.start), place(found.end)
+    return Span(start, max(start, end))
+
+
+def plain_range(found: types.Range) -> dict[str, Any]:
+    """Return a range as it goes over the wire."""
+    return {
+        "start": {"line": found.start.line, "character": found.start.character},
+        "end": {"line": found.end.line, "character": found.end.character},
+    }

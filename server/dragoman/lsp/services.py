@@ -56,6 +56,26 @@ class EditorEdit:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A range of a document, from the start to before the end."""
+
+    start: tuple[int, int]
+    end: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFinding:
+    """A review's finding as an editor shows it; ``fix`` is what its own repair changes, if it has one."""
+
+    fingerprint: str
+    span: Span
+    severity: Literal["error", "warning", "information", "hint"]
+    code: str
+    message: str
+    fix: tuple[EditorEdit, ...] = ()
+
+
 class Progress(Protocol):
     """A running work-done progress; silent when the client does not show any."""
 
@@ -114,6 +134,27 @@ class ClientPort(Protocol):
         """Send a notification of our own (``dragoman/…``)."""
         ...
 
+    @property
+    def shows_runs(self) -> bool:
+        """Whether the client shows what happens in runs by itself (``experimental.dragoman.runEvents``)."""
+        ...
+
+    def show_run_event(self, event: Mapping[str, Any]) -> None:
+        """Send ``dragoman/runEvent``; where it has ``uri`` and ``hunk``, the hunk's range goes out in the client's units."""
+        ...
+
+    def publish_findings(self, uri: str, findings: Sequence[ShownFinding], version: int | None) -> None:
+        """Show the findings of a document in place of those before, or have a client that pulls ask for them."""
+        ...
+
+    async def show_document(self, uri: str, *, take_focus: bool = False) -> bool:
+        """Ask the editor to open a document; False when it did not, or cannot."""
+        ...
+
+    async def append(self, uri: str, line: int, text: str) -> bool:
+        """Ask the editor to put text at the beginning of a line, behind the last one; the document need not be known as open."""
+        ...
+
 
 class CompletionService(Protocol):
     """The ghost-text engine as the door sees it."""
@@ -159,6 +200,59 @@ class NextEditService(Protocol):
         ...
 
 
+class AssistanceService(Protocol):
+    """Agents as the door sees them: every call answers at once, what happens then comes as run events.
+
+    What cannot be done raises `dragoman.errors.DragomanError`.
+    """
+
+    async def act(self, action: str, uri: str, span: Span | None, instruction: str = "") -> dict[str, Any]:
+        """Start ``explain``, ``edit``, ``fix``, ``document``, ``test``, ``simplify`` or ``review`` on a document: ``{runId}``."""
+        ...
+
+    async def chat(
+        self, text: str, *, conversation: str | None, agent: str | None, uri: str | None, span: Span | None
+    ) -> dict[str, Any]:
+        """Say something in a conversation, a new one for None: ``{runId, conversationId}``."""
+        ...
+
+    async def ask_document(self, uri: str) -> dict[str, Any]:
+        """Answer the last question of a chat document, below it: ``{runId}``."""
+        ...
+
+    async def run_agent(self, agent: str, task: str) -> dict[str, Any]:
+        """Give an agent a task: ``{runId}``."""
+        ...
+
+    async def commit_message(self) -> dict[str, Any]:
+        """Write a message for what is changed: ``{runId}``."""
+        ...
+
+    def approve(self, run_id: str, call_id: str, *, allow: bool, remember: str) -> bool:
+        """Answer a question for permission; False when it is not open (any more)."""
+        ...
+
+    async def cancel_run(self, run_id: str) -> bool:
+        """End a run; False when there is none that goes on."""
+        ...
+
+    async def decide_edit(self, run_id: str, hunks: Sequence[str] | None, *, accept: bool) -> dict[str, Any]:
+        """Make or drop hunks of an edit, all that are open for None: ``{applied, open}``."""
+        ...
+
+    def dismiss_finding(self, uri: str, fingerprint: str) -> bool:
+        """Never show a finding again; False for an unknown one."""
+        ...
+
+    async def agents(self) -> tuple[dict[str, str], ...]:
+        """Return name and description of every agent."""
+        ...
+
+    async def conversations(self, conversation: str | None) -> dict[str, Any]:
+        """Return the newest conversations, or one with its messages."""
+        ...
+
+
 class Services(Protocol):
     """Everything behind the door, built by the composition root for one client."""
 
@@ -170,6 +264,15 @@ class Services(Protocol):
     @property
     def next_edits(self) -> NextEditService:
         """What the user's last change makes due elsewhere."""
+        ...
+
+    @property
+    def assistance(self) -> AssistanceService:
+        """Chat, edits, reviews and runs; whatever they need is made when it is first asked for."""
+        ...
+
+    def findings(self, uri: str) -> tuple[ShownFinding, ...]:
+        """Return what reviews found in a document and still stands; asked with every menu of actions."""
         ...
 
     async def start(self, editor: EditorOptions) -> None:

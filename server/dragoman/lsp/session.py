@@ -77,6 +77,22 @@ class ClientCapabilities:
         """Whether edits may carry the document version they were made for."""
         return self._has("workspace", "workspaceEdit", "documentChanges")
 
+    @property
+    def shows_runs(self) -> bool:
+        """Whether the client shows run events by itself: it needs no documents and no questions for them."""
+        return self._has("experimental", "dragoman", "runEvents")
+
+    @property
+    def refreshes_diagnostics(self) -> bool:
+        """Whether the client can be told to ask for diagnostics again."""
+        return self._has("workspace", "diagnostics", "refreshSupport")
+
+    @property
+    def resolves_action_edits(self) -> bool:
+        """Whether a code action's edit may come when it is chosen."""
+        wanted = self._node("textDocument", "codeAction", "resolveSupport", "properties")
+        return isinstance(wanted, list) and "edit" in wanted
+
 
 class TriggerCount:
     """Learns from what a client sends how it numbers the trigger kinds: Invoked and Automatic as 0/1 or as 1/2."""
@@ -132,6 +148,8 @@ class Session:
         self.tasks = TaskSet()
         self.process_id: int | None = None
         self.started = False
+        self.pulls_diagnostics = False
+        """Whether the client has asked for diagnostics, and is not to be sent them a second time."""
         self.menus: dict[str, MenuSearch] = {}
         self.settings_turn = asyncio.Lock()
 

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from lsprotocol import types
 
 from dragoman.completion.next_edit import NextEdit
-from dragoman.lsp.features.next_edit import SHOW, due, plain_range, range_of
+from dragoman.lsp.convert import plain_range
+from dragoman.lsp.features.agent_actions import agent_actions
+from dragoman.lsp.features.next_edit import SHOW, due, range_of
 from dragoman.lsp.features.reports import reported_with_actions
 from dragoman.lsp.session import Session
 
@@ -15,8 +17,12 @@ KIND = types.CodeActionKind.RefactorRewrite
 
 
 def code_actions(session: Session, params: types.CodeActionParams) -> list[types.CodeAction]:
-    """Offer the change that is due next, and all that belong to it; nothing where none is due."""
+    """Offer the change that is due next, with all that belong to it, and what a model can do here."""
     reported_with_actions(session, params)
+    return [*_next_edits(session, params), *agent_actions(session, params)]
+
+
+def _next_edits(session: Session, params: types.CodeActionParams) -> list[types.CodeAction]:
     only = params.context.only
     wanted = only is None or any(KIND.value == kind or KIND.value.startswith(f"{_name(kind)}.") for kind in only)
     if not wanted or not session.capabilities.takes_action_literals:

@@ -13,26 +13,15 @@ from urllib.parse import unquote
 from lsprotocol import types
 
 from dragoman.lsp.failures import INVALID_PARAMS, REQUEST_FAILED, RequestError
-from dragoman.lsp.features import next_edit
+from dragoman.lsp.features import agent_commands, next_edit
+from dragoman.lsp.features.agent_commands import read_optional, read_text
 from dragoman.lsp.positions import to_units
 from dragoman.lsp.session import Session
 
 Arguments = Mapping[str, Any]
 Command = Callable[[Session, Arguments], Coroutine[Any, Any, Any]]
 
-LATER = (
-    "dragoman.approve",
-    "dragoman.chat",
-    "dragoman.commitMessage",
-    "dragoman.document",
-    "dragoman.edit",
-    "dragoman.explain",
-    "dragoman.fix",
-    "dragoman.review",
-    "dragoman.runAgent",
-    "dragoman.runWorkflow",
-    "dragoman.test",
-)
+LATER = ("dragoman.runWorkflow",)
 """Names that are reserved and whose work is not part of this version."""
 
 
@@ -57,13 +46,6 @@ def _refusal(name: str) -> str:
     return f"There is no command {name!r}." + (f" Did you mean {near[0]!r}?" if near else "")
 
 
-def _text(arguments: Arguments, name: str, command: str) -> str:
-    value = arguments.get(name)
-    if not isinstance(value, str) or not value:
-        raise RequestError(INVALID_PARAMS, f"{command!r} needs {name!r}, a text.")
-    return value
-
-
 async def _status(session: Session, _arguments: Arguments) -> dict[str, Any]:
     return {**session.services.status(), "process": _process(session)}
 
@@ -81,29 +63,20 @@ def _process(session: Session) -> dict[str, Any]:
 
 async def _accept_completion(session: Session, arguments: Arguments) -> None:
     name = "dragoman.acceptCompletion"
-    session.services.completion.accepted(_text(arguments, "id", name), str(arguments.get("kind") or "whole"))
-
-
-async def _cancel(session: Session, _arguments: Arguments) -> dict[str, int]:
-    return {"cancelled": session.services.completion.cancel()}
+    session.services.completion.accepted(read_text(arguments, "id", name), str(arguments.get("kind") or "whole"))
 
 
 async def _select_model(session: Session, arguments: Arguments) -> dict[str, Any]:
     name = "dragoman.selectModel"
-    return await session.services.select_model(_text(arguments, "role", name), _text(arguments, "model", name))
+    return await session.services.select_model(read_text(arguments, "role", name), read_text(arguments, "model", name))
 
 
 async def _pull_model(session: Session, arguments: Arguments) -> dict[str, Any]:
-    name = arguments.get("name")
-    if name is not None and not isinstance(name, str):
-        raise RequestError(INVALID_PARAMS, "'dragoman.pullModel' needs 'name' to be a text, or none at all.")
-    return await session.services.pull_model(name)
+    return await session.services.pull_model(read_optional(arguments, "name", "dragoman.pullModel"))
 
 
 async def _show_context(session: Session, arguments: Arguments) -> dict[str, Any]:
-    uri = arguments.get("uri")
-    if uri is not None and not isinstance(uri, str):
-        raise RequestError(INVALID_PARAMS, "'dragoman.showContext' needs 'uri' to be a text, or none at all.")
+    uri = read_optional(arguments, "uri", "dragoman.showContext")
     sent = session.services.sent(uri)
     if sent is None:
         where = f"for {unquote(uri).rpartition('/')[2]!r} " if uri else ""
@@ -116,9 +89,10 @@ async def _show_context(session: Session, arguments: Arguments) -> dict[str, Any
 COMMANDS: dict[str, Command] = {
     "dragoman.status": _status,
     "dragoman.acceptCompletion": _accept_completion,
-    "dragoman.cancel": _cancel,
+    "dragoman.cancel": agent_commands.cancel,
     "dragoman.selectModel": _select_model,
     "dragoman.pullModel": _pull_model,
     "dragoman.showNextEdit": next_edit.show,
     "dragoman.showContext": _show_context,
+    **agent_commands.COMMANDS,
 }

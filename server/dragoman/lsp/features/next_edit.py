@@ -13,6 +13,7 @@ from typing import Any
 from lsprotocol import types
 
 from dragoman.completion.next_edit import NextEdit
+from dragoman.lsp.convert import plain_range
 from dragoman.lsp.failures import INVALID_PARAMS, RequestError
 from dragoman.lsp.positions import to_units
 from dragoman.lsp.session import Session
@@ -79,14 +80,6 @@ def range_of(session: Session, edit: NextEdit) -> types.Range:
         return types.Position(line=line, character=to_units(document.lines.line(line), character, session.encoding))
 
     return types.Range(start=position(*edit.start), end=position(*edit.end))
-
-
-def plain_range(found: types.Range) -> dict[str, Any]:
-    """Return a range as it goes over the wire."""
-    return {
-        "start": {"line": found.start.line, "character": found.start.character},
-        "end": {"line": found.end.line, "character": found.end.character},
-    }
 
 
 def _is_current(session: Session, edit: NextEdit) -> bool:

@@ -1,0 +1,1 @@
+"""Agents for one editor: its buffers, its questions, previews of edits, findings of reviews, answers in documents."""

@@ -1,0 +1,95 @@
+"""Answers in documents, for editors that have nothing else to show them in: written on while the model speaks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from pathlib import Path
+from typing import Final
+
+from dragoman.assistance.texts import Texts
+from dragoman.lsp.services import ClientPort, EditorEdit
+from dragoman.settings.folders import data_folder
+
+KEPT: Final = 50
+"""Answer documents that are kept; older ones are deleted when a new one is made."""
+
+PAUSE_S: Final = 0.25
+"""Text is passed on this often: each time is a question to the editor, and a step that can be undone."""
+
+TRIES: Final = 5
+"""How often a piece is tried again that the editor refused because somebody typed meanwhile."""
+
+
+class DocumentWriter:
+    """Writes behind the last line of a document, in whole lines until the end."""
+
+    def __init__(self, uri: str, texts: Texts, client: ClientPort, lines: int = 0) -> None:
+        self.uri = uri
+        self._texts = texts
+        self._client = client
+        self._lines = lines
+        self._waiting = ""
+        self._told = asyncio.Event()
+        self._ended = False
+        self.failed = False
+
+    def write(self, text: str) -> None:
+        """Add text; it is shown soon."""
+        self._waiting += text
+        self._told.set()
+
+    def end(self) -> None:
+        """Let `work` return when all is written."""
+        self._ended = True
+        self._told.set()
+
+    async def work(self) -> None:
+        """Write until the end; returns early when the editor refuses."""
+        while not self.failed:
+            await self._told.wait()
+            self._told.clear()
+            whole, _, rest = self._waiting.rpartition("\n")
+            if self._ended:
+                whole, rest = (self._waiting if self._waiting.endswith("\n") else f"{self._waiting}\n"), ""
+                whole = "" if whole == "\n" else whole
+            elif whole:
+                whole += "\n"
+            self._waiting = rest
+            if whole and not await self._put(whole):
+                self.failed = True
+            if self._ended and not self._waiting:
+                return
+            if not self._ended:
+                await asyncio.sleep(PAUSE_S)
+
+    async def _put(self, text: str) -> bool:
+        for _ in range(TRIES):
+            shown = self._texts.get(self.uri)
+            if shown is None:
+                if not await self._client.append(self.uri, self._lines, text):
+                    return False
+                self._lines += text.count("\n")
+                return True
+            last = shown.view.line_count - 1
+            content = shown.view.line(last)
+            # Nothing is written into a line that the user has begun.
+            edit = EditorEdit(last, len(content), last, len(content), f"\n{text}" if content else text)
+            if await self._client.apply_edits(self.uri, [edit], version=shown.version, label="Dragoman"):
+                return True
+            await asyncio.sleep(0.05)
+        return False
+
+
+def make_document(title: str, head: str) -> Path:
+    """Make the file of an answer with its first lines and return it; raises OSError."""
+    folder = data_folder() / "answers"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for old in sorted(folder.glob("*.md"), key=lambda one: one.name)[: -KEPT + 1]:
+        with contextlib.suppress(OSError):
+            old.unlink()
+    safe = "".join(one if one.isalnum() else "-" for one in title.lower())[:40].strip("-")
+    path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{time.monotonic_ns() % 1_000_000:06}-{safe}.md"
+    path.write_text(head, encoding="utf-8")
+    return path

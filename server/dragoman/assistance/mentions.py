@@ -1,0 +1,81 @@
+"""What a question names with an at sign: files, the diff, what is reported; attached as text behind the question."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from dragoman.agents.tools.documents import Editor
+from dragoman.agents.tools.places import find_place
+from dragoman.errors import FileUnfitError, PathOutsideError, RunError, ToolError
+
+ATTACHED: Final = 10
+"""Attachments of one question."""
+
+ATTACHMENT_CHARS: Final = 30_000
+"""So much of one attachment is read along, some 8,000 tokens."""
+
+_MENTION = re.compile(r"(?<![\w@/.])@(?:\"([^\"\n]+)\"|([\w./\\-]*\w))")
+
+
+@dataclass(frozen=True, slots=True)
+class Attaching:
+    """How things are attached; ``may_send`` raises DragomanError for a file that must not leave the machine."""
+
+    roots: tuple[Path, ...]
+    editor: Editor
+    may_send: Callable[[Path], None]
+    special: dict[str, Callable[[], Awaitable[str]]]
+    """What is no file: ``diff``, ``diagnostics``; returns its text."""
+
+
+async def attach(text: str, how: Attaching) -> str:
+    """Return a question with what it names behind it; raises DragomanError for a file that is not there or must not be sent.
+
+    A name that is no path (no slash, no dot) and no file stays a word: people write to each other with at signs too.
+    """
+    told: list[str] = []
+    seen: set[str] = set()
+    for match in _MENTION.finditer(text):
+        name = match[1] or match[2]
+        if name in seen:
+            continue
+        seen.add(name)
+        if len(told) >= ATTACHED:
+            raise RunError(f"More than {ATTACHED} attachments are more than a model can read.", hint="Name fewer.")
+        if (special := how.special.get(name)) is not None:
+            told.append(section(name, await special()))
+        elif (attached := await _file(name, how)) is not None:
+            told.append(attached)
+    return "\n\n".join([text, *told])
+
+
+async def _file(name: str, how: Attaching) -> str | None:
+    looks_like_path = "/" in name or "." in name or "\\" in name
+    try:
+        place = find_place(how.roots, name)
+        how.may_send(place.path)
+        document = await how.editor.read(place.path)
+    except (PathOutsideError, FileUnfitError) as error:
+        if not looks_like_path:
+            return None
+        raise RunError(f"@{name} cannot be attached: {error}") from None
+    except ToolError as error:
+        raise RunError(f"@{name} cannot be attached: {error}") from None
+    return section(place.shown, document.text)
+
+
+def section(name: str, text: str) -> str:
+    """Return a text as an attachment, in a fence that it does not hold itself."""
+    cut = (
+        text
+        if len(text) <= ATTACHMENT_CHARS
+        else f"{text[:ATTACHMENT_CHARS]}\n[… {len(text) - ATTACHMENT_CHARS:,} more characters]"
+    )
+    fence = "```"
+    while fence in cut:
+        fence += "`"
+    return f"Attached, {name}:\n{fence}\n{cut.rstrip()}\n{fence}"

@@ -1,0 +1,345 @@
+"""What an editor may ask of agents; implements `dragoman.lsp.services.AssistanceService`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from dragoman.agents.edits.session import EditSession
+from dragoman.agents.manager import AgentManager, Workplace
+from dragoman.agents.reviews.dismissals import Dismissals
+from dragoman.agents.reviews.request import review_prompt
+from dragoman.agents.run import Run
+from dragoman.agents.tools.policy import Remember
+from dragoman.assistance.answers import DocumentWriter, make_document
+from dragoman.assistance.buffers import BufferEditor
+from dragoman.assistance.chat_document import ANSWER, YOU, read_conversation
+from dragoman.assistance.edits import OpenEdit
+from dragoman.assistance.following import Followers, Following
+from dragoman.assistance.mentions import Attaching, attach, section
+from dragoman.assistance.permission import EditorApprover
+from dragoman.assistance.reviews import DocumentReviews
+from dragoman.assistance.talks import Talks
+from dragoman.assistance.tasks import ACTIONS, selected_lines, word_task
+from dragoman.assistance.texts import OpenText, Texts, path_of
+from dragoman.cancellation import TaskSet
+from dragoman.errors import DragomanError, RunError
+from dragoman.lsp.services import ClientPort, ShownFinding, Span
+from dragoman.models.base import ChatMessage, Role
+from dragoman.security.paths import is_secret_path, resolved
+
+if TYPE_CHECKING:
+    from dragoman.app import App
+
+logger = logging.getLogger(__name__)
+
+Folders = Callable[[], list[Path]]
+
+TITLE_CHARS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the assistance asks of the editor's other services, each time anew, for settings and folders change."""
+
+    app: Callable[[], App]
+    folders: Folders
+    trusted: Callable[[], bool]
+    is_ignored: Callable[[str], bool]
+    diagnostics: Callable[[], str] = lambda: ""
+    """What other servers report in the open documents, in lines."""
+    language: Callable[[str], str] = lambda _uri: ""
+
+
+class Assistance:
+    """Chat, edits, reviews and runs of one editor."""
+
+    def __init__(self, client: ClientPort, around: Surroundings) -> None:
+        self._client = client
+        self._around = around
+        self._tasks = TaskSet()
+        self._texts = Texts()
+        self._approver = EditorApprover(client, self._tasks)
+        self._followers = Followers(client, self._tasks)
+        self._reviews = DocumentReviews(self._texts, client, self._dismissals, self._name)
+        self._kept_dismissals: dict[Path, Dismissals] = {}
+        self._talks = Talks(around.app)
+        self._manager: AgentManager | None = None
+
+    async def aclose(self) -> None:
+        """End every run and whatever hangs on it."""
+        await self._tasks.aclose()
+
+    # -- documents -----------------------------------------------------------------------------------------------------
+
+    def document_changed(self, uri: str, view: Any, version: int) -> None:
+        """Follow an open document."""
+        self._texts.changed(uri, view, version)
+        for edit in self._followers.edits(uri):
+            edit.document_changed()
+        self._reviews.document_changed(uri)
+
+    def document_closed(self, uri: str) -> None:
+        """End what runs for a document."""
+        self._texts.closed(uri)
+        self._reviews.closed(uri)
+        if self._followers.edits(uri) and not self._tasks.closed:
+            self._tasks.start(self._followers.document_closed(uri), name="end edits")
+
+    def document_saved(self, uri: str, *, review: bool) -> None:
+        """Review a document that was saved, where the user wants that."""
+        if review and self._texts.get(uri) is not None:
+            self._tasks.start(self._review_quietly(uri), name="review on save")
+
+    async def _review_quietly(self, uri: str) -> None:
+        try:
+            await self._review(self._open(uri), shows_progress=False)
+        except DragomanError as error:
+            logger.info("%s was not reviewed: %s", self._name(uri), error)
+
+    def _open(self, uri: str) -> OpenText:
+        shown = self._texts.get(uri)
+        if shown is None:
+            raise RunError(f"{self._name(uri)!r} is not open.", hint="Open it first.")
+        return shown
+
+    def _name(self, uri: str) -> str:
+        """Return how a document is called: its path within the workspace, else its name."""
+        path = path_of(uri)
+        if path is None:
+            return uri.rpartition("/")[2] or uri
+        for folder in self._around.folders():
+            if path.is_relative_to(folder):
+                return path.relative_to(folder).as_posix()
+        return path.name
+
+    def _dismissals(self, uri: str) -> Dismissals:
+        path = path_of(uri)
+        folders = self._around.folders()
+        root = next((one for one in folders if path is not None and path.is_relative_to(one)), None) or Path.home()
+        if root not in self._kept_dismissals:
+            self._kept_dismissals[root] = Dismissals.of_workspace(root)
+        return self._kept_dismissals[root]
+
+    async def _is_remote(self, role: Role) -> bool:
+        """Tell whether any model that may answer is on another machine."""
+        choice = await self._around.app().models.decide(role)
+        return not all(one.source.provider.is_local for one in choice.able)
+
+    def _refuse_private(self, path: Path | None, uri: str) -> None:
+        """Raise for a document that must not leave this machine."""
+        name = Path(uri) if path is None else path
+        target = resolved(path) if path is not None else name
+        if is_secret_path(name) or is_secret_path(target):
+            raise RunError(f"{name.name!r} looks like a file of keys: it is never sent to another machine.")
+        if self._around.is_ignored(uri) or (target != name and self._around.is_ignored(target.as_uri())):
+            raise RunError(f"{name.name!r} is ignored in this project: it is never sent to another machine.")
+
+    async def _check(self, uri: str, role: Role) -> None:
+        if await self._is_remote(role):
+            self._refuse_private(path_of(uri), uri)
+
+    # -- actions -------------------------------------------------------------------------------------------------------
+
+    async def act(self, action: str, uri: str, span: Span | None, instruction: str = "") -> dict[str, Any]:
+        """Start an action on a document."""
+        shown = self._open(uri)
+        if action == "review":
+            return {"runId": (await self._review(shown)).id}
+        kind = ACTIONS[action]
+        manager = await self._agents()
+        definition = manager.get(kind.agent, self._around.folders(), self._around.trusted())
+        await self._check(uri, definition.role)
+        text, name = shown.text, self._name(uri)
+        task = word_task(kind, instruction, path=name, language=self._around.language(uri), text=text, span=span)
+        title = f"{kind.title} {name}"
+        edit = None
+        if kind.edits:
+            chosen = selected_lines(span, text) if span is not None else None
+            session = EditSession(text, range=chosen, path=name)
+            edit = OpenEdit(
+                uri, session, self._texts, self._client, preview=self._client.shows_runs, label=f"Dragoman: {title}"
+            )
+        run = await manager.start(kind.agent, task, self._workplace(), reader=edit, tools=kind.tools)
+        writer = None if edit is not None else await self._writer(title)
+        self._followers.follow(Following(run, title, writer=writer, edit=edit))
+        return {"runId": run.id}
+
+    async def _review(self, shown: OpenText, *, shows_progress: bool = True) -> Run:
+        manager = await self._agents()
+        definition = manager.get("reviewer", self._around.folders(), self._around.trusted())
+        await self._check(shown.uri, definition.role)
+        name = self._name(shown.uri)
+        reader = self._reviews.begin(shown.uri)
+        task, schema = review_prompt(name, shown.text)
+        run = await manager.start("reviewer", task, self._workplace(), reader=reader, tools=False, schema=schema)
+        self._followers.follow(Following(run, f"Review {name}", shows_progress=shows_progress))
+        return run
+
+    async def run_agent(self, agent: str, task: str) -> dict[str, Any]:
+        """Give an agent a task."""
+        manager = await self._agents()
+        run = await manager.start(agent, task, self._workplace())
+        title = f"{agent}: {_short(task)}"
+        self._followers.follow(Following(run, title, writer=await self._writer(title)))
+        return {"runId": run.id}
+
+    async def commit_message(self) -> dict[str, Any]:
+        """Write a message for what is staged, else for all that is changed."""
+        manager = await self._agents()
+        place = self._workplace()
+        diff = await manager.read_changes("committer", place)
+        if not diff:
+            raise RunError("There is nothing to commit.", hint="Change or stage something first.")
+        run = await manager.start("committer", diff, place, tools=False)
+        title = "Commit message"
+        self._followers.follow(Following(run, title, writer=await self._writer(title)))
+        return {"runId": run.id}
+
+    def _workplace(self) -> Workplace:
+        roots = tuple(self._around.folders())
+        if not roots:
+            raise RunError("No folder is open.", hint="Open the folder of your project.")
+        return Workplace(roots, BufferEditor(self._texts, self._client), self._approver, self._around.trusted())
+
+    async def _agents(self) -> AgentManager:
+        self._manager = await self._around.app().agents()
+        return self._manager
+
+    async def _writer(self, title: str, head: str | None = None) -> DocumentWriter | None:
+        """Open a document for an answer in a client that shows no runs; None where it cannot."""
+        if self._client.shows_runs:
+            return None
+        begin = f"# {title}\n\n" if head is None else head
+        try:
+            path = await asyncio.to_thread(make_document, title, begin)
+        except OSError as error:
+            raise RunError(f"The document for the answer could not be made: {error.strerror or error}.") from None
+        uri = path.as_uri()
+        if not await self._client.show_document(uri):
+            self._client.show_message("info", f"Dragoman answers in {path}")
+        return DocumentWriter(uri, self._texts, self._client, begin.count("\n"))
+
+    # -- conversations -------------------------------------------------------------------------------------------------
+
+    async def chat(
+        self, text: str, *, conversation: str | None, agent: str | None, uri: str | None, span: Span | None
+    ) -> dict[str, Any]:
+        """Say something in a conversation."""
+        manager = await self._agents()
+        name = agent or "assistant"
+        definition = manager.get(name, self._around.folders(), self._around.trusted())
+        history = await self._talks.history(conversation) if conversation is not None else ()
+        task = await self._attached(manager, text, uri, span, definition.role)
+        run = await manager.start(name, task, self._workplace(), history=history)
+        kept = conversation or f"conv_{secrets.token_hex(8)}"
+        writer = await self._writer("Chat", f"{YOU}\n\n{text}\n\n{ANSWER}\n\n")
+        behind = partial(self._keep, kept, task)
+        self._followers.follow(
+            Following(run, "Chat", shows_progress=not self._client.shows_runs, writer=writer, behind=behind)
+        )
+        return {"runId": run.id, "conversationId": kept}
+
+    async def _keep(self, conversation: str, task: str, run: Run) -> None:
+        """Keep what was asked and, when there is one, what was answered."""
+        said = [ChatMessage("user", task)]
+        if run.output:
+            said.append(ChatMessage("assistant", run.output))
+        await self._talks.keep(conversation, *said)
+
+    async def ask_document(self, uri: str) -> dict[str, Any]:
+        """Answer the last question of a chat document, below it."""
+        shown = self._open(uri)
+        said = read_conversation(shown.text)
+        if not said or said[-1].role != "user":
+            raise RunError("There is no question at the end of this document.", hint=f"Write it below '{YOU}'.")
+        manager = await self._agents()
+        definition = manager.get("assistant", self._around.folders(), self._around.trusted())
+        task = await self._attached(manager, said[-1].content, None, None, definition.role)
+        run = await manager.start("assistant", task, self._workplace(), history=said[:-1])
+        writer = DocumentWriter(uri, self._texts, self._client)
+        writer.write(f"\n{ANSWER}\n\n")
+
+        async def invite(_run: Run) -> None:
+            more = DocumentWriter(uri, self._texts, self._client)
+            more.write(f"\n{YOU}\n\n")
+            more.end()
+            await more.work()
+
+        self._followers.follow(Following(run, "Answer", writer=writer, behind=invite))
+        return {"runId": run.id}
+
+    async def _attached(self, manager: AgentManager, text: str, uri: str | None, span: Span | None, role: Role) -> str:
+        """Return a question with what it names, and with the lines that are selected."""
+        roots = tuple(self._around.folders())
+        is_remote = await self._is_remote(role)
+
+        def may_send(path: Path) -> None:
+            if is_remote:
+                self._refuse_private(path, path.as_uri())
+
+        async def diff() -> str:
+            return await manager.read_changes("assistant", self._workplace()) or "[no changes]"
+
+        async def diagnostics() -> str:
+            return self._around.diagnostics() or "[nothing is reported]"
+
+        special = {"diff": diff, "diagnostics": diagnostics}
+        task = await attach(text, Attaching(roots, BufferEditor(self._texts, self._client), may_send, special))
+        shown = self._texts.get(uri) if uri is not None else None
+        if shown is None or span is None or span.start == span.end:
+            return task
+        if is_remote:
+            self._refuse_private(path_of(shown.uri), shown.uri)
+        start, end = selected_lines(span, shown.text)
+        lines = f"lines {span.start[0] + 1} to {span.end[0] + 1}"
+        return f"{task}\n\n{section(f'{self._name(shown.uri)}, {lines}', shown.text[start:end])}"
+
+    async def conversations(self, conversation: str | None) -> dict[str, Any]:
+        """Return the newest conversations, or one with its messages."""
+        return await (self._talks.list() if conversation is None else self._talks.show(conversation))
+
+    # -- decisions -----------------------------------------------------------------------------------------------------
+
+    def approve(self, run_id: str, call_id: str, *, allow: bool, remember: str) -> bool:
+        """Answer a question for permission."""
+        return self._approver.answer(run_id, call_id, allow=allow, remember=cast("Remember", remember))
+
+    async def cancel_run(self, run_id: str) -> bool:
+        """End a run."""
+        return self._manager is not None and await self._manager.cancel(run_id)
+
+    async def decide_edit(self, run_id: str, hunks: Sequence[str] | None, *, accept: bool) -> dict[str, Any]:
+        """Make or drop hunks of an edit."""
+        edit = self._followers.edit_of(run_id)
+        if edit is None:
+            raise RunError("There is no edit to decide about.", hint="It may be made or dropped already.")
+        done = await edit.decide(hunks, accept=accept)
+        is_open = edit.is_open
+        self._followers.settled(run_id)
+        return {"applied" if accept else "rejected": done, "open": is_open}
+
+    def findings(self, uri: str) -> tuple[ShownFinding, ...]:
+        """Return what reviews found in a document and still stands."""
+        return self._reviews.findings(uri)
+
+    def dismiss_finding(self, uri: str, fingerprint: str) -> bool:
+        """Show a finding never again."""
+        return self._reviews.dismiss(uri, fingerprint)
+
+    async def agents(self) -> tuple[dict[str, str], ...]:
+        """Return name and description of every agent."""
+        manager = await self._agents()
+        found = manager.agents(self._around.folders(), self._around.trusted())
+        return tuple({"name": one.name, "description": one.description} for one in found)
+
+
+def _short(text: str) -> str:
+    first = text.split("\n", 1)[0]
+    return first if len(first) <= TITLE_CHARS else f"{first[: TITLE_CHARS - 1]}…"

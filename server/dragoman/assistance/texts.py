@@ -1,0 +1,128 @@
+"""The documents that the editor has open, as whole texts with offsets, for those who change them."""
+
+from __future__ import annotations
+
+import io
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from dragoman.agents.tools.documents import TextEdit
+from dragoman.completion.query import TextView
+from dragoman.context.assembler import whole
+from dragoman.lsp.services import EditorEdit, Span
+
+
+@dataclass(frozen=True, slots=True)
+class OpenText:
+    """A document as the editor showed it last."""
+
+    uri: str
+    view: TextView
+    version: int
+
+    @property
+    def text(self) -> str:
+        """Return the whole text; O(document)."""
+        return whole(self.view)
+
+
+class Texts:
+    """The open documents by URI and by file."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, OpenText] = {}
+        self._by_path: dict[Path, str] = {}
+
+    def changed(self, uri: str, view: TextView, version: int) -> None:
+        """Take in a document as it is now."""
+        if uri not in self._open and (path := path_of(uri)) is not None:
+            self._by_path[path] = uri
+        self._open[uri] = OpenText(uri, view, version)
+
+    def closed(self, uri: str) -> None:
+        """Forget a document."""
+        self._open.pop(uri, None)
+        if (path := path_of(uri)) is not None and self._by_path.get(path) == uri:
+            del self._by_path[path]
+
+    def get(self, uri: str) -> OpenText | None:
+        """Return an open document."""
+        return self._open.get(uri)
+
+    def of_path(self, path: Path) -> OpenText | None:
+        """Return the open document of a file."""
+        uri = self._by_path.get(path)
+        return self._open.get(uri) if uri is not None else None
+
+    def files(self) -> dict[Path, OpenText]:
+        """Return every open document that is a file."""
+        return {path: self._open[uri] for path, uri in self._by_path.items()}
+
+
+class Positions:
+    """Offsets of one text as lines and characters, and back; both count from 0."""
+
+    def __init__(self, text: str) -> None:
+        self._length = len(text)
+        lines = [len(line) for line in io.StringIO(text, newline="")]
+        self._starts = [0, *accumulate(lines)]
+        if len(self._starts) > 1 and not text.endswith(("\n", "\r")):
+            self._starts.pop()
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """Return line and character of an offset."""
+        line = bisect_right(self._starts, offset) - 1
+        return line, offset - self._starts[line]
+
+    def offset(self, place: tuple[int, int]) -> int:
+        """Return the offset of a place; behind the text it is its end."""
+        line, character = place
+        if line >= len(self._starts):
+            return self._length
+        return min(self._starts[line] + character, self._length)
+
+    def span(self, start: int, end: int) -> Span:
+        """Return the range between two offsets."""
+        return Span(self.place(start), self.place(end))
+
+    def edit(self, edit: TextEdit) -> EditorEdit:
+        """Return an edit as the editor is told."""
+        return EditorEdit(*self.place(edit.start), *self.place(edit.end), edit.text)
+
+
+def change_between(old: str, new: str) -> TextEdit | None:
+    """Return the one edit that makes a text of another, as small as it can be; None when they are the same."""
+    if old == new:
+        return None
+    most = min(len(old), len(new))
+    start = _common(old, new, most)
+    end = 0
+    while end < most - start and old[len(old) - 1 - end] == new[len(new) - 1 - end]:
+        end += 1
+    return TextEdit(start, len(old) - end, new[start : len(new) - end])
+
+
+def _common(old: str, new: str, most: int) -> int:
+    """Return the length of the common beginning, by halving: comparing slices is quick, comparing letters is not."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        if old[low:middle] == new[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def path_of(uri: str) -> Path | None:
+    """Return the file that a URI names, None for another one."""
+    parts = urlsplit(uri)
+    if parts.scheme != "file":
+        return None
+    path = unquote(parts.path)
+    if len(path) > 2 and path[0] == "/" and path[2] == ":":
+        path = path[1:]
+    return Path(path)

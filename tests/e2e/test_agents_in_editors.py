@@ -1,0 +1,262 @@
+"""Agents through the language server, in an editor that shows runs and in one that knows only the standard."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.desk import PLAIN, RICH, Desk
+from tests.support.fake_editor import DRAGOMAN, editing
+from tests.support.fake_model import FakeModel, Script
+
+CONFIG = """
+[completion]
+enabled = false
+
+[[providers]]
+name = "fake"
+kind = "openai"
+base_url = "{url}/v1"
+{more}
+models = [{{ name = "fake-chat", roles = ["chat", "edit", "review"], tools = true, context_window = 16384 }}]
+
+[storage]
+database_url = "sqlite:///{database}"
+"""
+
+CART = "def total(items):\n    return sum(items)\n\n\ndef count(items):\n    return 0\n"
+BLOCK = "<<<<<<< SEARCH\n    return 0\n=======\n    return len(items)\n>>>>>>> REPLACE\n"
+TWO_BLOCKS = (
+    "<<<<<<< SEARCH\n    return sum(items)\n=======\n    return sum(one.price for one in items)\n>>>>>>> REPLACE\n"
+    + BLOCK
+)
+
+
+@contextlib.asynccontextmanager
+async def desk(
+    folder: Path, script: Script, *, rich: bool = True, answer: str | None = "Allow once", far: bool = False
+) -> AsyncIterator[tuple[Desk, FakeModel, Path]]:
+    root = folder / "shop"
+    root.mkdir()
+    (root / "cart.py").write_text(CART)
+    async with FakeModel(script) as model:
+        config = folder / "config.toml"
+        more = f'proxy = "{model.url}"' if far else ""
+        url = "http://models.invalid" if far else model.url
+        config.write_text(CONFIG.format(url=url, more=more, database=folder / "kept.sqlite"))
+        env = {**os.environ, "XDG_DATA_HOME": str(folder / "data")}
+        async with editing(command=[*DRAGOMAN, "--config", str(config)], env=env) as editor:
+            at = Desk(editor, answer)
+            await editor.initialize(
+                {**(RICH if rich else PLAIN), "general": {"positionEncodings": ["utf-32"]}},
+                workspaceFolders=[{"uri": root.as_uri(), "name": "shop"}],
+                initializationOptions={"trusted": True},
+            )
+            yield at, model, root
+
+
+def kinds(events: list[dict[str, Any]]) -> list[str]:
+    """Return the types of events, one of each row."""
+    return [one["type"] for at, one in enumerate(events) if at == 0 or events[at - 1]["type"] != one["type"]]
+
+
+async def test_an_edit_is_shown_while_it_streams_and_made_by_hunk_in_one_step(tmp_path: Path) -> None:
+    async with desk(tmp_path, Script(text=TWO_BLOCKS, token_delay=0.005, models=["fake-chat"])) as (at, _, root):
+        uri = (root / "cart.py").as_uri()
+        at.open(uri, CART)
+        run = (await at.command("edit", uri=uri, instruction="use prices"))["runId"]
+        first = await at.until(run, lambda event: event["type"] == "edit" and event["hunk"]["state"] == "final")
+        assert first[0]["type"] == "started"
+        assert at.texts[uri] == CART, "nothing is written before it is accepted"
+        at.type(uri, (0, 0), (0, 0), "import math\n")
+        events = await at.ended(run)
+        assert events[-1]["type"] == "finished"
+        hunks = {one["hunk"]["id"]: one["hunk"] for one in [*first, *events] if one["type"] == "edit"}
+        assert len(hunks) == 2
+        assert sorted(one["range"]["start"]["line"] for one in hunks.values()) == [2, 6], "the hunks moved along"
+        last = max(hunks.values(), key=lambda one: one["range"]["start"]["line"])
+        assert await at.command("acceptEdit", runId=run, hunks=[last["id"]]) == {"applied": 1, "open": True}
+        assert at.texts[uri] == "import math\n" + CART.replace("return 0", "return len(items)")
+        assert await at.command("rejectEdit", runId=run) == {"rejected": 1, "open": False}
+        assert len(at.applied) == 1
+        error = await at.editor.call_error(
+            "workspace/executeCommand", at.editor.command_params("dragoman.acceptEdit", {"runId": run})
+        )
+        assert "no edit to decide about" in error["message"]
+        at.editor.ignored |= {"dragoman/runEvent"}
+
+
+async def test_what_the_user_types_is_never_overwritten(tmp_path: Path) -> None:
+    async with desk(tmp_path, Script(text=TWO_BLOCKS, models=["fake-chat"])) as (at, _, root):
+        uri = (root / "cart.py").as_uri()
+        at.open(uri, CART)
+        run = (await at.command("edit", uri=uri, instruction="use prices"))["runId"]
+        await at.ended(run)
+        # At the very moment of accepting, the user types into the second hunk: the first is made, the second is not.
+        at.before_edit = lambda: at.type(uri, (5, 11), (5, 12), "42")
+        assert (await at.command("acceptEdit", runId=run))["applied"] == 1
+        assert at.texts[uri] == CART.replace("sum(items)", "sum(one.price for one in items)").replace("0\n", "42\n")
+        at.editor.ignored |= {"dragoman/runEvent"}
+
+
+async def test_other_editors_get_finished_hunks_one_after_another(tmp_path: Path) -> None:
+    script = Script(text=TWO_BLOCKS, token_delay=0.002, models=["fake-chat"])
+    async with desk(tmp_path, script, rich=False) as (at, _, root):
+        uri = (root / "cart.py").as_uri()
+        at.open(uri, CART)
+        run = (await at.command("edit", uri=uri, instruction="use prices"))["runId"]
+        await at.ended(run)
+        wanted = CART.replace("sum(items)", "sum(one.price for one in items)").replace("return 0", "return len(items)")
+        await at.settles(lambda: at.texts[uri] == wanted, "both hunks are made")
+        assert len(at.applied) == 2
+        assert all("Dragoman" in one["label"] for one in at.applied)
+        at.editor.ignored |= {"dragoman/runEvent"}
+
+
+async def test_chat_calls_a_tool_after_permission_and_remembers_what_was_said(tmp_path: Path) -> None:
+    calls = [{"name": "write_file", "arguments": {"path": "notes.md", "content": "# Notes\n"}}]
+    script = Script(text="The notes are there.", tool_calls=calls, models=["fake-chat"])
+    async with desk(tmp_path, script) as (at, model, root):
+        said = await at.command("chat", text="Write notes, please.")
+        run = said["runId"]
+        asked = (await at.until(run, lambda event: event["type"] == "approval_required"))[-1]
+        assert asked["tool"] == "write_file"
+        assert not (root / "notes.md").exists()
+        assert await at.command("approve", runId=run, callId=asked["callId"], decision="allow") == {"answered": True}
+        events = await at.ended(run)
+        assert kinds(events)[0] == "tool_result"
+        assert events[-1]["output"] == "The notes are there."
+        assert (root / "notes.md").read_text() == "# Notes\n"
+        model.script.tool_calls = []
+        again = await at.command("chat", text="And now?", conversationId=said["conversationId"])
+        assert again["conversationId"] == said["conversationId"]
+        await at.ended(again["runId"])
+        read = str(model.generations[-1].body["messages"])
+        assert "Write notes, please." in read
+        assert "The notes are there." in read
+        listed = await at.command("conversations")
+        assert [one["id"] for one in listed["conversations"]] == [said["conversationId"]]
+        shown = await at.command("conversations", id=said["conversationId"])
+        assert [one["role"] for one in shown["messages"]] == ["user", "assistant", "user", "assistant"]
+
+
+@pytest.mark.parametrize(("answer", "exists"), [("Allow once", True), ("Deny", False), (None, False)])
+async def test_other_editors_ask_by_message_and_answer_in_a_document(
+    tmp_path: Path, answer: str | None, exists: bool
+) -> None:
+    calls = [{"name": "write_file", "arguments": {"path": "notes.md", "content": "# Notes\n"}}]
+    script = Script(text="That is all\nthere is.", tool_calls=calls, models=["fake-chat"])
+    async with desk(tmp_path, script, rich=False, answer=answer) as (at, _, root):
+        run = (await at.command("runAgent", agent="assistant", task="Write notes."))["runId"]
+        await at.ended(run)
+        assert (root / "notes.md").exists() is exists
+        assert "notes.md" in at.questions[0]
+        (uri,) = at.shown
+        await at.settles(lambda: at.texts.get(uri, "").endswith("That is all\nthere is.\n"), "the answer is written")
+
+
+async def test_cancelling_closes_the_connection_to_the_model(tmp_path: Path) -> None:
+    script = Script(text="word ", endless=True, token_delay=0.01, models=["fake-chat"])
+    async with desk(tmp_path, script, rich=False) as (at, model, root):
+        uri = (root / "cart.py").as_uri()
+        at.open(uri, CART)
+        run = (await at.command("explain", uri=uri))["runId"]
+        await at.until(run, lambda event: event["type"] == "text")
+        begun = await at.editor.await_message(
+            "progress", lambda m: m.get("method") == "$/progress" and m["params"]["value"]["kind"] == "begin"
+        )
+        assert begun["params"]["value"]["cancellable"]
+        at.editor.notify("window/workDoneProgress/cancel", {"token": begun["params"]["token"]})
+        events = await at.ended(run)
+        assert events[-1]["type"] == "cancelled"
+        await model.wait_for(lambda: model.generations[-1].hung_up)
+        at.editor.ignored |= {"dragoman/runEvent"}
+
+
+FINDINGS = (
+    '{"line": 2, "end_line": 2, "severity": "warning", "code": "price", "message": "Items have prices.", '
+    '"quote": "    return sum(items)", "fix": "    return sum(one.price for one in items)"}\n'
+    '{"line": 6, "end_line": 6, "severity": "error", "code": "zero", "message": "Always nothing.", "quote": "return 0"}\n'
+)
+
+
+async def test_findings_appear_move_are_fixed_and_stay_dismissed(tmp_path: Path) -> None:
+    async with desk(tmp_path, Script(text=FINDINGS, token_delay=0.005, models=["fake-chat"])) as (at, _, root):
+        uri = (root / "cart.py").as_uri()
+        at.open(uri, CART)
+        run = (await at.command("review", uri=uri))["runId"]
+        await at.until(run, lambda event: event["type"] == "diagnostic")
+        await at.settles(lambda: len(at.diagnostics(uri)) == 1, "one finding is there while the model speaks")
+        await at.ended(run)
+        await at.settles(lambda: len(at.diagnostics(uri)) == 2, "both are there")
+        at.type(uri, (0, 0), (0, 0), "import math\n")
+        await at.settles(lambda: [one["range"]["start"]["line"] for one in at.diagnostics(uri)] == [2, 6], "moved")
+        price, zero = at.diagnostics(uri)
+        assert (price["severity"], price["code"], price["source"]) == (2, "price", "dragoman")
+        actions = await at.editor.call(
+            "textDocument/codeAction",
+            {"textDocument": {"uri": uri}, "range": price["range"], "context": {"diagnostics": [price]}},
+        )
+        fix = next(one for one in actions if one["title"].startswith("Apply fix"))
+        (change,) = fix["edit"]["documentChanges"]
+        (edit,) = change["edits"]
+        start, end = edit["range"]["start"], edit["range"]["end"]
+        at.type(uri, (start["line"], start["character"]), (end["line"], end["character"]), edit["newText"])
+        assert "return sum(one.price for one in items)" in at.texts[uri]
+        await at.settles(lambda: len(at.diagnostics(uri)) == 1, "what was mended is gone")
+        assert await at.command("dismissFinding", uri=uri, fingerprint=zero["data"]["fingerprint"]) == {
+            "dismissed": True
+        }
+        await at.settles(lambda: at.diagnostics(uri) == [], "dismissed")
+        run = (await at.command("review", uri=uri))["runId"]
+        await at.ended(run)
+        assert at.diagnostics(uri) == []
+        pulled = await at.editor.call("textDocument/diagnostic", {"textDocument": {"uri": uri}})
+        assert pulled == {"kind": "full", "items": []}
+        at.editor.ignored |= {"dragoman/runEvent"}
+
+
+async def test_a_chat_document_is_answered_below_the_question(tmp_path: Path) -> None:
+    async with desk(tmp_path, Script(text="Four.", models=["fake-chat"]), rich=False) as (at, model, root):
+        uri = (root / "talk.chat.md").as_uri()
+        at.open(uri, "What is two and two? See @cart.py\n", language="markdown")
+        (action,) = await at.editor.call(
+            "textDocument/codeAction",
+            {
+                "textDocument": {"uri": uri},
+                "range": {"start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 0}},
+                "context": {"diagnostics": []},
+            },
+        )
+        assert action["title"] == "Ask"
+        run = (await at.editor.call("workspace/executeCommand", action["command"] | {"title": None}))["runId"]
+        await at.ended(run)
+        wanted = "What is two and two? See @cart.py\n\n## Dragoman\n\nFour.\n\n## You\n\n"
+        await at.settles(lambda: at.texts[uri] == wanted, "answered, and the next question has its place")
+        assert "def total(items)" in str(model.generations[-1].body["messages"])
+        at.editor.ignored |= {"dragoman/runEvent"}
+
+
+async def test_key_files_and_ignored_files_never_go_to_another_machine(tmp_path: Path) -> None:
+    async with desk(tmp_path, Script(text="No.", models=["fake-chat"]), far=True) as (at, model, root):
+        (root / ".env").write_text("TOKEN=abc\n")
+        for name, argument in (
+            ("explain", {"uri": (root / ".env").as_uri()}),
+            ("edit", {"uri": (root / ".env").as_uri(), "instruction": "x"}),
+            ("review", {"uri": (root / ".env").as_uri()}),
+            ("chat", {"text": "What is in @.env ?"}),
+        ):
+            if (uri := argument.get("uri")) and uri not in at.texts:
+                at.open(uri, "TOKEN=abc\n", language="plaintext")
+            error = await at.editor.call_error(
+                "workspace/executeCommand", at.editor.command_params(f"dragoman.{name}", argument)
+            )
+            assert "another machine" in error["message"], name
+        await asyncio.sleep(0)
+        assert model.generations == []
