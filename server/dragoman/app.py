@@ -13,6 +13,7 @@ from dragoman.completion.engine import CompletionEngine
 from dragoman.completion.policy import CompletionPolicy, Target
 from dragoman.context.limits import CONTEXT_TOKENS_SMALL
 from dragoman.errors import DragomanError, ModelError
+from dragoman.events import EventBus
 from dragoman.models.discovery import find_sources, read_wishes
 from dragoman.models.manager import ModelManager
 from dragoman.security.trust import TrustStore
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from dragoman.agents.manager import AgentManager
     from dragoman.completion.acceptance import AcceptanceTracker
     from dragoman.context.assembler import ContextAssembler, ContextPolicy
     from dragoman.context.overview import Overview
     from dragoman.keeping import Keeping
     from dragoman.settings import LoadedSettings, Settings
+    from dragoman.storage.repositories.runs import Runs
 
 
 class App:
@@ -42,6 +45,7 @@ class App:
         self.loaded = loaded
         self._keeping: Keeping | None = None
         self._opening = asyncio.Lock()
+        self._agents: AgentManager | None = None
         self.models = ModelManager(
             find_sources(settings),
             read_wishes(settings),
@@ -50,6 +54,8 @@ class App:
             strategy=settings.models.strategy,
             local_only=settings.models.local_only,
         )
+        self.bus = EventBus()
+        """Where what happens in runs is told."""
         self.completion = CompletionEngine(
             ModelTargets(self.models, context_tokens_small(settings)),
             completion_policy(settings),
@@ -70,6 +76,21 @@ class App:
                 self._keeping = await Keeping.open(self.settings, self.models.router.meter)
             return self._keeping
 
+    async def agents(self) -> AgentManager:
+        """Return what knows the agents and makes their runs: built when it is first needed, like what keeps these."""
+        if self._agents is None:
+            # Here and not above: an editor that only completes pays for no agents.
+            from dragoman.agents.kept_runs import KeptRuns
+            from dragoman.agents.manager import AgentManager
+
+            self._agents = AgentManager(self.models, self.settings, bus=self.bus, store=KeptRuns(self._open_runs))
+        return self._agents
+
+    async def _open_runs(self) -> Runs:
+        from dragoman.storage.repositories.runs import Runs
+
+        return Runs((await self.keep()).database)
+
     @property
     def settings(self) -> Settings:
         """The settings in force."""
@@ -78,6 +99,10 @@ class App:
     async def aclose(self) -> None:
         """Stop everything, the youngest part first."""
         await self.completion.aclose()
+        agents, self._agents = self._agents, None
+        if agents is not None:
+            await agents.aclose()
+        await self.bus.aclose()
         await self.models.aclose()
         async with self._opening:
             keeping, self._keeping = self._keeping, None

@@ -408,3 +408,21 @@ class RunLoopError(RunError):
     """The model makes the same call again and again and learns nothing from it."""
 
     code = "run_loop"
+
+
+class AgentError(DragomanError):
+    """An agent cannot be used."""
+
+    code = "agent"
+
+
+class UnknownAgentError(AgentError):
+    """There is no agent of that name, or its file is faulty; the hint has the nearest, or what is wrong."""
+
+    code = "agent_unknown"
+
+
+class AgentStoppedError(AgentError):
+    """The agent was stopped and takes no tasks until it is started again."""
+
+    code = "agent_stopped"

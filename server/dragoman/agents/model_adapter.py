@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic_ai import Agent, RunContext, ToolDefinition
 from pydantic_ai.messages import (
+    BinaryContent,
     ModelMessage,
     ModelRequest,
     ModelResponse,
@@ -26,7 +27,7 @@ from pydantic_ai.toolsets.abstract import ToolsetTool
 from pydantic_ai.usage import RequestUsage, UsageLimits
 from pydantic_core import SchemaValidator, core_schema
 
-from dragoman.models.base import ChatMessage, ToolCall, Usage
+from dragoman.models.base import ChatMessage, Image, ToolCall, Usage
 
 Ask = Callable[[tuple[ChatMessage, ...]], Awaitable[tuple[ChatMessage, Usage]]]
 """Answers a conversation, as a message of the assistant."""
@@ -112,6 +113,9 @@ def _to_theirs(message: ChatMessage) -> ModelMessage:
         return ModelResponse(parts=parts)
     if message.role == "tool":
         return ModelRequest(parts=[ToolReturnPart(_ANY_CALL, message.content, message.tool_call_id or "")])
+    if message.images:
+        shown = [BinaryContent(image.data, media_type=image.media_type) for image in message.images]
+        return ModelRequest(parts=[UserPromptPart([message.content, *shown])])
     return ModelRequest(parts=[UserPromptPart(message.content)])
 
 
@@ -128,6 +132,9 @@ def _to_ours(message: ModelMessage) -> list[ChatMessage]:
     for part in message.parts:
         if isinstance(part, ToolReturnPart):
             ours.append(ChatMessage("tool", part.model_response_str(), tool_call_id=part.tool_call_id))
-        elif isinstance(part, UserPromptPart) and isinstance(part.content, str):
-            ours.append(ChatMessage("user", part.content))
+        elif isinstance(part, UserPromptPart):
+            content = [part.content] if isinstance(part.content, str) else part.content
+            text = "".join(one for one in content if isinstance(one, str))
+            images = tuple(Image(one.media_type, one.data) for one in content if isinstance(one, BinaryContent))
+            ours.append(ChatMessage("user", text, images=images))
     return ours

@@ -97,6 +97,14 @@ class RunStore(Protocol):
         """Keep a run's state in the place of its earlier one; raises StorageError."""
         ...
 
+    def note(self, event: RunEvent) -> None:
+        """Keep an event soon; never waits and never fails."""
+        ...
+
+    async def aclose(self) -> None:
+        """Write what waits."""
+        ...
+
     async def load(self, run_id: str) -> RunState | None:
         """Return a run's state, None for an unknown run; raises StorageError."""
         ...
@@ -109,8 +117,16 @@ class RunStore(Protocol):
 class Run:
     """A run that was started: its events as they come, its result, and its end. For one event loop."""
 
-    def __init__(self, state: RunState, publish: Callable[[RunEvent], None], clock: Clock = monotonic) -> None:
+    def __init__(
+        self,
+        state: RunState,
+        publish: Callable[[RunEvent], None],
+        clock: Clock = monotonic,
+        *,
+        operation: str = "run",
+    ) -> None:
         self.state = state
+        self.operation = operation
         self.output = ""
         self.error = ""
         self._publish = publish
@@ -146,7 +162,7 @@ class Run:
             return
         self.state = replace(self.state, seq=self.state.seq + 1)
         age = self._clock() - self._began
-        event = RunEvent(self.id, self.state.seq, kind, data, agent=self.agent, seconds=age)
+        event = RunEvent(self.id, self.state.seq, kind, data, agent=self.agent, operation=self.operation, seconds=age)
         self._events.append(event)
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()

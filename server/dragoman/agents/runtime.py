@@ -7,21 +7,30 @@ import json
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from dragoman.agents.compaction import Compaction
-from dragoman.agents.events import RunEvent
+from dragoman.agents.events import EventType, RunEvent
 from dragoman.agents.run import Run, RunLimits, RunState, RunStore
 from dragoman.agents.runtime_limits import ANSWER_TOKENS, ARGUMENT_REPAIRS, REPEATED_CALLS
 from dragoman.agents.tools.approval import Approver, Decision, Question
 from dragoman.agents.tools.base import ToolContext, ToolResult
 from dragoman.cancellation import TaskSet
 from dragoman.context.tokens import rough
-from dragoman.errors import DragomanError, RunError, RunLimitError, RunLoopError, ToolArgumentsError, ToolError
-from dragoman.models.base import ChatMessage, ChatRequest, Model, Role, Tool, ToolCall, Usage
+from dragoman.errors import (
+    ContextOverflowError,
+    DragomanError,
+    RequestRejectedError,
+    RunError,
+    RunLimitError,
+    RunLoopError,
+    ToolArgumentsError,
+    ToolError,
+)
+from dragoman.models.base import Capability, ChatMessage, ChatRequest, Image, Model, Role, Tool, ToolCall, Usage
 from dragoman.models.requirements import Requirements
 
 logger = logging.getLogger(__name__)
@@ -47,9 +56,27 @@ class Toolset(Protocol):
         ...
 
 
+class Reader(Protocol):
+    """Turns an answer's text into events of the run while it streams: edits, findings."""
+
+    def feed(self, text: str) -> Iterable[tuple[EventType, Mapping[str, Any]]]:
+        """Take the next piece of text; returns the type and the data of each event that it completes."""
+        ...
+
+    def finish(self) -> Iterable[tuple[EventType, Mapping[str, Any]]]:
+        """Take the end of the last answer; not called for a run that fails or is cancelled."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What is to be done and by whom; ``history`` are messages before the task, ``model`` is an exact name."""
+    """What is to be done and by whom.
+
+    ``history`` are messages before the task, ``model`` is an exact name.
+    ``schema`` is the JSON schema of the answer, which holds a model to it where it can be held and the run has no tools.
+    ``local_only`` keeps every answer on this machine, whichever providers come and go meanwhile.
+    ``operation`` labels the run's events for metrics.
+    """
 
     agent: str
     task: str
@@ -58,6 +85,11 @@ class RunRequest:
     model: str | None = None
     limits: RunLimits = field(default_factory=RunLimits)
     history: tuple[ChatMessage, ...] = ()
+    images: tuple[Image, ...] = ()
+    reader: Reader | None = None
+    schema: Mapping[str, Any] | None = None
+    local_only: bool = False
+    operation: str = "run"
 
 
 class AgentRuntime:
@@ -79,7 +111,7 @@ class AgentRuntime:
 
     def start(self, request: RunRequest, tools: Toolset, context: ToolContext) -> Run:
         """Start a run; it goes on whether or not anybody reads its events."""
-        messages = (*request.history, ChatMessage("user", request.task))
+        messages = (*request.history, ChatMessage("user", request.task, images=request.images))
         return self._begin(
             RunState(f"run_{secrets.token_hex(8)}", request.agent, request.task, messages), request, tools, context
         )
@@ -89,7 +121,7 @@ class AgentRuntime:
         return self._begin(replace(state, status="running"), request, tools, context)
 
     def _begin(self, state: RunState, request: RunRequest, tools: Toolset, context: ToolContext) -> Run:
-        run = Run(state, self._publish)
+        run = Run(state, self._publish, operation=request.operation)
         turn = _Turns(run, request, tools, context, self._models, self._store, Compaction(self._context_tokens))
         run.own(self._tasks.start(turn.work(), name=f"agent run {run.id}"))
         return run
@@ -150,6 +182,8 @@ class _Turns:
         try:
             run.emit("started", agent=run.agent, task=run.state.task)
             run.output = await self._converse()
+            if self._request.reader is not None:
+                self._tell(self._request.reader.finish())
             run.end("finished", output=run.output)
         except asyncio.CancelledError:
             run.end("cancelled")
@@ -161,6 +195,10 @@ class _Turns:
             logger.exception("Run %s ended with a fault of ours: %s", run.id, type(error).__name__)
             self._fail(RunError("The run failed by a fault of Dragoman.", hint="The log has the details."))
         await self._keep()
+
+    def _tell(self, found: Iterable[tuple[EventType, Mapping[str, Any]]]) -> None:
+        for kind, data in found:
+            self._run.emit(kind, **data)
 
     def _fail(self, error: DragomanError) -> None:
         self._run.error = str(error)
@@ -186,16 +224,29 @@ class _Turns:
         await self._keep()
         self._check_limits()
         tools = self._tools.definitions()
-        needs = Requirements(frozenset({"chat", "tools"} if tools else {"chat"}), name=request.model)
-        model = await self._models.for_role(request.role, needs)
+        model = await self._models.for_role(request.role, needs_of(request, has_tools=bool(tools)))
         fitted, room = await self._compaction.fit(
             messages, model=model, system=request.system, tools=tools, answer_tokens=_room(model)
         )
-        answer, usage = await self._stream(model, ChatRequest(fitted, max_tokens=room, tools=tools))
+        question = ChatRequest(fitted, max_tokens=room, tools=tools)
+        answer, usage = await self._answer(model, question)
         if usage is None:
             usage = Usage(sum(rough(one.content) for one in fitted), rough(answer.content))
         run.state = replace(run.state, spent=run.state.spent.with_step(usage, model.info))
         return answer, usage
+
+    async def _answer(self, model: Model, question: ChatRequest) -> tuple[ChatMessage, Usage | None]:
+        """Return the answer, held to the schema where there is one and the model can be."""
+        schema = self._request.schema
+        if schema is not None and not question.tools and "json_schema" in model.info.capabilities:
+            try:
+                return await self._stream(model, replace(question, json_schema=schema))
+            except ContextOverflowError:
+                raise
+            except RequestRejectedError:
+                # It was taken to have schemas and has none, or not this one; the task says the form too.
+                logger.info("the model %r takes no schema", model.info.name)
+        return await self._stream(model, question)
 
     async def _stream(self, model: Model, request: ChatRequest) -> tuple[ChatMessage, Usage | None]:
         text: list[str] = []
@@ -207,6 +258,8 @@ class _Turns:
                 if chunk.text:
                     text.append(chunk.text)
                     self._run.emit("text", text=chunk.text)
+                    if self._request.reader is not None:
+                        self._tell(self._request.reader.feed(chunk.text))
                 for delta in chunk.tool_calls:
                     call = calls.get(delta.index, ToolCall("", "", ""))
                     arguments = call.arguments + delta.arguments
@@ -261,6 +314,16 @@ class _Turns:
         except DragomanError as error:
             # The run is worth more than the possibility of going on with it after a restart.
             logger.warning("The state of run %s was not kept: %s", self._run.id, error)
+
+
+def needs_of(request: RunRequest, *, has_tools: bool) -> Requirements:
+    """Return what a run needs of its model."""
+    needed: set[Capability] = {"chat"}
+    if has_tools:
+        needed.add("tools")
+    if request.images:
+        needed.add("vision")
+    return Requirements(frozenset(needed), local_only=request.local_only, name=request.model)
 
 
 def _room(model: Model) -> int:

@@ -40,5 +40,11 @@ DEFINITION_FILES: Final = 200
 INSTRUCTION_CHARS: Final = 12_000
 """So much of a project's conventions is read along, some 3,000 tokens."""
 
+INSTRUCTION_CHARS_PER_TOKEN: Final = 0.4
+"""Characters of conventions for each token of a model's window: a tenth of it, so that a small one keeps room for the task."""
+
+WINDOW_SMALL: Final = 8_192
+"""A model with a window below this gets only the most needed tools: the schemas of all would fill half of it."""
+
 SUMMARY_TOKENS: Final = 400
 """The summary of what fell out of a run's context."""

@@ -122,13 +122,38 @@ class ReviewSettings(Section):
     on_save: bool = Field(default=False, description="Review a file each time it is saved.")
 
 
+class AgentLimitSettings(Section):
+    """What one run of an agent may spend."""
+
+    steps: Annotated[int, Field(ge=1)] | None = Field(default=None, description="Answers of the model in one run.")
+    tokens: Tokens | None = Field(default=None, description="Tokens of all prompts and answers of one run.")
+    seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        default=None, description="How long a run may take, without the time in which it waits for you."
+    )
+    money: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        default=None, description="What a run may cost, where the models' prices are known."
+    )
+
+
 class AgentSettings(Section):
-    """One agent, by its name."""
+    """One agent, by its name; one with a built-in agent's name changes that one, and keeps what is not written here."""
 
     description: str = Field(default="", description="What the agent is for, in a sentence.")
     prompt: str = Field(default="", description="The agent's instructions.")
-    model: str | None = Field(default=None, description="The model it uses; the chat role's otherwise.")
-    tools: tuple[str, ...] = Field(default=(), description="The tools it may use.")
+    role: Literal["chat", "edit", "review"] | None = Field(
+        default=None, description="Which of `[models.roles]` it asks; `chat` otherwise."
+    )
+    model: str | None = Field(default=None, description="The model it uses, by its exact name; the role's otherwise.")
+    tools: tuple[str, ...] = Field(
+        default=(), description="The tools it may use; without this key, all that only read."
+    )
+    permissions: dict[str, Literal["allow", "ask", "deny"]] = Field(
+        default={},
+        description="What needs no question and what is forbidden: a class (`read`, `write`, `run`, `network`) or a tool's name, "
+        'alone or with a pattern, such as `"run:pytest *" = "allow"` or `"write:docs/**" = "allow"`. '
+        "A project's own files may allow reading and writing only.",
+    )
+    limits: AgentLimitSettings = Field(default_factory=AgentLimitSettings, description="What one run of it may spend.")
 
 
 class WorkflowSettings(Section):

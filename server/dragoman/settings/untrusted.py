@@ -98,6 +98,29 @@ def refuse_exposure(layer: Layer) -> None:
     )
 
 
+def refuse_permissions(layer: Layer) -> None:
+    """Keep a project and an editor from letting an agent run or send without a question: either may speak for a workspace."""
+    agents = layer.data.get("agents")
+    for name, agent in agents.items() if isinstance(agents, dict) else ():
+        permissions = agent.get("permissions") if isinstance(agent, dict) else None
+        if not isinstance(permissions, dict):
+            continue
+        for key in permissions:
+            if permissions[key] != "allow" or str(key).partition(":")[0] in {"read", "write"}:
+                continue
+            permissions[key] = "ask"
+            layer.problems.append(
+                Problem(
+                    layer.label_of(("agents", name, "permissions", key)),
+                    f"agents.{name}.permissions",
+                    f"{key!r} is asked about: only the user's own settings file can allow it without a question.",
+                    "`dragoman config path` shows where that is.",
+                    find_line(layer.text, ("agents", name, "permissions", key)),
+                    severity="warning",
+                )
+            )
+
+
 def refuse_literal_keys(layer: Layer) -> None:
     """Take keys written out in full out of every layer but the user's own file: they would end up in a repository."""
     providers = layer.data.get("providers")

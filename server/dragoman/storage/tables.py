@@ -93,6 +93,7 @@ runs = Table(
     _count("last_seq"),
     Column("created_at", Moment, nullable=False),
     Column("finished_at", Moment),
+    Column("state", CanonicalJson),
     Index(None, "created_at"),
     Index(None, "agent", "created_at"),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-REVISIONS: Final = ("0001", "0002")
+REVISIONS: Final = ("0001", "0002", "0003")
 """Every step in its order; the last one is this version's. Known without importing alembic, which most starts do not need."""
 
 VERSION_TABLE: Final = "dragoman_version"

@@ -121,6 +121,24 @@ class Runs:
                 )
             return kept
 
+    async def keep_state(self, run_id: str, state: Mapping[str, Any]) -> None:
+        """Keep where a run stands, in the place of what was kept before; raises NotStoredError, ValueError for what is no JSON."""
+        async with self._database.write() as connection:
+            kept = await connection.execute(update(runs).where(runs.c.id == run_id).values(state=dict(state)))
+            if not kept.rowcount:
+                raise _missing(run_id)
+
+    async def state(self, run_id: str) -> Mapping[str, Any] | None:
+        """Return where a run stood when that was last kept, None for one that is unknown or never said."""
+        async with self._database.read() as connection:
+            return (await connection.execute(select(runs.c.state).where(runs.c.id == run_id))).scalar_one_or_none()
+
+    async def open_states(self, *, limit: int = LIST_ROWS) -> tuple[Mapping[str, Any], ...]:
+        """Return where each run stood that has not ended, the newest first."""
+        wanted = select(runs.c.state).where(runs.c.finished_at.is_(None), runs.c.state.is_not(None))
+        async with self._database.read() as connection:
+            return tuple(await connection.scalars(wanted.order_by(runs.c.created_at.desc(), runs.c.id).limit(limit)))
+
     async def get(self, run_id: str) -> StoredRun:
         """Return a run; raises NotStoredError."""
         async with self._database.read() as connection:
@@ -160,7 +178,7 @@ class Runs:
 
 
 def _select() -> Any:
-    return select(*[column for column in runs.c if column.name != "last_seq"])
+    return select(*[column for column in runs.c if column.name not in {"last_seq", "state"}])
 
 
 def _run(row: Row[Any]) -> StoredRun:

@@ -1,0 +1,284 @@
+"""All agents by name, from wherever they are described, and the runs that they make."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from dragoman.agents.agent_files import read_agent_files
+from dragoman.agents.builtin import built_in_agents
+from dragoman.agents.definitions import AgentDefinition, define
+from dragoman.agents.events import RunEvent
+from dragoman.agents.instances import Instance, Instances
+from dragoman.agents.instructions import instruct
+from dragoman.agents.run import Run, RunLimits, RunStore
+from dragoman.agents.runtime import AgentRuntime, Reader, RunRequest, needs_of
+from dragoman.agents.runtime_limits import FINISHED_RUNS, WINDOW_SMALL
+from dragoman.agents.toolbox import ESSENTIAL, PERMISSION_OF, build_registry
+from dragoman.agents.tools.approval import Approver
+from dragoman.agents.tools.base import Output, ToolContext
+from dragoman.agents.tools.documents import Editor
+from dragoman.agents.tools.policy import Policy
+from dragoman.agents.tools.project import Index
+from dragoman.agents.tools.registry import ToolRegistry
+from dragoman.agents.tools.remembered import Memory, RememberedRules
+from dragoman.errors import NoModelError, RunError, UnknownAgentError
+from dragoman.events import EventBus
+from dragoman.models.base import ChatMessage, Image
+from dragoman.models.manager import ModelManager
+from dragoman.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """What a door says of where a run works.
+
+    ``roots`` are the workspace's folders, ``editor`` holds their texts, ``approver`` asks the user.
+    Without a ``memory`` the answers that count for good are kept for the first folder.
+    ``emit`` is called with what commands print while they run.
+    """
+
+    roots: tuple[Path, ...]
+    editor: Editor
+    approver: Approver
+    trusted: bool
+    index: Index | None = None
+    memory: Memory | None = None
+    emit: Callable[[Output], None] = field(default=lambda _output: None)
+
+
+class AgentManager:
+    """Knows every agent and every run; closing it ends the runs. For one event loop."""
+
+    def __init__(
+        self, models: ModelManager, settings: Settings, *, bus: EventBus | None = None, store: RunStore | None = None
+    ) -> None:
+        self._models = models
+        self._settings = settings
+        self._bus = bus
+        self._store = store
+        self._runtime = AgentRuntime(models, publish=self._publish, store=store)
+        self._runs: dict[str, Run] = {}
+        self.instances = Instances(lambda: self._runs.values())
+        """What each agent is doing."""
+
+    def _publish(self, event: RunEvent) -> None:
+        if self._store is not None:
+            self._store.note(event)
+        if self._bus is not None:
+            self._bus.publish(event)
+
+    # -- agents --------------------------------------------------------------------------------------------------------
+
+    def agents(self, place_roots: Sequence[Path] = (), trusted: bool = False) -> tuple[AgentDefinition, ...]:
+        """Return every agent: the built-in ones, the settings', then those of the folders' files.  Reads files."""
+        return tuple(self._known(place_roots, trusted)[0].values())
+
+    def problems(self, roots: Sequence[Path] = (), trusted: bool = False) -> tuple[str, ...]:
+        """Return a sentence for each thing that is wrong in an agent's description.  Reads files."""
+        return tuple(self._known(roots, trusted)[1].values())
+
+    def get(self, name: str, roots: Sequence[Path] = (), trusted: bool = False) -> AgentDefinition:
+        """Return an agent; raises UnknownAgentError with the nearest name, or with what is wrong in its file."""
+        known, problems = self._known(roots, trusted)
+        if name in known:
+            return known[name]
+        if name in problems:
+            raise UnknownAgentError(f"The agent {name!r} cannot be used.", hint=problems[name])
+        near = difflib.get_close_matches(name, known, 1, 0.5)
+        hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(known)}."
+        raise UnknownAgentError(f"There is no agent {name!r}.", hint=hint)
+
+    def _known(self, roots: Sequence[Path], trusted: bool) -> tuple[dict[str, AgentDefinition], dict[str, str]]:
+        known = {agent.name: agent for agent in built_in_agents()}
+        problems: dict[str, str] = {}
+        for name, section in self._settings.agents.items():
+            known[name], faults = define(name, section, "settings", known.get(name))
+            if faults:
+                problems[name] = f"agents.{name}: {'; '.join(faults)}"
+            if not known[name].prompt:
+                del known[name]
+                problems[name] = f"agents.{name}: has no 'prompt'"
+        for root in roots:
+            found = read_agent_files(root, known, trusted=trusted)
+            known |= found.agents
+            problems |= found.problems
+        return known, problems
+
+    # -- runs ----------------------------------------------------------------------------------------------------------
+
+    async def start(
+        self,
+        agent: str,
+        task: str,
+        place: Workplace,
+        *,
+        history: tuple[ChatMessage, ...] = (),
+        images: tuple[Image, ...] = (),
+        reader: Reader | None = None,
+        system_extra: str = "",
+        tools: bool = True,
+        schema: Mapping[str, Any] | None = None,
+        limits: RunLimits | None = None,
+        model: str | None = None,
+        operation: str = "run",
+    ) -> Run:
+        """Start a run of an agent and return at once; ``model`` is an exact name in the place of the agent's own.
+
+        Raises UnknownAgentError, AgentStoppedError, and ModelError where no model can do it.
+        """
+        definition = await self._take(agent, place)
+        request = RunRequest(
+            definition.name,
+            task,
+            "",
+            definition.role,
+            model or definition.model,
+            limits or definition.limits,
+            history,
+            images,
+            reader,
+            schema,
+            operation=operation,
+        )
+        request, registry, context = await self._prepare(definition, request, place, system_extra, tools=tools)
+        return self._watch(self._runtime.start(request, registry, context))
+
+    async def resume(self, run_id: str, place: Workplace) -> Run:
+        """Go on with a run that another process did not end, from its last whole step.
+
+        Raises RunError for one that is not kept or has ended, and as `start`.
+        """
+        state = await self._store.load(run_id) if self._store is not None and run_id not in self._runs else None
+        if state is None or state.status not in {"running", "waiting", "queued"}:
+            raise RunError(f"There is no run {run_id!r} to go on with.", hint="Start a new one.")
+        definition = await self._take(state.agent, place)
+        request = RunRequest(definition.name, state.task, "", definition.role, definition.model, definition.limits)
+        request, registry, context = await self._prepare(definition, request, place, "", tools=True)
+        return self._watch(self._runtime.resume(state, request, registry, context))
+
+    async def _take(self, agent: str, place: Workplace) -> AgentDefinition:
+        definition = await asyncio.to_thread(self.get, agent, place.roots, place.trusted)
+        self.instances.check(definition.name)
+        return definition
+
+    async def _prepare(
+        self, definition: AgentDefinition, request: RunRequest, place: Workplace, extra: str, *, tools: bool
+    ) -> tuple[RunRequest, ToolRegistry, ToolContext]:
+        remote, window = await self._route(request, has_tools=tools and bool(definition.tools))
+        registry = self._tools(definition, place, window) if tools else ToolRegistry()
+        system = await instruct(definition.prompt, place.roots, place.editor, window=window, remote=remote, extra=extra)
+        request = replace(request, system=system, local_only=not remote)
+        return request, registry, self._context(definition, place, remote=remote)
+
+    async def _route(self, request: RunRequest, *, has_tools: bool) -> tuple[bool, int | None]:
+        """Return whether any model that may answer is on another machine, and the smallest window among them."""
+        needs = needs_of(request, has_tools=has_tools)
+        try:
+            choice = await self._models.decide(request.role, needs)
+        except NoModelError:
+            if request.model is not None:
+                # It knows the nearest name.
+                await self._models.named(request.model)
+            raise
+        windows = [one.info.context_window for one in choice.able if one.info.context_window is not None]
+        return not all(one.source.provider.is_local for one in choice.able), min(windows, default=None)
+
+    @staticmethod
+    def _tools(definition: AgentDefinition, place: Workplace, window: int | None) -> ToolRegistry:
+        registry = build_registry(place.index)
+        wanted = [name for name in definition.tools if name in registry.names]
+        if not place.trusted:
+            # What the policy would refuse is not even offered; git too is run only where the user trusts.
+            wanted = [name for name in wanted if PERMISSION_OF[name] == "read" and not name.startswith("git_")]
+        if window is not None and window < WINDOW_SMALL:
+            wanted = [name for name in wanted if name in ESSENTIAL]
+        return registry.only(wanted)
+
+    @staticmethod
+    def _context(definition: AgentDefinition, place: Workplace, *, remote: bool) -> ToolContext:
+        memory = place.memory
+        if memory is None:
+            memory = Memory(RememberedRules(place.roots[0]) if place.roots else None)
+        return ToolContext(
+            place.roots,
+            place.editor,
+            Policy(definition.rules, trusted=place.trusted),
+            agent=definition.name,
+            approver=place.approver,
+            memory=memory,
+            remote=remote,
+            emit=place.emit,
+        )
+
+    async def read_changes(self, agent: str, place: Workplace) -> str:
+        """Return the diff of what is staged, else of all that differs from the last commit; empty without changes.
+
+        What the agent's model may not read is left out.  Raises ToolError, and as `start`.
+        """
+        definition = await self._take(agent, place)
+        request = RunRequest(definition.name, "", "", definition.role, definition.model)
+        remote, _ = await self._route(request, has_tools=False)
+        context = self._context(definition, place, remote=remote)
+        registry = build_registry()
+        for arguments in ('{"staged": true}', "{}"):
+            result = await registry.call("git_diff", arguments, context)
+            if result.details.get("characters"):
+                return result.text
+        return ""
+
+    def _watch(self, run: Run) -> Run:
+        ended = [known.id for known in self._runs.values() if known.has_ended]
+        for run_id in ended[: max(0, len(ended) - FINISHED_RUNS + 1)]:
+            del self._runs[run_id]
+        self._runs[run.id] = run
+        return run
+
+    def run(self, run_id: str) -> Run | None:
+        """Return a run that goes on or ended lately, None for another."""
+        return self._runs.get(run_id)
+
+    async def cancel(self, run_id: str) -> bool:
+        """End a run, its tools and its model's connection; False when there is none that goes on."""
+        run = self._runs.get(run_id)
+        if run is None or run.has_ended:
+            return False
+        await run.cancel()
+        return True
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The runs that go on, and those that ended lately; the oldest first."""
+        return tuple(self._runs.values())
+
+    @property
+    def active(self) -> int:
+        """How many runs go on."""
+        return sum(not run.has_ended for run in self._runs.values())
+
+    # -- instances -----------------------------------------------------------------------------------------------------
+
+    def instance(self, name: str) -> Instance:
+        """Return what an agent is doing."""
+        return self.instances.get(name)
+
+    def start_agent(self, name: str) -> None:
+        """Let an agent that was stopped work again."""
+        self.instances.start(name)
+
+    async def stop(self, name: str) -> int:
+        """End an agent's runs and take no more tasks for it until `start_agent`; returns how many runs that ended."""
+        return await self.instances.stop(name)
+
+    async def aclose(self) -> None:
+        """End every run, and have its end kept."""
+        await self._runtime.aclose()
+        if self._store is not None:
+            await self._store.aclose()

@@ -1,0 +1,52 @@
+"""What an agent's ``permissions`` say: ``write = "allow"``, ``"run:pytest *" = "allow"``, ``"edit_file:docs/**" = "deny"``."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from dragoman.agents.tools.policy import PERMISSIONS, Permission, Rule, Verdict
+
+
+def read_permissions(
+    permissions: Mapping[str, Verdict], tools: Mapping[str, Permission]
+) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
+    """Return the rules, and a sentence for each key that is none.
+
+    A key is a permission class or the name of a tool, alone or with a pattern behind a colon: of a command for what runs, of a
+    path for what reads or writes.
+    """
+    rules: list[Rule] = []
+    problems: list[str] = []
+    for key, verdict in permissions.items():
+        subject, _, pattern = key.partition(":")
+        permission = next((one for one in PERMISSIONS if one == subject), None) or tools.get(subject)
+        if permission is None:
+            near = difflib.get_close_matches(subject, (*PERMISSIONS, *tools), 1, 0.5)
+            advice = (
+                f"did you mean {near[0]!r}?" if near else f"there are {', '.join(PERMISSIONS)} and the tools' names"
+            )
+            problems.append(f"permissions: {key!r} names no permission and no tool; {advice}")
+        elif pattern and permission == "network":
+            problems.append(f"permissions: {key!r} has a pattern, but what uses the network takes none")
+        elif ":" in key and not pattern.strip():
+            problems.append(f"permissions: {key!r} has no pattern behind its colon")
+        else:
+            rule = Rule(verdict, permission, None if subject in PERMISSIONS else subject)
+            if pattern:
+                rule = replace(rule, command=pattern) if permission == "run" else replace(rule, path=pattern)
+            rules.append(rule)
+    return tuple(rules), tuple(problems)
+
+
+def narrow(rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    """Return rules as a file of a workspace may state them: whatever runs, sends, or names a tool is asked about.
+
+    A workspace may be trusted, and its next commit be somebody else's.
+    """
+    return tuple(replace(rule, verdict="ask") if _opens(rule) else rule for rule in rules)
+
+
+def _opens(rule: Rule) -> bool:
+    return rule.verdict == "allow" and (rule.tool is not None or rule.permission not in {"read", "write"})

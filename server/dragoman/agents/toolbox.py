@@ -1,0 +1,42 @@
+"""Every tool that an agent can have, and which of them only look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from dragoman.agents.tools.base import Tool
+from dragoman.agents.tools.files import FILE_TOOLS
+from dragoman.agents.tools.git import GIT_TOOLS
+from dragoman.agents.tools.policy import Permission
+from dragoman.agents.tools.project import FindSymbol, Index, RepositoryMap, project_tools
+from dragoman.agents.tools.registry import ToolRegistry
+from dragoman.agents.tools.search import SEARCH_TOOLS
+from dragoman.agents.tools.shell import SHELL_TOOLS
+
+_KINDS: Final[tuple[type[Tool[Any]], ...]] = (*FILE_TOOLS, *SEARCH_TOOLS, *GIT_TOOLS, *SHELL_TOOLS)
+
+PERMISSION_OF: Final[Mapping[str, Permission]] = {
+    **{kind.name: kind.permission for kind in _KINDS},
+    RepositoryMap.name: RepositoryMap.permission,
+    FindSymbol.name: FindSymbol.permission,
+}
+"""The permission class of each tool by its name."""
+
+READING: Final = tuple(name for name, permission in PERMISSION_OF.items() if permission == "read")
+"""The tools that only look."""
+
+CHANGING: Final = tuple(
+    name for name, permission in PERMISSION_OF.items() if permission == "write" and name != "git_commit"
+)
+"""The tools that change files."""
+
+ESSENTIAL: Final = frozenset(
+    {"read_file", "list_files", "search", "edit_file", "write_file", "run_command", "git_diff"}
+)
+"""What a model with a small window is offered: the rest can be done with these."""
+
+
+def build_registry(index: Index | None = None) -> ToolRegistry:
+    """Return all tools; those that ask the project's index only where there is one."""
+    return ToolRegistry((*(kind() for kind in _KINDS), *(project_tools(index) if index is not None else ())))
