@@ -373,6 +373,12 @@ class EditMismatchError(ToolError):
         self.lines = lines
 
 
+class EditOverlapError(DragomanError):
+    """An edit would begin where another one of the same document is still open."""
+
+    code = "edit_overlap"
+
+
 class PatternError(ToolError):
     """A search pattern is no regular expression, or one that does not end."""
 
