@@ -54,6 +54,9 @@ class Lines:
         start, end = self.starts[first], self.starts[last]
         text = self.newline.join(new)
         if not new:
+            if first and last == len(self) and not self.text.endswith("\n"):
+                # Without its last line the text ends as it did: within a line.
+                start -= 1 + (self.text[start - 2 : start] == "\r\n")
             return TextEdit(start, end, "")
         if first == last:
             if first == len(self) and self.text and not self.text.endswith("\n"):

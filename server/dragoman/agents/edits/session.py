@@ -201,6 +201,8 @@ class EditSession:
     def _take(self, fence: _Fence, changes: Sequence[TextEdit]) -> list[EditEvent]:
         events: list[EditEvent] = []
         for edit in changes:
+            if edit.start == edit.end and not edit.text:
+                continue
             if (other := self._meets(edit, fence)) is not None:
                 line = self._lines.row_of(other.edit.start) + 1
                 events.append(self._problem(f"Two edits meet at line {line}; the second was left out."))
