@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dragoman.agents.run import Run
+from dragoman.agents.stopped import StoppedAgents
 from dragoman.errors import AgentStoppedError
 
 InstanceState = Literal["idle", "running", "stopped"]
@@ -24,14 +25,14 @@ class Instance:
 class Instances:
     """The states of agents by name; one that nobody has stopped may work."""
 
-    def __init__(self, runs: Callable[[], Iterable[Run]]) -> None:
+    def __init__(self, runs: Callable[[], Iterable[Run]], stopped: StoppedAgents | None = None) -> None:
         self._runs = runs
-        self._stopped: set[str] = set()
+        self._stopped = stopped or StoppedAgents()
 
     def get(self, agent: str) -> Instance:
         """Return what an agent is doing."""
         runs = tuple(run.id for run in self.running(agent))
-        if agent in self._stopped:
+        if agent in self._stopped.names():
             return Instance(agent, "stopped", runs)
         return Instance(agent, "running" if runs else "idle", runs)
 
@@ -41,18 +42,21 @@ class Instances:
 
     def check(self, agent: str) -> None:
         """Raise AgentStoppedError for an agent that was stopped."""
-        if agent in self._stopped:
+        if agent in self._stopped.names():
             raise AgentStoppedError(
                 f"The agent {agent!r} is stopped.", hint=f"`dragoman agents start {agent}` lets it work again."
             )
 
-    def start(self, agent: str) -> None:
-        """Let an agent work again."""
-        self._stopped.discard(agent)
+    def start(self, agent: str) -> bool:
+        """Let an agent work again; False when it was not stopped.  Raises StorageError."""
+        return self._stopped.set(agent, stopped=False)
 
     async def stop(self, agent: str) -> int:
-        """Take no more tasks for an agent, end its runs, and return how many those were."""
-        self._stopped.add(agent)
+        """Take no more tasks for an agent in any process, end its runs in this one, and return how many those were.
+
+        Raises StorageError.
+        """
+        self._stopped.set(agent, stopped=True)
         ended = self.running(agent)
         for run in ended:
             await run.cancel()

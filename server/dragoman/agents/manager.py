@@ -41,6 +41,8 @@ class Workplace:
     """What a door says of where a run works.
 
     ``roots`` are the workspace's folders, ``editor`` holds their texts, ``approver`` asks the user.
+    ``is_watched`` says that the door asks a person about each change or refuses it: then changing and running are possible without
+    trust too, each time with a question, while what the workspace's own files say stays confined.
     Without a ``memory`` the answers that count for good are kept for the first folder.
     ``emit`` is called with what commands print while they run.
     """
@@ -52,6 +54,12 @@ class Workplace:
     index: Index | None = None
     memory: Memory | None = None
     emit: Callable[[Output], None] = field(default=lambda _output: None)
+    is_watched: bool = False
+
+    @property
+    def may_change(self) -> bool:
+        """Whether anything but reading is possible."""
+        return self.trusted or self.is_watched
 
 
 class AgentManager:
@@ -195,22 +203,28 @@ class AgentManager:
     def _tools(definition: AgentDefinition, place: Workplace, window: int | None) -> ToolRegistry:
         registry = build_registry(place.index)
         wanted = [name for name in definition.tools if name in registry.names]
+        # What would be refused is not even offered; git is run only where the user trusts.
+        if not place.may_change:
+            wanted = [name for name in wanted if PERMISSION_OF[name] == "read"]
         if not place.trusted:
-            # What the policy would refuse is not even offered; git too is run only where the user trusts.
-            wanted = [name for name in wanted if PERMISSION_OF[name] == "read" and not name.startswith("git_")]
+            wanted = [name for name in wanted if not name.startswith("git_")]
         if window is not None and window < WINDOW_SMALL:
             wanted = [name for name in wanted if name in ESSENTIAL]
         return registry.only(wanted)
 
     @staticmethod
     def _context(definition: AgentDefinition, place: Workplace, *, remote: bool) -> ToolContext:
+        rules = definition.rules
+        if not place.trusted:
+            # Even a command that the user allows everywhere runs what a stranger's project says.
+            rules = tuple(replace(rule, verdict="ask") if rule.verdict == "allow" else rule for rule in rules)
         memory = place.memory
         if memory is None:
             memory = Memory(RememberedRules(place.roots[0]) if place.roots else None)
         return ToolContext(
             place.roots,
             place.editor,
-            Policy(definition.rules, trusted=place.trusted),
+            Policy(rules, trusted=place.may_change),
             agent=definition.name,
             approver=place.approver,
             memory=memory,
@@ -218,15 +232,18 @@ class AgentManager:
             emit=place.emit,
         )
 
+    async def may_leave(self, definition: AgentDefinition, *, model: str | None = None) -> bool:
+        """Tell whether what the agent's model reads may go to another machine; raises as `start`."""
+        request = RunRequest(definition.name, "", "", definition.role, model or definition.model)
+        return (await self._route(request, has_tools=False))[0]
+
     async def read_changes(self, agent: str, place: Workplace) -> str:
         """Return the diff of what is staged, else of all that differs from the last commit; empty without changes.
 
         What the agent's model may not read is left out.  Raises ToolError, and as `start`.
         """
         definition = await self._take(agent, place)
-        request = RunRequest(definition.name, "", "", definition.role, definition.model)
-        remote, _ = await self._route(request, has_tools=False)
-        context = self._context(definition, place, remote=remote)
+        context = self._context(definition, place, remote=await self.may_leave(definition))
         registry = build_registry()
         for arguments in ('{"staged": true}', "{}"):
             result = await registry.call("git_diff", arguments, context)
@@ -269,9 +286,9 @@ class AgentManager:
         """Return what an agent is doing."""
         return self.instances.get(name)
 
-    def start_agent(self, name: str) -> None:
-        """Let an agent that was stopped work again."""
-        self.instances.start(name)
+    def start_agent(self, name: str) -> bool:
+        """Let an agent that was stopped work again; False when it was not."""
+        return self.instances.start(name)
 
     async def stop(self, name: str) -> int:
         """End an agent's runs and take no more tasks for it until `start_agent`; returns how many runs that ended."""

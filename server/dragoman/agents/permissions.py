@@ -50,3 +50,9 @@ def narrow(rules: Iterable[Rule]) -> tuple[Rule, ...]:
 
 def _opens(rule: Rule) -> bool:
     return rule.verdict == "allow" and (rule.tool is not None or rule.permission not in {"read", "write"})
+
+
+def key_of(rule: Rule) -> str:
+    """Return the key that states a rule."""
+    pattern = rule.command if rule.command is not None else rule.path
+    return f"{rule.tool or rule.permission}{'' if pattern is None else f':{pattern}'}"

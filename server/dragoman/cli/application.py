@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from dragoman.cli import (
+    agents,
+    chat,
     complete,
     config,
     conversations,
@@ -16,6 +18,7 @@ from dragoman.cli import (
     metrics,
     models,
     project_map,
+    run,
     trust,
     version,
 )
@@ -43,6 +46,9 @@ lsp.register(application)
 application.command("demo")(demo.run_demo)
 application.command("doctor")(doctor.run_doctor)
 application.command("complete")(complete.run_complete)
+application.command("run")(run.run_agent)
+application.command("chat")(chat.run_chat)
+application.add_typer(agents.commands, name="agents")
 application.add_typer(models.commands, name="models")
 application.add_typer(config.commands, name="config")
 application.add_typer(conversations.commands, name="conversations")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dragoman.context.workspace.ignore import IgnoreRules
 from dragoman.errors import FileUnfitError, PathOutsideError, SecretFileError
 from dragoman.security.paths import is_secret_path
 
@@ -66,10 +67,17 @@ def find_writable(roots: Sequence[Path], path: str) -> Place:
 
 
 def refuse_secret(place: Place, *, remote: bool) -> None:
-    """Raise SecretFileError for a file of keys whose text would leave this machine."""
-    if remote and is_secret_path(place.path):
+    """Raise SecretFileError for a file of keys, or one that the project ignores, whose text would leave this machine."""
+    if not remote:
+        return
+    if is_secret_path(place.path):
         raise SecretFileError(
             f"{place.shown!r} is expected to hold keys, and the model is on another machine.",
+            hint="Do without it; ask the user for what you need to know of it.",
+        )
+    if place.shown != "." and IgnoreRules(place.root).ignores(place.shown, is_dir=place.path.is_dir()):
+        raise SecretFileError(
+            f"{place.shown!r} is ignored in this project, and the model is on another machine.",
             hint="Do without it; ask the user for what you need to know of it.",
         )
 
