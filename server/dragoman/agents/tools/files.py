@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
+from dragoman.agents.edits.blocks import Block
 from dragoman.agents.limits import (
     LISTED_FILES,
     LISTING_WALKED,
@@ -233,6 +234,7 @@ class EditFile(Tool[EditArguments]):
         place = find_writable(context.roots, arguments.path)
         refuse_secret(place, remote=context.remote)
         refuse_folder(place)
+        replacements: Sequence[Replacement | Block]
         if arguments.blocks is not None:
             replacements = read_blocks(arguments.blocks)
         else:
