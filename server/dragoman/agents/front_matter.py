@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from typing import Any
+from typing import Any, Final
 
-_KEY = re.compile(r"""(?P<indent>[ ]*)(?P<key>"[^"]*"|'[^']*'|[\w-]+)[ ]*:(?:[ ]+(?P<value>.*))?$""")
+_KEY = re.compile(r"""(?P<indent>[ ]*)(?P<key>"[^"]*"|'[^']*'|[\w-].*?)[ ]*:(?:[ ]+(?P<value>.*))?$""")
+_LINE_CHARS: Final = 2_000
+"""A longer line is no key."""
+
 _ITEM = re.compile(r"[ ]*-[ ]+(?P<value>.+)$")
 
 
@@ -43,6 +46,8 @@ def _read_keys(head: list[str]) -> dict[str, Any]:
     for number, line in enumerate(head, 2):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
+        if len(line) > _LINE_CHARS:
+            raise ValueError(f"line {number}: is longer than {_LINE_CHARS:,} characters")
         item, found = _ITEM.match(line), _KEY.match(line.rstrip())
         if item is not None and open_key is not None:
             items = read[open_key] = read[open_key] or []

@@ -63,6 +63,7 @@ class WriteBehind(Generic[T]):
         self._queue: deque[T] = deque()
         self._something = asyncio.Event()
         self._enough = asyncio.Event()
+        self._writing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self.dropped = 0
@@ -130,6 +131,13 @@ class WriteBehind(Generic[T]):
 
     async def _step(self) -> None:
         """Write one batch; it leaves the queue only once it is kept, or can never be."""
+        async with self._writing:
+            await self._write_batch()
+
+    async def _write_batch(self) -> None:
+        if not self._queue:
+            # Who else flushed has written it.
+            return
         batch = [self._queue[index] for index in range(min(self._batch, len(self._queue)))]
         try:
             await self._write(batch)
