@@ -79,12 +79,20 @@ class _Fence:
 class EditSession:
     """Turns one answer into hunks of one text, for as long as any of them is open.
 
-    ``range`` are the characters of a selected part: only its lines are searched, and fenced code replaces it.  ``path`` is
-    the text's name; blocks for other files are problems.  The model's edits are found in the text that it saw; where they
+    ``range`` are the characters of a selected part: only its lines are searched, and fenced code replaces it; with ``beyond``
+    the other lines are searched too, for what does not stand there.  ``path`` is the text's name; blocks for other files are
+    problems.  The model's edits are found in the text that it saw; where they
     are now follows from what was changed since.
     """
 
-    def __init__(self, text: str, *, range: tuple[int, int] | None = None, path: str = "") -> None:  # noqa: A002
+    def __init__(
+        self,
+        text: str,
+        *,
+        range: tuple[int, int] | None = None,  # noqa: A002
+        path: str = "",
+        beyond: bool = False,
+    ) -> None:
         if range is not None and not 0 <= range[0] <= range[1] <= len(text):
             raise ValueError("the range lies outside of the text")
         self._rebase: Final = Rebase(text)
@@ -93,6 +101,7 @@ class EditSession:
         self._path: Final = path
         rows = (0, len(self._lines)) if range is None else _rows_of(self._lines, range)
         self._matcher: Final = Matcher(self._lines, first=rows[0], last=rows[1], shown=path)
+        self._beyond: Final = Matcher(self._lines, first=0, last=len(self._lines), shown=path) if beyond else None
         self._parser: Final = BlockParser()
         self._entries: Final[dict[str, _Entry]] = {}
         self._fence: _Fence | None = None
@@ -158,7 +167,7 @@ class EditSession:
         if not is_same_path(block.path, self._path):
             return [self._problem(f"A block is for {block.path!r}, not for {self._path!r}; it was left out.")]
         try:
-            edits = self._matcher.place(block)
+            edits = self._place(block)
         except EditMismatchError as error:
             return [self._problem(str(error))]
         for edit in edits:
@@ -166,6 +175,14 @@ class EditSession:
                 line = self._lines.row_of(other.edit.start) + 1
                 return [self._problem(f"Two edits meet at line {line}; the second was left out.")]
         return [event for edit in edits for event in self._settle(self._propose(edit))]
+
+    def _place(self, block: Block) -> tuple[TextEdit, ...]:
+        try:
+            return self._matcher.place(block)
+        except EditMismatchError:
+            if self._beyond is None:
+                raise
+            return self._beyond.place(block)
 
     # -- fenced code ---------------------------------------------------------------------------------------------------
 
