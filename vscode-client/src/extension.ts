@@ -1,4 +1,5 @@
 import { ConfigurationTarget, type ExtensionContext, commands, window, workspace } from 'vscode';
+import { Assistance } from './agents/assistance';
 import { ContextView } from './contextView';
 import { DiagnosticsForwarder } from './diagnostics';
 import { Installer } from './install';
@@ -18,7 +19,16 @@ export function activate(context: ExtensionContext): void {
   const statusBar = new StatusBar();
   const installer = new Installer(context, log);
   const own = new Server(context, log, {
-    changed: () => statusBar.show(own),
+    changed: () => {
+      statusBar.show(own);
+      if (own.state !== 'running') {
+        assistance.runs.end();
+      }
+    },
+    runEvent: (params) => {
+      assistance.runs.receive(params);
+    },
+    commandChosen: (command, argument, run) => assistance.runs.watch({ command, argument }, run),
     answered: (uri) => {
       contextView.follow(uri);
     },
@@ -29,6 +39,7 @@ export function activate(context: ExtensionContext): void {
     },
     serverStarted: (version) => {
       diagnostics.restart();
+      assistance.started();
       void judge(version);
     },
     settingWrong: (sentence) => void complain(sentence, 'Open Settings', 'Choose…'),
@@ -38,8 +49,10 @@ export function activate(context: ExtensionContext): void {
   const nextEdits = new NextEdits(own);
   const diagnostics = new DiagnosticsForwarder(own);
   const contextView = new ContextView(own);
+  const assistance = new Assistance(context.extensionUri, own);
 
   const actions = {
+    ...assistance.actions,
     nextEdit: () => nextEdits.go(),
     dismissNextEdit: () => nextEdits.dismiss(),
     showContext: () => contextView.open(),
@@ -135,6 +148,7 @@ export function activate(context: ExtensionContext): void {
     nextEdits,
     diagnostics,
     contextView,
+    assistance,
     workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration('dragoman.server')) {
         void own.restart();

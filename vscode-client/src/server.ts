@@ -26,6 +26,10 @@ export interface Listener {
   changed(): void;
   /** A request for suggestions was answered for this document. */
   answered(uri: string): void;
+  /** Something happened in a run of an agent. */
+  runEvent(params: unknown): void;
+  /** A command of the server is run that the user chose in a menu of the editor. */
+  commandChosen(command: string, argument: unknown, run: () => PromiseLike<unknown>): Promise<unknown>;
   serverMissing(): void;
   serverStarted(version: string | undefined): void;
   settingWrong(sentence: string): void;
@@ -166,6 +170,7 @@ export class Server {
       this.status = readStatus(params);
       this.listener.changed();
     });
+    client.onNotification('dragoman/runEvent', (params: unknown) => this.listener.runEvent(params));
     client.onDidChangeState(({ newState }) => {
       if (newState === State.Running && this.client === client) {
         this.become('running');
@@ -201,6 +206,14 @@ export class Server {
           }
           this.listener.answered(document.uri.toString());
           return answer;
+        },
+        executeCommand: (command, args: readonly unknown[], next) =>
+          this.listener.commandChosen(command, args[0], async () => next(command, [...args])),
+        handleWorkDoneProgress: (token, params, next) => {
+          // Runs are shown by what they tell of themselves, with a button that ends them; downloads count.
+          if (!('cancellable' in params && params.cancellable === true && params.percentage === undefined)) {
+            next(token, params);
+          }
         },
         workspace: {
           // Both would send the defaults too; `sendSettings` sends what was set.
@@ -270,11 +283,11 @@ class QuietClient extends LanguageClient {
   }
 }
 
-/** Tells the server that this client shows its status. */
+/** Tells the server that this client shows its status and what happens in runs. */
 const statusFeature: StaticFeature = {
   fillClientCapabilities: (capabilities) => {
     const experimental = (capabilities.experimental ?? {}) as Record<string, unknown>;
-    capabilities.experimental = { ...experimental, dragoman: { status: true } };
+    capabilities.experimental = { ...experimental, dragoman: { status: true, runEvents: true } };
   },
   initialize: () => undefined,
   getState: (): FeatureState => ({ kind: 'static' }),
