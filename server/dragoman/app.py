@@ -6,6 +6,7 @@ Nothing else constructs services; read it as the table of contents.
 from __future__ import annotations
 
 import asyncio
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,7 @@ class App:
         self._keeping: Keeping | None = None
         self._opening = asyncio.Lock()
         self._agents: AgentManager | None = None
+        self._hiring = asyncio.Lock()
         self.models = ModelManager(
             find_sources(settings),
             read_wishes(settings),
@@ -78,13 +80,21 @@ class App:
 
     async def agents(self) -> AgentManager:
         """Return what knows the agents and makes their runs: built when it is first needed, like what keeps these."""
-        if self._agents is None:
-            # Here and not above: an editor that only completes pays for no agents.
+        async with self._hiring:
+            if self._agents is not None:
+                return self._agents
+            # Here and not above: an editor that only completes pays for no agents, and nobody's keys wait for them.
+            await asyncio.to_thread(import_module, "dragoman.agents.manager")
             from dragoman.agents.kept_runs import KeptRuns
             from dragoman.agents.manager import AgentManager
 
             self._agents = AgentManager(self.models, self.settings, bus=self.bus, store=KeptRuns(self._open_runs))
-        return self._agents
+            return self._agents
+
+    async def runs_ended(self) -> None:
+        """Return when no agent is at work."""
+        if self._agents is not None:
+            await asyncio.gather(*(run.wait() for run in self._agents.runs))
 
     async def _open_runs(self) -> Runs:
         from dragoman.storage.repositories.runs import Runs
@@ -99,7 +109,8 @@ class App:
     async def aclose(self) -> None:
         """Stop everything, the youngest part first."""
         await self.completion.aclose()
-        agents, self._agents = self._agents, None
+        async with self._hiring:
+            agents, self._agents = self._agents, None
         if agents is not None:
             await agents.aclose()
         await self.bus.aclose()

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from typing import Any, Protocol
 
 from dragoman.agents.compaction import Compaction
@@ -205,6 +206,8 @@ class _Turns:
         self._run.end("failed", error=str(error), code=error.code)
 
     async def _converse(self) -> str:
+        # It takes a second or more, in which an editor's keys must not wait.
+        await asyncio.to_thread(import_module, "dragoman.agents.model_adapter")
         from dragoman.agents.model_adapter import converse
 
         limits = self._request.limits
