@@ -52,7 +52,7 @@ class RememberedRules:
         """Keep decisions; the same call's older ones are replaced.  Raises StorageError, and then nothing has changed."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with _locked(self.path.with_suffix(".lock")):
+            with locked(self.path.with_suffix(".lock")):
                 about = {_about(rule) for rule in rules}
                 kept = [rule for rule in self.rules() if _about(rule) not in about]
                 self._write([*kept, *rules][-REMEMBERED_RULES:])
@@ -114,7 +114,7 @@ def _read_rule(value: dict[str, Any]) -> Rule:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Hold the file's lock; raises OSError when another process does not let go of it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
