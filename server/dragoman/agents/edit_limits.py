@@ -39,7 +39,7 @@ FUZZY_LINES: Final = 400
 """A longer search text is not compared by likeness: it is a whole file."""
 
 FUZZY_WORD_CHARS: Final = 3
-"""A line with fewer letters and digits says nothing of where it stands: braces, ``else:`` is four."""
+"""A line with fewer letters and digits says nothing of where it stands: brackets, ``fi``."""
 
 # -- differences -------------------------------------------------------------------------------------------------------
 

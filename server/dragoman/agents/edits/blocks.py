@@ -10,7 +10,7 @@ from dragoman.agents.edit_limits import DIVIDERS, REOPENED
 from dragoman.agents.edits.diffs import DiffReader, begins_diff, is_header
 from dragoman.agents.edits.paths import path_of_info, path_of_line
 
-_START: Final = re.compile(r"\s*<{5,9} ?SEARCH\b(.*)")
+_START: Final = re.compile(r"(\s*)<{5,9} ?SEARCH\b(.*)")
 _MIDDLE: Final = re.compile(r"={5,9}\s*")
 _END: Final = re.compile(r"\s*>{5,9} ?REPLACE\b.*")
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})([^`]*)")
@@ -79,6 +79,7 @@ class BlockParser:
         self._fence_path = ""
         self._depth = 0
         self._has_blocks = False
+        self._margin = ""
         self._body: list[str] = []
         self._dividers: list[int] = []
         self._diff: DiffReader | None = None
@@ -207,20 +208,20 @@ class BlockParser:
                 self._end_block()
                 return
             self._depth -= 1
-        elif self._depth == 0 and _MIDDLE.fullmatch(line) and len(self._dividers) < DIVIDERS:
+        elif self._depth == 0 and len(self._dividers) < DIVIDERS and _MIDDLE.fullmatch(line.removeprefix(self._margin)):
             self._dividers.append(len(self._body))
         self._body.append(line)
 
     def _changes(self, line: str) -> None:
         assert self._diff is not None
         if self._fence and self._closes(line):
-            self._end_diff()
+            self._end_diff(cut=False)
             self._leave()
             return
         taken = self._diff.read(line)
         self._give_diff()
         if not taken:
-            self._end_diff()
+            self._end_diff(cut=True)
             self._read = self._opened if self._fence else self._prose
             self._has_blocks = bool(self._fence)
             self._read(line)
@@ -243,7 +244,8 @@ class BlockParser:
         if start is None:
             return False
         self._take_path()
-        self._path = path_of_line(start[1]) or self._path
+        self._path = path_of_line(start[2]) or self._path
+        self._margin = start[1]
         self._body, self._dividers, self._depth = [], [], 0
         self._read = self._search
         return True
@@ -283,9 +285,9 @@ class BlockParser:
         assert self._diff is not None
         self._out += [Block(path, ((old, new),), line) for path, old, new, line in self._diff.take()]
 
-    def _end_diff(self, *, cut: bool = False) -> None:
+    def _end_diff(self, *, cut: bool) -> None:
         assert self._diff is not None
-        whole = self._diff.finish(cut=cut and bool(self._fence))
+        whole = self._diff.finish(cut=cut)
         self._give_diff()
         if not whole:
             self._out.append(Broken("The last part of a diff is not whole; it was left out."))

@@ -70,6 +70,9 @@ class DiffReader:
         if not line:
             self._blank += 1
             return True
+        if line[0] not in " +-\\" and self._loose and self._inside:
+            # Models forget the space before lines that stay; whether such a line stands there will be seen.
+            line = f" {line}"
         if line[0] not in " +-\\" or not (self._inside or self._loose):
             return False
         self._inside = True
@@ -77,11 +80,11 @@ class DiffReader:
         return True
 
     def finish(self, *, cut: bool) -> bool:
-        """End the diff; False when its last hunk is not whole, which is known by its numbers, or by where it was cut."""
+        """End the diff; False when it was cut before its last hunk was whole, by its numbers or for want of a fence's end."""
         if self._minus is not None:
             self._add(self._minus)
             self._minus = None
-        short = self._is_owed() or (cut and self._left is None)
+        short = cut and (self._is_owed() or (self._left is None and self._loose))
         if short and (self._old or self._new):
             self._old, self._new = [], []
             return False

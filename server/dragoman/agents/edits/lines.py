@@ -35,6 +35,10 @@ class Lines:
     def __len__(self) -> int:
         return len(self.texts)
 
+    def __deepcopy__(self, memo: dict[int, object]) -> Lines:
+        """Return itself: nobody changes it, and a session is copied for every edit that an editor may refuse."""
+        return self
+
     def row_of(self, offset: int) -> int:
         """Return the line, from 0, in which a character stands."""
         return self.text.count("\n", 0, offset)

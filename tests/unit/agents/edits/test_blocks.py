@@ -58,6 +58,18 @@ ANSWERS = {
         [("x.py", "-- old\nx", "++ new\nx"), ("x.py", "e", "f")],
     ),
     "a diff without numbers": ("a.py\n```diff\n x\n-e\n+f\n```\n", [("a.py", "x\ne", "x\nf")]),
+    "a diff whose lines lost their spaces, numbers wrong": (
+        "```diff\n--- a/x.py\n+++ b/x.py\n@@ -1,9 +1,9 @@\nx\n\ty\n-e\n+f\n```\n",
+        [("x.py", "x\n\ty\ne", "x\n\ty\nf")],
+    ),
+    "a diff, then something else before its numbers are full": (
+        "--- a/x\n+++ b/x\n@@ -1,3 +1,3 @@\n a\n-b\n+c\nforgotten\n",
+        ["is not whole"],
+    ),
+    "within a list": (
+        "1. So:\n\n      ```\n      <<<<<<< SEARCH\n      old\n      =======\n      new\n      >>>>>>> REPLACE\n      ```\n",
+        [("", "      old", "      new")],
+    ),
     "a diff that is cut": ("```diff\n--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n a\n-b\n", ["is not whole"]),
 }
 

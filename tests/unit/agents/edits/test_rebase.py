@@ -97,7 +97,7 @@ def number(one: Character | Hunk) -> int:
     return int(name[1:]) if name[:1] == "h" else -1
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.data(), TEXTS, LINES)
 def test_what_the_user_typed_is_never_lost_and_every_hunk_is_made_once(
     data: st.DataObject, base: str, wanted: list[str]
@@ -144,7 +144,7 @@ def test_what_the_user_typed_is_never_lost_and_every_hunk_is_made_once(
         assert session.text == "".join(one.text for one in oracle.own)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.data(), TEXTS, LINES)
 @example(None, "a\nb\n", [])
 def test_hunks_can_be_made_in_any_order_and_all_of_them_are_the_answer(
@@ -163,7 +163,7 @@ def test_hunks_can_be_made_in_any_order_and_all_of_them_are_the_answer(
     assert session.text == base
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.data(), TEXTS, st.one_of(TYPED, TEXTS))
 def test_a_change_is_made_smaller_and_stays_the_same(data: st.DataObject, text: str, new: str) -> None:
     start = data.draw(st.integers(0, len(text)))

@@ -224,6 +224,14 @@ def test_only_what_the_user_left_alone_is_taken_back() -> None:
     assert [one.state for one in session.hunks] == ["rejected", "applied"]
 
 
+def test_a_fix_may_lie_beyond_the_selection() -> None:
+    answer = block("    return 1", "    return 11") + block("    return 3", "    return 33")
+    strict, wide = EditSession(TEXT, range=(0, 24)), EditSession(TEXT, range=(0, 24), beyond=True)
+    assert "lines 1 to 2 of the text" in of(strict.feed(answer), Problem)[0]
+    assert [one.id for one in strict.hunks] == ["h1"]
+    assert of(wide.feed(answer), HunkFinal) == ["h1", "h2"]
+
+
 def test_what_is_rejected_stays_so_and_makes_room() -> None:
     session = EditSession(TEXT)
     session.feed(block("    return 1", "    return 11"))
