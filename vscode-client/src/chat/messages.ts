@@ -69,6 +69,7 @@ export type Update =
   | { readonly type: 'item'; readonly item: Item }
   | { readonly type: 'append'; readonly id: string; readonly text: string }
   | { readonly type: 'running'; readonly running: boolean }
+  | { readonly type: 'title'; readonly title: string }
   | { readonly type: 'agents'; readonly agents: readonly Agent[]; readonly agent: string }
   | { readonly type: 'subject'; readonly subject: Subject | undefined }
   | { readonly type: 'history'; readonly conversations: readonly ConversationHead[] }
@@ -80,6 +81,7 @@ const UPDATES: readonly string[] = [
   'item',
   'append',
   'running',
+  'title',
   'agents',
   'subject',
   'history',

@@ -217,6 +217,7 @@ export class ChatView implements WebviewViewProvider, Disposable {
     }
     if (transcript.items.length === 0) {
       this.title = firstLine(text);
+      this.tell({ type: 'title', title: this.title });
     }
     this.agent = agent;
     this.subject = undefined;

@@ -166,6 +166,9 @@ function receive(update: Update): void {
       running = update.running;
       showButtons();
       break;
+    case 'title':
+      title.textContent = update.title;
+      break;
     case 'agents':
       showAgents(update.agents, update.agent);
       break;

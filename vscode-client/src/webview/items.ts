@@ -167,7 +167,7 @@ function drawNotice(item: NoticeItem): HTMLElement {
 function drawDiff(diff: string): HTMLElement {
   const pre = block('', 'Change');
   pre.classList.add('diff');
-  for (const line of diff.split('\n')) {
+  for (const line of diff.trimEnd().split('\n')) {
     const kind = /^(\+\+\+|---|@@)/.test(line)
       ? 'place'
       : line.startsWith('+')
