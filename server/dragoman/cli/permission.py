@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from dragoman.agents.edits.blocks import Block
 from dragoman.agents.tools.approval import DENIED, Decision, Question
 from dragoman.agents.tools.documents import DiskEditor, apply_edits
 from dragoman.agents.tools.globs import command_line
@@ -104,7 +105,7 @@ async def preview(question: Question, roots: Sequence[Path]) -> str:
     return "\n".join(list(changes)[2:])
 
 
-def _replacements(arguments: Mapping[str, Any]) -> tuple[Replacement, ...]:
+def _replacements(arguments: Mapping[str, Any]) -> Sequence[Replacement | Block]:
     if arguments.get("blocks") is not None:
-        return tuple(read_blocks(str(arguments["blocks"])))
+        return read_blocks(str(arguments["blocks"]))
     return (Replacement(str(arguments.get("old", "")), str(arguments.get("new", ""))),)

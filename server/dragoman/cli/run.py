@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 
 from dragoman.cli.agent_desk import Allowed, Folder, ModelName, Yes, classes_of, folder_of, open_desk
 from dragoman.cli.output import ConfigFile, say_error
+from dragoman.cli.terminal import is_typed
 from dragoman.errors import DragomanError, UnknownAgentError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def run_agent(
     """Give an agent a task; its answer is printed as it comes, and you are asked before it changes or runs anything."""
     if task is not None and not task.strip():
         raise typer.BadParameter("say what is to be done.", param_hint="TASK")
-    if task is None and sys.stdin.isatty():
+    if task is None and is_typed():
         raise typer.BadParameter("say what is to be done, or pipe it in.", param_hint="TASK")
     folder, allowed = folder_of(workspace), classes_of(allow, yes=yes)
     if not asyncio.run(_run(agent, task, model, folder, allowed, config, as_json=as_json)):

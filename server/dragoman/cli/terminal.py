@@ -14,9 +14,14 @@ READ_BYTES: Final = 65_536
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
+def is_typed() -> bool:
+    """Tell whether the input is somebody's keyboard; a closed one is not."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def is_watched() -> bool:
     """Tell whether somebody can be asked: both what is typed and what is asked are at a terminal."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    return is_typed() and sys.stderr.isatty()
 
 
 def harmless(text: str) -> str:
@@ -28,14 +33,18 @@ class InputLines:
     """Lines of standard input; waiting for one can be cancelled at any time."""
 
     def __init__(self, descriptor: int | None = None) -> None:
-        self._descriptor = sys.stdin.fileno() if descriptor is None else descriptor
+        self._descriptor = descriptor
         self._held = b""
         self._has_ended = False
 
     async def read(self) -> str | None:
         """Return the next line without its end, None at the end of the input."""
+        if self._descriptor is None:
+            if sys.stdin is None:
+                return None
+            self._descriptor = sys.stdin.fileno()
         while b"\n" not in self._held and not self._has_ended:
-            await self._wait()
+            await self._wait(self._descriptor)
             data = os.read(self._descriptor, READ_BYTES)
             self._held += data
             self._has_ended = not data
@@ -46,15 +55,16 @@ class InputLines:
         line, _, self._held = self._held.partition(b"\n")
         return line.decode("utf-8", "replace").rstrip("\r")
 
-    async def _wait(self) -> None:
+    @staticmethod
+    async def _wait(descriptor: int) -> None:
         """Return when there is something to read."""
         loop, ready = asyncio.get_running_loop(), asyncio.Event()
         try:
-            loop.add_reader(self._descriptor, ready.set)
+            loop.add_reader(descriptor, ready.set)
         except (PermissionError, NotImplementedError):
             # A file is always ready; where the loop cannot wait for input, the read itself does.
             return
         try:
             await ready.wait()
         finally:
-            loop.remove_reader(self._descriptor)
+            loop.remove_reader(descriptor)
