@@ -416,6 +416,12 @@ class RunLoopError(RunError):
     code = "run_loop"
 
 
+class ReviewError(DragomanError):
+    """A review cannot be made."""
+
+    code = "review"
+
+
 class AgentError(DragomanError):
     """An agent cannot be used."""
 

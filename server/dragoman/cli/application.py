@@ -18,6 +18,7 @@ from dragoman.cli import (
     metrics,
     models,
     project_map,
+    review,
     run,
     trust,
     version,
@@ -48,6 +49,7 @@ application.command("doctor")(doctor.run_doctor)
 application.command("complete")(complete.run_complete)
 application.command("run")(run.run_agent)
 application.command("chat")(chat.run_chat)
+application.command("review")(review.run_review)
 application.add_typer(agents.commands, name="agents")
 application.add_typer(models.commands, name="models")
 application.add_typer(config.commands, name="config")

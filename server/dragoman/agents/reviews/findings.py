@@ -102,9 +102,7 @@ class ReviewSession:
         quote = self._text[span[0] : span[1]]
         fix = find_fix(self._anchors.numbered, span, raw.fix) if is_sure and raw.fix is not None else None
         name = fingerprint_of(self._path, raw.code, quote)
-        return Finding(
-            name, self._path, *span, line, end_line, raw.severity, raw.code, raw.message, quote, fix
-        )
+        return Finding(name, self._path, *span, line, end_line, raw.severity, raw.code, raw.message, quote, fix)
 
 
 class FileFindings:
@@ -128,9 +126,8 @@ class FileFindings:
         if finding.fingerprint in self._dismissed:
             return False
         if changes:
-            # What the text was is not known here: only where its parts are now.
             ordered = sorted(changes, key=lambda one: one.start)
-            carried = _carry(finding, ordered, self._numbered)
+            carried = _carry(finding, ordered, self._numbered) or self._find_again(finding)
             if carried is None:
                 return False
             finding = carried
@@ -142,6 +139,16 @@ class FileFindings:
         self._again.add(finding.fingerprint)
         self._standing[finding.fingerprint] = finding
         return True
+
+    def _find_again(self, finding: Finding) -> Finding | None:
+        """Return a finding where its text stands alone: one change may span several, and more than what they changed."""
+        text = self._numbered.text
+        start = text.find(finding.quote)
+        if start < 0 or text.find(finding.quote, start + 1) >= 0:
+            return None
+        end = start + len(finding.quote)
+        line, end_line = self._numbered.lines_of((start, end))
+        return replace(finding, start=start, end=end, line=line, end_line=end_line, fix=None)
 
     def complete(self) -> None:
         """End a review: what only the one before it had found is gone."""

@@ -136,7 +136,9 @@ class FindingParser:
 
     def _is_within_finding(self, top: _Open) -> bool:
         """Tell whether an object belongs to a finding that is not complete yet, such as a place that it names."""
-        around = (self._text[one.start : top.start] for one in self._open if one.bracket == "{" and not one.has_findings)
+        around = (
+            self._text[one.start : top.start] for one in self._open if one.bracket == "{" and not one.has_findings
+        )
         return any(_MEANT.search(text) for text in around)
 
     def _is_meant(self, value: Mapping[str, Any] | None, top: _Open) -> bool:
