@@ -294,10 +294,10 @@ class _Turns:
         self._run.emit("tool_result", callId=call.id, tool=call.name, result=text, failed=failed, details=details)
         if self._faults[call.name] > ARGUMENT_REPAIRS:
             raise RunError(f"The model called {call.name!r} with wrong arguments again after it was told: {text}")
-        self._watch_for_loop(call, text)
-        return text
+        return text + self._watch_for_loop(call, text)
 
-    def _watch_for_loop(self, call: ToolCall, text: str) -> None:
+    def _watch_for_loop(self, call: ToolCall, text: str) -> str:
+        """Return what the model is told of a call that it made before; raises RunLoopError when it does not listen."""
         key = (call.name, call.arguments, text)
         if key not in self._made:
             # Something new was tried or found out: what was seen before may well be asked for again.
@@ -308,6 +308,7 @@ class _Turns:
                 f"The model made the same call of {call.name!r} {REPEATED_CALLS} times and got the same result.",
                 hint="Say the task in other words, or take a larger model.",
             )
+        return "\n[You made this call before, with this result. Use it now.]" if self._made[key] > 1 else ""
 
     async def _keep(self) -> None:
         if self._store is None:

@@ -164,3 +164,12 @@ async def test_a_cancelled_run_is_kept_as_cancelled(tmp_path: Path) -> None:
     await run.cancel()
 
     assert json.loads(store.kept[-1])["status"] == "cancelled"
+
+
+async def test_a_call_made_again_is_told_so(tmp_path: Path) -> None:
+    same = called("look", '{"n": 1}')
+    run, events, model, _ = await go(tmp_path, same, same, "I see.")
+    assert run.status == "succeeded"
+    results = [message.content for message in model.requests[-1].messages if message.role == "tool"]
+    assert results == ["saw 1", "saw 1\n[You made this call before, with this result. Use it now.]"]
+    assert [event.data["result"] for event in events if event.type == "tool_result"] == ["saw 1", "saw 1"]
