@@ -36,6 +36,7 @@ from dragoman.settings import changed_files
 from dragoman.status import Status, describe, describe_index, describe_process
 
 if TYPE_CHECKING:
+    from dragoman.app import App
     from dragoman.assistance.service import Assistance
     from dragoman.context.assembler import ContextAssembler
     from dragoman.context.diagnostics import Reported
@@ -175,7 +176,8 @@ class EditorServices:
                 old, self._app = self._app, fresh
                 self._watch_app()
                 await cancel_and_wait(self._warming)
-                await old.aclose()
+                await old.completion.aclose()
+                self._tasks.start(_retire(old), name="retire")
                 if self._warming is not None:
                     self._warming = self._tasks.start(self._warm_up(), name="warm-up")
                 self._tasks.start(self._app.models.refresh(), name="catalogue")
@@ -430,6 +432,14 @@ async def run_language_server(options: LspOptions, handshake: Handshake | None) 
         return await serve_tcp(services, *options.tcp)
     assert handshake is not None, "stdio begins with a handshake"
     return await serve_stdio(services, handshake)
+
+
+async def _retire(app: App) -> None:
+    """Close an app whose settings are no longer in force, when its last run has ended or the editor leaves."""
+    try:
+        await app.runs_ended()
+    finally:
+        await app.aclose()
 
 
 def _reporter(progress: Progress) -> Any:

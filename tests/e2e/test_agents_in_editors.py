@@ -175,7 +175,7 @@ async def test_cancelling_closes_the_connection_to_the_model(tmp_path: Path) -> 
         at.editor.notify("window/workDoneProgress/cancel", {"token": begun["params"]["token"]})
         events = await at.ended(run)
         assert events[-1]["type"] == "cancelled"
-        await model.wait_for(lambda: model.generations[-1].hung_up)
+        await model.wait_for(lambda _: model.generations[-1].hung_up)
         at.editor.ignored |= {"dragoman/runEvent"}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -50,6 +50,14 @@ class Followers:
         """Return the edit of a run."""
         following = self._followed.get(run_id)
         return following.edit if following is not None else None
+
+    async def cancel(self, run_id: str) -> bool:
+        """End a run; False when there is none that goes on."""
+        following = self._followed.get(run_id)
+        if following is None or following.run.has_ended:
+            return False
+        await following.run.cancel()
+        return True
 
     def edits(self, uri: str) -> tuple[OpenEdit, ...]:
         """Return the edits of a document that are not decided yet, or may still grow."""
@@ -105,15 +113,16 @@ class Followers:
         if following.writer is not None:
             yield following.writer.work()
 
-    async def _end(self, following: Following, beside: Iterable[asyncio.Task[None]]) -> None:
+    async def _end(self, following: Following, beside: Sequence[asyncio.Task[None]]) -> None:
         run, edit = following.run, following.edit
         if edit is not None:
             edit.attach(partial(self.tell_edit, run.id))
             edit.wake()
         if following.writer is not None:
             following.writer.end()
-        for task in beside:
-            await task
+        if beside:
+            # One that failed has been reported; what comes behind the run is owed all the same.
+            await asyncio.wait(beside)
         self._say_end(following)
         if following.behind is not None:
             await following.behind(run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -28,7 +28,7 @@ class Attaching:
     roots: tuple[Path, ...]
     editor: Editor
     may_send: Callable[[Path], None]
-    special: dict[str, Callable[[], Awaitable[str]]]
+    special: Mapping[str, Callable[[], Awaitable[str]]]
     """What is no file: ``diff``, ``diagnostics``; returns its text."""
 
 

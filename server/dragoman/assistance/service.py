@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -57,6 +57,14 @@ class Surroundings:
     language: Callable[[str], str] = lambda _uri: ""
 
 
+@dataclass(slots=True)
+class Talk:
+    """A turn of a conversation that is being answered, or whose answer is being kept."""
+
+    run: Run
+    kept: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class Assistance:
     """Chat, edits, reviews and runs of one editor."""
 
@@ -70,7 +78,7 @@ class Assistance:
         self._reviews = DocumentReviews(self._texts, client, self._dismissals, self._name)
         self._kept_dismissals: dict[Path, Dismissals] = {}
         self._talks = Talks(around.app)
-        self._manager: AgentManager | None = None
+        self._talking: dict[str, Talk] = {}
 
     async def aclose(self) -> None:
         """End every run and whatever hangs on it."""
@@ -162,7 +170,7 @@ class Assistance:
         edit = None
         if kind.edits:
             chosen = selected_lines(span, text) if span is not None else None
-            session = EditSession(text, range=chosen, path=name)
+            session = EditSession(text, range=chosen, path=name, beyond=kind.beyond)
             edit = OpenEdit(
                 uri, session, self._texts, self._client, preview=self._client.shows_runs, label=f"Dragoman: {title}"
             )
@@ -209,8 +217,7 @@ class Assistance:
         return Workplace(roots, BufferEditor(self._texts, self._client), self._approver, self._around.trusted())
 
     async def _agents(self) -> AgentManager:
-        self._manager = await self._around.app().agents()
-        return self._manager
+        return await self._around.app().agents()
 
     async def _writer(self, title: str, head: str | None = None) -> DocumentWriter | None:
         """Open a document for an answer in a client that shows no runs; None where it cannot."""
@@ -235,23 +242,39 @@ class Assistance:
         manager = await self._agents()
         name = agent or "assistant"
         definition = manager.get(name, self._around.folders(), self._around.trusted())
+        if conversation is not None:
+            await self._answered(conversation)
         history = await self._talks.history(conversation) if conversation is not None else ()
         task = await self._attached(manager, text, uri, span, definition.role)
         run = await manager.start(name, task, self._workplace(), history=history)
         kept = conversation or f"conv_{secrets.token_hex(8)}"
+        talk = self._talking[kept] = Talk(run)
+        await self._talks.keep(kept, ChatMessage("user", task))
         writer = await self._writer("Chat", f"{YOU}\n\n{text}\n\n{ANSWER}\n\n")
-        behind = partial(self._keep, kept, task)
+        behind = partial(self._keep, kept, talk)
         self._followers.follow(
             Following(run, "Chat", shows_progress=not self._client.shows_runs, writer=writer, behind=behind)
         )
         return {"runId": run.id, "conversationId": kept}
 
-    async def _keep(self, conversation: str, task: str, run: Run) -> None:
-        """Keep what was asked and, when there is one, what was answered."""
-        said = [ChatMessage("user", task)]
-        if run.output:
-            said.append(ChatMessage("assistant", run.output))
-        await self._talks.keep(conversation, *said)
+    async def _answered(self, conversation: str) -> None:
+        """Return when what was said last in a conversation is kept; raises RunError while it is still being answered."""
+        talk = self._talking.get(conversation)
+        if talk is None:
+            return
+        if not talk.run.has_ended:
+            raise RunError("This conversation is still being answered.", hint="Wait for the answer, or stop it.")
+        await talk.kept.wait()
+
+    async def _keep(self, conversation: str, talk: Talk, run: Run) -> None:
+        """Keep what was answered, if anything was."""
+        try:
+            if run.output:
+                await self._talks.keep(conversation, ChatMessage("assistant", run.output))
+        finally:
+            talk.kept.set()
+            if self._talking.get(conversation) is talk:
+                del self._talking[conversation]
 
     async def ask_document(self, uri: str) -> dict[str, Any]:
         """Answer the last question of a chat document, below it."""
@@ -313,7 +336,7 @@ class Assistance:
 
     async def cancel_run(self, run_id: str) -> bool:
         """End a run."""
-        return self._manager is not None and await self._manager.cancel(run_id)
+        return await self._followers.cancel(run_id)
 
     async def decide_edit(self, run_id: str, hunks: Sequence[str] | None, *, accept: bool) -> dict[str, Any]:
         """Make or drop hunks of an edit."""

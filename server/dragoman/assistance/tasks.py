@@ -25,13 +25,17 @@ class Action:
     title: str
     wish: str
     edits: bool = False
+    beyond: bool = False
+    """Whether lines outside of the selection may be changed too."""
     tools: bool = False
 
 
 ACTIONS: Final[dict[str, Action]] = {
     "explain": Action("explainer", "Explain", "Explain what the selected lines do and why."),
     "edit": Action("editor", "Edit", "", edits=True),
-    "fix": Action("fixer", "Fix", "Repair what is reported, with the smallest change that is right.", edits=True),
+    "fix": Action(
+        "fixer", "Fix", "Repair what is reported, with the smallest change that is right.", edits=True, beyond=True
+    ),
     "document": Action(
         "documenter",
         "Document",
