@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Hunk, Span } from '../src/agents/protocol';
-import { type Change, diffLines, HunkBook, move, withHunks } from '../src/edits/hunks';
+import { type Change, HunkBook, lineChange, move, withHunks } from '../src/edits/hunks';
 
 const URI = 'file:///area.py';
 
@@ -108,9 +108,27 @@ test('several runs have hunks of the same name', () => {
   );
 });
 
-test('a diff leaves out what is alike at both ends', () => {
-  assert.deepEqual(diffLines({ oldText: 'a\nb\nc\n', newText: 'a\nB\nB2\nc\n' }), ['-b', '+B', '+B2']);
-  assert.deepEqual(diffLines({ oldText: '', newText: 'x\n\ny' }), ['+x', '+', '+y']);
-  assert.deepEqual(diffLines({ oldText: 'x\n', newText: '' }), ['-x']);
-  assert.deepEqual(diffLines({ oldText: 'a\r\nb\r\n', newText: 'a\nb\n' }), []);
+test('what is alike at both ends of a hunk neither goes nor comes', () => {
+  const told = (oldText: string, newText: string) => lineChange({ range: span(10, 0, 20, 0), oldText, newText });
+  assert.deepEqual(told('a\nb\nc\n', 'a\nB\nB2\nc\n'), { line: 11, removed: ['b'], added: ['B', 'B2'] });
+  assert.deepEqual(told('', 'x\n\ny'), { line: 10, removed: [], added: ['x', '', 'y'] });
+  assert.deepEqual(told('x\n', ''), { line: 10, removed: ['x'], added: [] });
+  assert.deepEqual(told('a\r\nb\r\n', 'a\nb\n'), { line: 12, removed: [], added: [] });
+});
+
+test('only what the editor does not follow by itself is a revision', () => {
+  const book = new HunkBook();
+  const told = (version: number, line: number, newText: string) =>
+    book.hear('r', URI, version, hunk('a', span(line, 0, line + 1, 0), { newText }));
+  told(1, 4, 'n');
+  const { revision } = book;
+  told(1, 4, 'new');
+  book.documentChanged(URI, 2, [{ range: span(0, 0, 0, 0), text: '\n' }]);
+  told(1, 4, 'newer');
+  told(2, 5, 'newest');
+  assert.equal(book.revision, revision);
+  told(2, 7, 'newest');
+  assert.equal(book.revision, revision + 1);
+  book.hear('r', URI, 2, hunk('a', span(7, 0, 8, 0), { state: 'applied' }));
+  assert.equal(book.revision, revision + 2);
 });

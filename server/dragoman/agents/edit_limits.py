@@ -35,6 +35,12 @@ CANDIDATES: Final = 40
 DRIFT: Final = 2
 """So many lines may be missing or too many in a search text before the lines no longer belong together."""
 
+COMPARISONS: Final = 2_500
+"""Pairs of lines that are compared for one block, some 30 microseconds each: the user's keys wait for them."""
+
+WORDS_CHARS: Final = 1_000
+"""A longer line is data, and no place that is searched for by its words."""
+
 FUZZY_LINES: Final = 400
 """A longer search text is not compared by likeness: it is a whole file."""
 

@@ -126,9 +126,9 @@ def _say_sum(files: list[ReviewedFile], skipped: int, lost: int) -> None:
     if not files:
         said = "nothing to review"
     if skipped:
-        said += f"; {_number(skipped, 'answer')} could not be read"
+        said += f"; {skipped} more could not be read"
     if lost:
-        said += f"; {_number(lost, 'finding')} spoke of text that is not there"
+        said += f"; {lost} more spoke of text that is not there"
     note(f"dragoman: {said}.")
 
 

@@ -18,13 +18,15 @@ const REMEMBERED = 500;
 export class HunkBook {
   private readonly hunks = new Map<string, OpenHunk>();
   private readonly changes = new Map<string, { version: number; changes: readonly Change[] }[]>();
+  /** Counts what moves hunks or their lines otherwise than by what is typed, which the editor follows by itself. */
+  revision = 0;
 
   /** Takes in what the server says of a hunk at a version of its document; returns it if it is new or was open before. */
   hear(runId: string, uri: string, version: number | undefined, hunk: Hunk): OpenHunk | undefined {
     const key = keyOf(runId, hunk.id);
     const before = this.hunks.get(key);
     if (hunk.state === 'applied' || hunk.state === 'rejected' || hunk.state === 'conflict') {
-      this.hunks.delete(key);
+      this.revision += this.hunks.delete(key) ? 1 : 0;
       return before && { ...before, ...hunk };
     }
     let range = hunk.range;
@@ -35,6 +37,7 @@ export class HunkBook {
     }
     const open = { ...hunk, range, runId, uri };
     this.hunks.set(key, open);
+    this.revision += before && isSamePlace(before, open) ? 0 : 1;
     return open;
   }
 
@@ -60,7 +63,7 @@ export class HunkBook {
   drop(which: (hunk: OpenHunk) => boolean): void {
     for (const [key, hunk] of this.hunks) {
       if (which(hunk)) {
-        this.hunks.delete(key);
+        this.revision += this.hunks.delete(key) ? 1 : 0;
       }
     }
   }
@@ -78,6 +81,12 @@ export class HunkBook {
   get(runId: string, id: string): OpenHunk | undefined {
     return this.hunks.get(keyOf(runId, id));
   }
+}
+
+function isSamePlace(one: OpenHunk, other: OpenHunk): boolean {
+  const before = lineChange(one);
+  const after = lineChange(other);
+  return before.line === after.line && before.removed.length === after.removed.length;
 }
 
 export function keyOf(runId: string, id: string): string {
@@ -133,8 +142,16 @@ function lineStarts(text: string): number[] {
   return starts;
 }
 
-/** A hunk as the lines of a unified diff: those that go, then those that come; what is alike at both ends is left out. */
-export function diffLines({ oldText, newText }: Pick<Hunk, 'oldText' | 'newText'>): string[] {
+/** What a hunk does to lines. */
+export interface LineChange {
+  /** The first line that goes, or before which others come. */
+  readonly line: number;
+  readonly removed: readonly string[];
+  readonly added: readonly string[];
+}
+
+/** The lines that go and those that come; what is alike at both ends of the old and the new text is left out. */
+export function lineChange({ range, oldText, newText }: Pick<Hunk, 'range' | 'oldText' | 'newText'>): LineChange {
   const old = linesOf(oldText);
   const fresh = linesOf(newText);
   let head = 0;
@@ -145,10 +162,11 @@ export function diffLines({ oldText, newText }: Pick<Hunk, 'oldText' | 'newText'
   while (tail < old.length - head && tail < fresh.length - head && old.at(-1 - tail) === fresh.at(-1 - tail)) {
     tail += 1;
   }
-  return [
-    ...old.slice(head, old.length - tail).map((line) => `-${line}`),
-    ...fresh.slice(head, fresh.length - tail).map((line) => `+${line}`),
-  ];
+  return {
+    line: range.start.line + head,
+    removed: old.slice(head, old.length - tail),
+    added: fresh.slice(head, fresh.length - tail),
+  };
 }
 
 function linesOf(text: string): string[] {

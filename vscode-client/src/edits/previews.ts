@@ -20,7 +20,7 @@ import {
 } from 'vscode';
 import type { RunEvent } from '../agents/protocol';
 import type { Runs } from '../agents/runs';
-import { diffLines, HunkBook, keyOf, type OpenHunk } from './hunks';
+import { HunkBook, keyOf, lineChange, type OpenHunk } from './hunks';
 import { Proposals } from './proposals';
 
 const SHOWN = 'dragoman.hunksShown';
@@ -29,7 +29,7 @@ const PAUSE_MILLISECONDS = 60;
 interface Shown {
   readonly thread: CommentThread;
   text: string;
-  range: Range;
+  revision: number;
 }
 
 /**
@@ -55,6 +55,7 @@ export class Previews implements Disposable {
     overviewRulerColor: new ThemeColor('diffEditorOverview.insertedForeground'),
     overviewRulerLane: OverviewRulerLane.Full,
   });
+  private readonly decorated = new WeakMap<TextEditor, number>();
   private timer: NodeJS.Timeout | undefined;
   private readonly listeners: Disposable[];
 
@@ -207,26 +208,28 @@ export class Previews implements Disposable {
 
   private drawZone(hunk: OpenHunk): void {
     const key = keyOf(hunk.runId, hunk.id);
-    const range = zoneOf(hunk);
     const text = bodyOf(hunk);
+    const { revision } = this.book;
     const before = this.shown.get(key);
     if (!before) {
-      const thread = this.controller.createCommentThread(Uri.parse(hunk.uri), range, [commentOf(text)]);
+      const thread = this.controller.createCommentThread(Uri.parse(hunk.uri), zoneOf(hunk), [commentOf(text)]);
       thread.canReply = false;
       thread.collapsibleState = CommentThreadCollapsibleState.Expanded;
       thread.label = labelOf(hunk);
       thread.contextValue = hunk.state;
-      this.shown.set(key, { thread, text, range });
+      this.shown.set(key, { thread, text, revision });
       return;
     }
     const { thread } = before;
     if (before.text !== text) {
       before.text = text;
       thread.comments = [commentOf(text)];
+      thread.label = labelOf(hunk);
     }
-    if (!before.range.isEqual(range)) {
-      before.range = range;
-      thread.range = range;
+    // The editor moves the zone with what is typed; a place that was told late would make it jump.
+    if (before.revision !== revision) {
+      before.revision = revision;
+      thread.range = zoneOf(hunk);
     }
     if (thread.contextValue !== hunk.state) {
       thread.contextValue = hunk.state;
@@ -235,10 +238,13 @@ export class Previews implements Disposable {
   }
 
   private decorate(editor: TextEditor): void {
+    if (this.decorated.get(editor) === this.book.revision) {
+      return;
+    }
+    this.decorated.set(editor, this.book.revision);
     const hunks = this.book.open(editor.document.uri.toString());
-    const removing = hunks.filter((hunk) => hunk.oldText !== '');
-    editor.setDecorations(this.going, removing.map(goingLines));
-    editor.setDecorations(this.place, hunks.filter((hunk) => hunk.oldText === '').map(rangeOf));
+    editor.setDecorations(this.going, hunks.filter((hunk) => lineChange(hunk).removed.length > 0).map(linesOf));
+    editor.setDecorations(this.place, hunks.filter((hunk) => lineChange(hunk).removed.length === 0).map(zoneOf));
   }
 
   private showCount(all: readonly OpenHunk[]): void {
@@ -265,30 +271,37 @@ function commentOf(body: string): Comment {
   return { author: { name: 'Dragoman' }, body: new MarkdownString(body), mode: CommentMode.Preview };
 }
 
+/** The lines that come; those that go are marked where they stand, right above. */
 function bodyOf(hunk: OpenHunk): string {
-  const text = diffLines(hunk).join('\n');
+  const text = lineChange(hunk)
+    .added.map((line) => `+${line}`)
+    .join('\n');
+  if (text === '') {
+    return hunk.state === 'final' ? '*Nothing comes in their place.*' : '…';
+  }
   const fence = '`'.repeat(Math.max(3, ...[...text.matchAll(/`+/g)].map((found) => found[0].length + 1)));
   return `${fence}diff\n${text}\n${fence}`;
 }
 
 function labelOf(hunk: OpenHunk): string {
-  return hunk.state === 'final' ? 'Proposed change' : 'Writing a change …';
+  const { removed, added } = lineChange(hunk);
+  const lines = `−${String(removed.length)} +${String(added.length)}`;
+  return hunk.state === 'final' ? `Proposed change, lines ${lines}` : `Writing a change …`;
 }
 
 function rangeOf({ range: { start, end } }: OpenHunk): Range {
   return new Range(start.line, start.character, end.line, end.character);
 }
 
-/** The lines that go; a range that ends before a line's first letter does not hold it. */
-function goingLines(hunk: OpenHunk): Range {
-  const range = rangeOf(hunk);
-  return range.end.character === 0 && range.end.line > range.start.line
-    ? range.with(undefined, range.end.translate(-1))
-    : range;
+/** The lines that go. */
+function linesOf(hunk: OpenHunk): Range {
+  const { line, removed } = lineChange(hunk);
+  return new Range(line, 0, line + removed.length - 1, removed.at(-1)?.length ?? 0);
 }
 
-/** The zone stands below the last of the lines that go. */
+/** The zone stands below the last of the lines that go, or below the line that new ones follow. */
 function zoneOf(hunk: OpenHunk): Range {
-  const { line } = goingLines(hunk).end;
-  return new Range(line, 0, line, 0);
+  const { line, removed } = lineChange(hunk);
+  const last = Math.max(0, line + removed.length - 1);
+  return new Range(last, 0, last, 0);
 }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import heapq
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dragoman.agents.edit_limits import CANDIDATES, DRIFT, FUZZY_LINES, FUZZY_WORD_CHARS
-from dragoman.agents.edits.lines import Lines
-from dragoman.agents.limits import EDIT_COMPARED_CHARS, EDIT_COMPARED_LINES, EDIT_NEAR_LINES
+from dragoman.agents.edit_limits import CANDIDATES, COMPARISONS, DRIFT, FUZZY_LINES, FUZZY_WORD_CHARS
+from dragoman.agents.edits.lines import Lines, words_of
+from dragoman.agents.limits import EDIT_COMPARED_CHARS, EDIT_NEAR_LINES
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +23,27 @@ class Alike:
 
 
 class Likeness:
-    """Compares lines, without the blanks around them; what was compared once is remembered."""
+    """Compares lines, without the blanks around them; what was compared once is remembered.
+
+    After so many comparisons everything new is unlike: the user's keys wait for them.
+    """
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], float] = {}
+        self._left = COMPARISONS
 
     def of(self, one: str, other: str) -> float:
         """Return how alike two lines are, from 0 to 1; less than a half is 0."""
         if one == other:
             return 1.0
+        shorter, longer = sorted((len(one), len(other)))
+        if shorter * 3 < longer:
+            return 0.0
         key = (one, other)
         if key not in self._known:
+            if self._left <= 0:
+                return 0.0
+            self._left -= 1
             matcher = difflib.SequenceMatcher(
                 None, one[:EDIT_COMPARED_CHARS], other[:EDIT_COMPARED_CHARS], autojunk=False
             )
@@ -40,6 +51,16 @@ class Likeness:
             ratio = matcher.ratio() if quick else 0.0
             self._known[key] = ratio if ratio >= 0.5 else 0.0
         return self._known[key]
+
+
+def rank_rows(lines: Lines, wanted: str, first: int, last: int) -> list[int]:
+    """Return the rows that share words with a line, the rarest count most, and no more than are worth comparing."""
+    votes: dict[int, float] = {}
+    for word in words_of(wanted):
+        rows = [row for row in lines.words.get(word, ()) if first <= row < last]
+        for row in rows:
+            votes[row] = votes.get(row, 0.0) + len(word) / len(rows)
+    return heapq.nlargest(CANDIDATES, votes, key=lambda row: (votes[row], -row))
 
 
 def _says_something(line: str) -> bool:
@@ -75,9 +96,8 @@ def _offsets(lines: Lines, wanted: list[str], first: int, last: int, likeness: L
     # Lines that stand there to the letter show the place; without any, the one that says most has to.
     if len(votes) < 2:
         number = max(range(len(wanted)), key=lambda one: len(wanted[one]))
-        for row in range(first, min(last, first + EDIT_COMPARED_LINES)):
-            if (ratio := likeness.of(wanted[number], keys[row])) > 0:
-                votes[row - number] += round(ratio * len(wanted[number]))
+        for row in rank_rows(lines, wanted[number], first, last):
+            votes[row - number] += round(likeness.of(wanted[number], keys[row]) * len(wanted[number]))
     return [offset for offset, _ in votes.most_common(CANDIDATES)]
 
 
@@ -119,12 +139,11 @@ def _align(lines: Lines, wanted: list[str], offset: int, first: int, last: int, 
 
 def find_nearest(lines: Lines, old: Sequence[str], first: int, last: int) -> tuple[int, str]:
     """Return the first row and the lines of the place most like the searched ones, to be shown; -1 and "" without."""
-    last = min(last, first + EDIT_COMPARED_LINES)
     wanted = max(old, key=lambda line: len(line.strip()))
     offset = list(old).index(wanted)
     likeness = Likeness()
     keys, _ = lines.keys("bare")
-    ratios = [(likeness.of(wanted.strip(), keys[row]), -row) for row in range(first, last)]
+    ratios = [(likeness.of(wanted.strip(), keys[row]), -row) for row in rank_rows(lines, wanted, first, last)]
     ratio, at = max(ratios, default=(0.0, 0))
     if ratio <= 0.5:
         return -1, ""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import itertools
+import re
 from collections.abc import Sequence
 from typing import Final
 
-from dragoman.agents.edit_limits import DIFF_CELLS
+from dragoman.agents.edit_limits import DIFF_CELLS, WORDS_CHARS
 from dragoman.agents.tools.documents import TextEdit
+
+_WORD: Final = re.compile(r"\w+")
 
 LineChange = tuple[int, int, int, int]
 """Lines ``[a, b)`` of the old text become lines ``[c, d)`` of the new one."""
@@ -53,6 +57,16 @@ class Lines:
             self._keys[kind] = keys, rows
         return self._keys[kind]
 
+    @functools.cached_property
+    def words(self) -> dict[str, list[int]]:
+        """Return the rows in which each word stands; lines as long as none that anybody wrote are left out."""
+        rows: dict[str, list[int]] = {}
+        for row, line in enumerate(self.texts):
+            if len(line) <= WORDS_CHARS:
+                for word in words_of(line):
+                    rows.setdefault(word, []).append(row)
+        return rows
+
     def replace(self, first: int, last: int, new: Sequence[str]) -> TextEdit:
         """Return the edit by which lines ``[first, last)`` become ``new``; the line end of the last one is kept as it is."""
         start, end = self.starts[first], self.starts[last]
@@ -67,6 +81,11 @@ class Lines:
                 return TextEdit(start, end, self.newline + text)
             return TextEdit(start, end, text + self.newline if self.text or self.closed else text)
         return TextEdit(start, end, text + self.newline if self.text[end - 1] == "\n" else text)
+
+
+def words_of(line: str) -> set[str]:
+    """Return the words of a line, each once."""
+    return set(_WORD.findall(line))
 
 
 def newline_of(text: str) -> str:

@@ -41,8 +41,11 @@ def find_fix(numbered: NumberedText, span: Span, fix: str) -> tuple[TextEdit, ..
 
 
 def _indented(old: str, new: tuple[str, ...]) -> tuple[str, ...]:
+    """Return lines of which the first has no indentation as deep as ``old`` is."""
     indent = old[: len(old) - len(old.lstrip())]
     others = [line for line in new[1:] if line.strip()]
     if indent and others and all(line.startswith(indent) for line in others):
-        return (indent + new[0], *new[1:])
+        is_deeper = others[0][len(indent) : len(indent) + 1].isspace()
+        if is_deeper or not new[0].rstrip().endswith((":", "{", "(", "[")):
+            return (indent + new[0], *new[1:])
     return tuple(indent + line if line.strip() else line for line in new)

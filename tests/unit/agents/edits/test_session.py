@@ -212,6 +212,18 @@ def test_typing_beside_a_hunk_is_not_typing_into_it(change: TextEdit, conflict: 
     assert of(session.document_changed([change]), HunkConflict) == (["h1"] if conflict else [])
 
 
+def test_where_a_hunk_meets_what_the_user_typed() -> None:
+    end = EditSession("a\nb")
+    end.feed(block("b", "c"))
+    assert of(end.document_changed([TextEdit(3, 3, "\n")]), HunkConflict) == []
+    assert of(end.document_changed([TextEdit(3, 3, "x")]), HunkConflict) == ["h1"]
+    between = EditSession("a\nb\n")
+    between.feed(block("a\nb", "a\nnew\nb"))
+    between.document_changed([TextEdit(2, 2, "typed\n")])
+    between.accept()
+    assert between.text == "a\nnew\ntyped\nb\n"
+
+
 def test_only_what_the_user_left_alone_is_taken_back() -> None:
     session = EditSession(TEXT)
     session.feed(block("    return 1", "    return 11") + block("    return 2", "    return 22"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -34,7 +35,7 @@ FORMS = {
 def read(text: str, cuts: list[int]) -> tuple[list[RawFinding], int]:
     parser = FindingParser()
     places = [0, *sorted(cut % (len(text) + 1) for cut in cuts), len(text)]
-    found = [one for start, end in zip(places, places[1:], strict=False) for one in parser.feed(text[start:end])]
+    found = [one for start, end in itertools.pairwise(places) for one in parser.feed(text[start:end])]
     return [*found, *parser.finish()], parser.skipped
 
 
