@@ -54,11 +54,8 @@ LISTING_WALKED: Final = 50_000
 EDIT_NEAR_LINES: Final = 8
 """Lines of the nearest place that are shown when a search text is missing: enough to see the difference."""
 
-EDIT_COMPARED_LINES: Final = 5_000
-"""A file's lines that are compared for it, some 20 microseconds each."""
-
 EDIT_COMPARED_CHARS: Final = 300
-"""So much of each: comparing takes the square of it."""
+"""So much of a line is compared: it takes the square of it."""
 
 EDIT_COUNTED: Final = 1_000
 """Places of a search text that are counted; a letter stands in a file a million times."""
