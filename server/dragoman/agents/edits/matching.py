@@ -68,6 +68,10 @@ class Matcher:
         match = self.find(old, line=block.line)
         return self._edits(old, new, match)
 
+    def stands(self, block: Block) -> bool:
+        """Return whether what a block searches for stands there, once or more, but for blanks."""
+        return any(self._stand(old)[0] for old, _ in block.halves if any(line.strip() for line in old))
+
     def find(self, old: Sequence[str], *, line: int = 0) -> Match:
         """Return where lines stand, exactly once; ``line`` decides between several that are the same, from 1.
 

@@ -20,7 +20,7 @@ from dragoman.agents.edits.fenced import FencedCode
 from dragoman.agents.edits.hunks import Hunk, HunkState
 from dragoman.agents.edits.lines import Lines
 from dragoman.agents.edits.matching import Matcher
-from dragoman.agents.edits.paths import is_same_path
+from dragoman.agents.edits.paths import is_same_path, path_of_line
 from dragoman.agents.edits.rebase import Rebase
 from dragoman.agents.limits import EDIT_BLOCKS
 from dragoman.agents.tools.documents import TextEdit
@@ -72,6 +72,7 @@ class _Fence:
     """Fenced code that replaces a part of the text, from ``start`` to ``end`` as the model saw it."""
 
     code: FencedCode
+    is_new: bool = True
     growing: _Entry | None = None
     entries: list[_Entry] = field(default_factory=list)
 
@@ -177,12 +178,16 @@ class EditSession:
         return [event for edit in edits for event in self._settle(self._propose(edit))]
 
     def _place(self, block: Block) -> tuple[TextEdit, ...]:
+        beyond = self._beyond
+        if beyond is None:
+            return self._matcher.place(block)
+        if not self._matcher.stands(block) and beyond.stands(block):
+            # What stands elsewhere to the letter is meant, not what is only like it here.
+            return beyond.place(block)
         try:
             return self._matcher.place(block)
         except EditMismatchError:
-            if self._beyond is None:
-                raise
-            return self._beyond.place(block)
+            return beyond.place(block)
 
     # -- fenced code ---------------------------------------------------------------------------------------------------
 
@@ -201,6 +206,9 @@ class EditSession:
         return []
 
     def _grow(self, fence: _Fence, line: str) -> list[EditEvent]:
+        is_first, fence.is_new = fence.is_new, False
+        if is_first and self._names_itself(line):
+            return []
         problem, changes = fence.code.read(line)
         events = self._take(fence, changes)
         if problem:
@@ -214,6 +222,11 @@ class EditSession:
             if fence.growing.state == "proposed":
                 events.append(HunkProposed(self._show(fence.growing)))
         return events
+
+    def _names_itself(self, line: str) -> bool:
+        """Return whether a line only says of which file the code is: models like to begin with it."""
+        path = path_of_line(line) if self._path and not line[:1].isalnum() else ""
+        return bool(path) and is_same_path(path, self._path) and line not in self._lines.texts
 
     def _take(self, fence: _Fence, changes: Sequence[TextEdit]) -> list[EditEvent]:
         events: list[EditEvent] = []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dragoman.agents.edits.hunks import Hunk
 from dragoman.agents.edits.indentation import common_indent
 from dragoman.agents.edits.rebase import refine
-from dragoman.agents.edits.session import EditSession, HunkConflict
+from dragoman.agents.edits.session import EditSession, HunkConflict, HunkFinal
 from dragoman.agents.tools.documents import TextEdit, apply_edits
 
 LINES = st.lists(st.sampled_from(["a", "b", "  b", "", "}", "cc"]), max_size=8)
@@ -172,3 +172,35 @@ def test_a_change_is_made_smaller_and_stays_the_same(data: st.DataObject, text: 
     parts = refine(text, edit)
     assert apply_edits(text, parts) == apply_edits(text, [edit])
     assert all(one.end <= other.start for one, other in itertools.pairwise(parts))
+
+
+FRAGMENTS = ["<<<<<<< SEARCH", "=======", ">>>>>>> REPLACE", "```", "```diff", "a.py", "@@ -1,2 +1,2 @@", "--- a/a.py"]
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    TEXTS,
+    st.lists(
+        st.sampled_from([*FRAGMENTS, "+++ b/a.py", "+a", "-b", " b", "a", "b", "  b", "", "cc", "x"]), max_size=25
+    ),
+    st.booleans(),
+    st.integers(1, 40),
+)
+def test_no_answer_is_too_odd_and_what_is_final_stays_as_it_is(
+    base: str, answer: list[str], selected: bool, size: int
+) -> None:
+    session = EditSession(base, range=(0, len(base)) if selected else None, path="a.py")
+    text = "\n".join(answer)
+    final: list[Hunk] = []
+    for at in range(0, len(text), size):
+        final += [one.hunk for one in session.feed(text[at : at + size]) if isinstance(one, HunkFinal)]
+    events = session.finish()
+    final += [one.hunk for one in events if isinstance(one, HunkFinal)]
+    assert [one for one in session.hunks if one.state == "final"] == sorted(final, key=number)
+    assert len({one.id for one in final}) == len(final)
+    assert all(one.state in {"final", "rejected"} for one in session.hunks)
+    assert apply_edits(base, [TextEdit(one.start, one.end, one.new) for one in final]) == apply_edits(
+        base, session.accept()
+    )
+    session.undo()
+    assert session.text == base

@@ -115,6 +115,13 @@ def test_a_selection_becomes_the_code(text: str, selected: str, code: str, expec
     assert session.text == expected
 
 
+def test_a_line_that_names_the_file_is_no_code() -> None:
+    session = EditSession(TEXT, range=(0, 24), path="src/a.py")
+    session.feed("```python\n# src/a.py\ndef one():\n    return 11\n```\n")
+    session.accept()
+    assert session.text == TEXT.replace("return 1", "return 11")
+
+
 def test_an_insertion_at_the_cursor() -> None:
     for text, at, expected in [("a\n\nb\n", 2, "a\nx\ny\nb\n"), ("a\nb\n", 2, "a\nx\ny\nb\n"), ("", 0, "x\ny")]:
         session = EditSession(text, range=(at, at))
@@ -242,6 +249,11 @@ def test_a_fix_may_lie_beyond_the_selection() -> None:
     assert "lines 1 to 2 of the text" in of(strict.feed(answer), Problem)[0]
     assert [one.id for one in strict.hunks] == ["h1"]
     assert of(wide.feed(answer), HunkFinal) == ["h1", "h2"]
+    alike = "def load_a(path, mode):\n    return read(path, mode)\n\n\ndef load_b(path, mode):\n    return read(path, mode)\n"
+    nearer = EditSession(alike, range=(0, 30), beyond=True)
+    nearer.feed(block("def load_b(path, mode):", "def load_c(path, mode):"))
+    nearer.accept()
+    assert nearer.text == alike.replace("load_b", "load_c")
 
 
 def test_what_is_rejected_stays_so_and_makes_room() -> None:
