@@ -24,7 +24,7 @@ QUOTE_CHARS: Final = 4_000
 """A longer quote is a piece of the file, and says nothing of the place."""
 
 ANCHOR_PLACES: Final = 200
-"""Places of the same text that are looked at for the one nearest to the line that was named."""
+"""Places on either side of the line that was named where a quote may be a part of longer words, until it is given up."""
 
 ANCHOR_LINES: Final = 12
 """How far from the line that was named a line is looked for that is like the quote; models miscount by a few."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dragoman.cli.output import ConfigFile, note, print_json, say_error
-from dragoman.errors import FileUnfitError, ReviewError
+from dragoman.errors import FileUnfitError, ModelError, ReviewError
 
 if TYPE_CHECKING:
     from dragoman.agents.reviews.findings import Finding
@@ -72,16 +72,19 @@ async def _review(paths: list[Path], form: Format, config: Path | None) -> bool:
                         file.findings.append(finding)
                         if form is Format.TEXT:
                             _print(finding)
-            except (FileUnfitError, ReviewError) as error:
+            except (FileUnfitError, ReviewError, ModelError) as error:
                 say_error(error)
                 well = False
-                continue
-            skipped, lost = skipped + review.skipped, lost + review.lost
+                if isinstance(error, ModelError):
+                    break  # It would be the same for every file; what was found counts.
+            else:
+                skipped, lost = skipped + review.skipped, lost + review.lost
     finally:
         await app.aclose()
     if form is not Format.TEXT:
         _print_all(form, reviewed, skipped, lost, succeeded=well)
-    _say_sum(reviewed, skipped, lost)
+    if well or any(file.findings for file in reviewed):
+        _say_sum(reviewed, skipped, lost)
     return well
 
 

@@ -107,7 +107,6 @@ async def test_what_cannot_be_reviewed_fails_and_wrong_usage_is_told_apart() -> 
         code, output, errors = await run("mean.py")
         assert (code, output) == (1, "")
         assert errors.startswith("dragoman: ")
-    assert (await run("--format", "xml"))[0] == 2
     assert (await run("--json", "--format", "sarif"))[0] == 2
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import Final
 
 from dragoman.agents.edits.rebase import refine
@@ -30,7 +31,11 @@ class NumberedText:
 
     def __init__(self, text: str) -> None:
         self.text: Final = text
-        self.starts: Final = [0, *(end.end() for end in _LINE_END.finditer(text))]
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """Where each line begins; found when it is first asked for, since a text without findings is only kept."""
+        return [0, *(end.end() for end in _LINE_END.finditer(self.text))]
 
     def line_of(self, offset: int) -> int:
         """Return the line in which a character stands."""
@@ -70,38 +75,34 @@ class Anchors:
             return (span, False) if span[0] < span[1] else None
         if len(wanted) > QUOTE_CHARS:
             return None
-        for places in (self._exact(wanted), self._squeezed(squeeze(wanted))):
-            if (found := self._nearest(places, line)) is not None:
-                return found, True
+        offset = self.numbered.starts[min(line, len(self.numbered.starts)) - 1] if line else 0
+        found = self._nearest(self._exact(wanted, offset), line) or self._nearest(self._squeezed(wanted, offset), line)
+        if found is not None:
+            return found, True
         found = self._alike(squeeze(wanted), line)
         return (found, False) if found is not None else None
 
-    def _exact(self, wanted: str) -> Iterator[Span]:
-        at = self._text.find(wanted)
-        while at >= 0:
-            yield at, at + len(wanted)
-            at = self._text.find(wanted, at + 1)
+    def _exact(self, wanted: str, offset: int) -> Iterator[Iterator[Span]]:
+        """Yield the places from ``offset`` on, and those before it, each from the nearest on."""
+        for goes_on in (True, False):
+            yield ((at, at + len(wanted)) for at in _walk(self._text, wanted, offset, goes_on=goes_on))
 
-    def _squeezed(self, wanted: str) -> Iterator[Span]:
+    def _squeezed(self, wanted: str, offset: int) -> Iterator[Iterator[Span]]:
+        """Yield the same whatever blanks are where."""
         bare, places = self._bare
-        at = bare.find(wanted)
-        while at >= 0:
-            yield places[at], places[at + len(wanted) - 1] + 1
-            at = bare.find(wanted, at + 1)
+        wanted, offset = squeeze(wanted), bisect_left(places, offset)
+        last = len(wanted) - 1
+        for goes_on in (True, False):
+            yield ((places[at], places[at + last] + 1) for at in _walk(bare, wanted, offset, goes_on=goes_on))
 
     @cached_property
     def _bare(self) -> tuple[str, list[int]]:
         places = [index for index, character in enumerate(self._text) if not character.isspace()]
         return "".join(self._text[index] for index in places), places
 
-    def _nearest(self, places: Iterator[Span], line: int) -> Span | None:
-        best: Span | None = None
-        for _, span in zip(range(ANCHOR_PLACES), (one for one in places if self._is_whole(one)), strict=False):
-            if best is None or self._distance(span, line) < self._distance(best, line):
-                best = span
-            elif line and self.numbered.line_of(span[0]) > line:
-                break  # They only get farther away.
-        return best
+    def _nearest(self, ways: Iterator[Iterator[Span]], line: int) -> Span | None:
+        firsts = (next(filter(self._is_whole, islice(places, ANCHOR_PLACES)), None) for places in ways)
+        return min((one for one in firsts if one is not None), key=lambda one: self._distance(one, line), default=None)
 
     def _distance(self, span: Span, line: int) -> int:
         first, last = self.numbered.lines_of(span)
@@ -131,6 +132,14 @@ class Anchors:
             if ratio > likeness:
                 best, likeness = span, ratio
         return best
+
+
+def _walk(text: str, wanted: str, offset: int, *, goes_on: bool) -> Iterator[int]:
+    """Yield where a text stands, from ``offset`` on or before it, the nearest first."""
+    at = text.find(wanted, offset) if goes_on else text.rfind(wanted, 0, max(0, offset + len(wanted) - 1))
+    while at >= 0:
+        yield at
+        at = text.find(wanted, at + 1) if goes_on else text.rfind(wanted, 0, at + len(wanted) - 1)
 
 
 def _is_word(character: str) -> bool:

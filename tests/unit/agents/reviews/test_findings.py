@@ -58,6 +58,13 @@ def test_a_quote_stands_where_it_is_nearest(line: int, quote: str, expected: int
     assert TEXT[finding.start : finding.end] == finding.quote == TEXT.split("\n")[expected - 1].strip()
 
 
+def test_of_many_places_the_nearest_is_found_on_either_side() -> None:
+    text = "for x in y:\n    passing()\n    pass\n" * 1_000
+    for line, expected in ((1_498, 1_497), (1_499, 1_500), (1, 3), (9_999, 3_000)):
+        (finding,) = find(line, "pass", text=text)
+        assert finding.line == expected
+
+
 def test_quotes_over_lines_keep_both_ends() -> None:
     (finding,) = find(1, "for i in range(len(items) - 1):\nresult += items[i]")
     assert (finding.line, finding.end_line) == (3, 4)
