@@ -45,6 +45,7 @@ export async function showMenu(server: Server, face: Face): Promise<void> {
       : []),
     ...(server.launcher && !needsModel ? [pull] : []),
     line,
+    ...(server.state === 'running' ? [choice('comment-discussion', 'Open the chat', 'chat')] : []),
     ...(server.state === 'running' ? [choice('book', 'Show what the model read', 'showContext')] : []),
     choice('output', 'Show the log', 'log'),
     ...(server.launcher ? [choice('pulse', 'Run the doctor in a terminal', 'doctor')] : []),

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { readRunEvent, type RunEvent, type RunNews } from '../src/agents/protocol';
 import { fileMention, globFor, mentionOf, rankPaths, specialMentions, symbolMention } from '../src/chat/mentions';
 import { readWish } from '../src/chat/messages';
-import { describeArguments, takeApart, Transcript } from '../src/chat/transcript';
+import { describeArguments, takeApart, Transcript, writeOut } from '../src/chat/transcript';
 
 const CALL = { callId: 'c1', tool: 'run_command', arguments: { argv: ['make', 'test'] } };
 
@@ -90,7 +90,11 @@ test('a conversation that was kept shows what the user wrote and names what was 
 
 test('arguments stand on one line', () => {
   assert.equal(describeArguments({ path: 'a b.py' }), 'a b.py');
-  assert.equal(describeArguments({ path: 'a', line: 3 }), 'path: a, line: 3');
+  assert.equal(describeArguments({ name: 'a', line: 3 }), 'name: a, line: 3');
+  assert.equal(describeArguments({ content: 'b\nc\n', path: 'a.py' }), 'a.py');
+  assert.equal(writeOut({ content: 'b\nc\n', path: 'a.py' }), 'content:\nb\nc\npath: a.py');
+  assert.equal(writeOut({ path: 'a.py' }), '');
+  assert.equal(writeOut({ argv: ['make', 'x'.repeat(300)] }).length, 'argv: make '.length + 300);
   assert.equal(describeArguments({ text: 'a\n  b' }), 'a b');
   assert.equal(describeArguments(undefined), '');
   assert.equal(describeArguments({ text: 'x'.repeat(999) }).length, 200);

@@ -27,7 +27,10 @@ export interface ToolItem {
   readonly runId: string;
   readonly callId: string;
   readonly tool: string;
+  /** The arguments on one line. */
   readonly argument: string;
+  /** The arguments in full, where a line cannot show them. */
+  readonly input: string;
   readonly state: ToolState;
   readonly summary: string;
   readonly diff: string;

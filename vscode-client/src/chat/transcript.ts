@@ -4,6 +4,9 @@ import type { Item, NoticeItem, ToolItem, Update } from './messages';
 const RESULT_CHARACTERS = 20_000;
 const ARGUMENT_CHARACTERS = 200;
 
+/** The arguments that say what a call is about. */
+const MAIN = ['path', 'argv', 'pattern', 'query', 'url'];
+
 /** One conversation as it is shown; each change of it is told as what the view must draw. */
 export class Transcript {
   readonly items: Item[] = [];
@@ -52,8 +55,7 @@ export class Transcript {
       }
       case 'tool_result': {
         const call = this.call({ ...event, arguments: undefined }, 'running');
-        const result =
-          event.result.length > RESULT_CHARACTERS ? `${event.result.slice(0, RESULT_CHARACTERS)}\n[…]` : event.result;
+        const result = cut(event.result);
         const state = call.state === 'denied' ? 'denied' : event.failed ? 'failed' : 'done';
         return [this.put({ ...call, state, result })];
       }
@@ -125,6 +127,7 @@ export class Transcript {
       callId: event.callId,
       tool: event.tool,
       argument: describeArguments(event.arguments),
+      input: writeOut(event.arguments),
       state,
       summary: '',
       diff: '',
@@ -156,20 +159,40 @@ export class Transcript {
   }
 }
 
-/** A call's arguments on one line: the only one by itself, several by name. */
+/** A call's arguments on one line: what it is about by itself, or else all by name. */
 export function describeArguments(value: unknown): string {
-  const entries = Object.entries(fieldsOf(value));
-  const say = (one: unknown) =>
-    typeof one === 'string'
-      ? one
-      : Array.isArray(one) && one.every((part) => typeof part === 'string')
-        ? one.join(' ')
-        : JSON.stringify(one);
-  const [only] = entries;
-  const text =
-    entries.length === 1 && only ? say(only[1]) : entries.map(([name, one]) => `${name}: ${say(one)}`).join(', ');
-  const line = text.replace(/\s+/g, ' ');
+  const fields = fieldsOf(value);
+  const entries = Object.entries(fields);
+  const main = MAIN.find((name) => name in fields) ?? (entries.length === 1 ? entries[0]?.[0] : undefined);
+  const text = main === undefined ? entries.map(([name, one]) => `${name}: ${say(one)}`).join(', ') : say(fields[main]);
+  const line = text.replace(/\s+/g, ' ').trim();
   return line.length > ARGUMENT_CHARACTERS ? `${line.slice(0, ARGUMENT_CHARACTERS - 1)}…` : line;
+}
+
+/** A call's arguments in full, each below its name; nothing when one line says it all. */
+export function writeOut(value: unknown): string {
+  const entries = Object.entries(fieldsOf(value));
+  const [only] = entries;
+  if (entries.length === 0 || (entries.length === 1 && only && say(only[1]) === describeArguments(value))) {
+    return '';
+  }
+  return cut(
+    entries
+      .map(([name, one]) => {
+        const text = say(one);
+        return text.includes('\n') ? `${name}:\n${text.trimEnd()}` : `${name}: ${text}`;
+      })
+      .join('\n'),
+  );
+}
+
+function say(value: unknown): string {
+  const isList = Array.isArray(value) && value.every((part) => typeof part === 'string');
+  return typeof value === 'string' ? value : isList ? value.join(' ') : (JSON.stringify(value) ?? '');
+}
+
+function cut(text: string): string {
+  return text.length > RESULT_CHARACTERS ? `${text.slice(0, RESULT_CHARACTERS)}\n[…]` : text;
 }
 
 /** What the user wrote, without the texts that the server put behind it, whose names are returned. */

@@ -25,6 +25,7 @@ import { Proposals } from './proposals';
 
 const SHOWN = 'dragoman.hunksShown';
 const PAUSE_MILLISECONDS = 60;
+const SETTLED_MILLISECONDS = 200;
 
 interface Shown {
   readonly thread: CommentThread;
@@ -57,6 +58,7 @@ export class Previews implements Disposable {
   });
   private readonly decorated = new WeakMap<TextEditor, number>();
   private timer: NodeJS.Timeout | undefined;
+  private settling: NodeJS.Timeout | undefined;
   private readonly listeners: Disposable[];
 
   constructor(private readonly runs: Runs) {
@@ -67,6 +69,7 @@ export class Previews implements Disposable {
         if (contentChanges.length > 0) {
           this.book.documentChanged(document.uri.toString(), document.version, contentChanges);
           this.drawSoon();
+          this.settle();
         }
       }),
       workspace.onDidCloseTextDocument((document) => {
@@ -84,6 +87,7 @@ export class Previews implements Disposable {
 
   dispose(): void {
     clearTimeout(this.timer);
+    clearTimeout(this.settling);
     for (const each of [...this.listeners, this.controller, this.item, this.going, this.place, this.proposals]) {
       each.dispose();
     }
@@ -119,14 +123,14 @@ export class Previews implements Disposable {
   async decide(accept: boolean, thread?: CommentThread): Promise<void> {
     const chosen = thread ? this.hunkOf(thread) : this.hunkAtCursor();
     if (chosen) {
-      await this.settle(accept, [chosen]);
+      await this.carryOut(accept, [chosen]);
     }
   }
 
   /** Makes or drops all hunks of the active document; of all documents when that has none. */
   async decideAll(accept: boolean): Promise<void> {
     const here = this.book.open(window.activeTextEditor?.document.uri.toString());
-    await this.settle(accept, here.length > 0 ? here : this.book.open());
+    await this.carryOut(accept, here.length > 0 ? here : this.book.open());
   }
 
   /** Shows the active document beside what it would be with all hunks made. */
@@ -153,7 +157,7 @@ export class Previews implements Disposable {
     }
   }
 
-  private async settle(accept: boolean, hunks: readonly OpenHunk[]): Promise<void> {
+  private async carryOut(accept: boolean, hunks: readonly OpenHunk[]): Promise<void> {
     const ready = hunks.filter((hunk) => !accept || hunk.state === 'final');
     const command = accept ? 'dragoman.acceptEdit' : 'dragoman.rejectEdit';
     for (const runId of new Set(ready.map((hunk) => hunk.runId))) {
@@ -185,6 +189,15 @@ export class Previews implements Disposable {
       this.timer = undefined;
       this.draw();
     }, PAUSE_MILLISECONDS);
+  }
+
+  /** Draws everything anew once typing pauses: what was on its way to the editor meanwhile came to a place of before. */
+  private settle(): void {
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => {
+      this.book.revision += 1;
+      this.drawSoon();
+    }, SETTLED_MILLISECONDS);
   }
 
   private draw(): void {

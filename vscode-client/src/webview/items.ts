@@ -106,6 +106,9 @@ export class ItemList {
     if (item.summary) {
       box.append(element('p', 'tool-summary', item.summary));
     }
+    if (item.input && !item.diff) {
+      box.append(block(item.input, 'Arguments'));
+    }
     if (item.diff) {
       box.append(drawDiff(item.diff));
     }
