@@ -32,7 +32,7 @@ class Format(StrEnum):
 def run_review(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[PATH]...", help="Files and folders; what differs from the last commit without any."),
+        typer.Argument(metavar="PATH", help="Files and folders; what differs from the last commit without any."),
     ] = None,
     form: Annotated[
         Format, typer.Option("--format", help="`text` prints findings as they come, the others all at the end.")
