@@ -22,8 +22,11 @@ async def instruct(
 ) -> str:
     """Return the system message; ``window`` is the model's, for a small one reads little of the project's words."""
     room = INSTRUCTION_CHARS if window is None else min(INSTRUCTION_CHARS, int(window * INSTRUCTION_CHARS_PER_TOKEN))
-    folders = ", ".join(root.name or str(root) for root in roots)
-    parts = [prompt, f"You work in the folder {folders}; paths are relative to it."]
+    parts = [prompt, "Paths are relative to the project's folder, which is `.`."]
+    if len(roots) > 1:
+        parts.append(
+            f"It has {len(roots)} folders: {', '.join(root.name for root in roots)}; a path is looked for in each."
+        )
     for root in roots:
         if (note := await _read_note(root, editor, room, remote=remote)) is not None:
             name, text = note

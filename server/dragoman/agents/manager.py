@@ -62,6 +62,15 @@ class Workplace:
         return self.trusted or self.is_watched
 
 
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """The models that may answer a run: whether any is on another machine, the smallest window, and whether all know tools."""
+
+    is_remote: bool
+    window: int | None
+    has_tools: bool
+
+
 class AgentManager:
     """Knows every agent and every run; closing it ends the runs. For one event loop."""
 
@@ -180,14 +189,15 @@ class AgentManager:
     async def _prepare(
         self, definition: AgentDefinition, request: RunRequest, place: Workplace, extra: str, *, tools: bool
     ) -> tuple[RunRequest, ToolRegistry, ToolContext]:
-        remote, window = await self._route(request, has_tools=tools and bool(definition.tools))
+        route = await self._route(request, has_tools=tools and bool(definition.tools))
+        remote, window = route.is_remote, route.window
         registry = self._tools(definition, place, window) if tools else ToolRegistry()
         system = await instruct(definition.prompt, place.roots, place.editor, window=window, remote=remote, extra=extra)
-        request = replace(request, system=system, local_only=not remote)
+        request = replace(request, system=system, local_only=not remote, answers_at_last=not route.has_tools)
         return request, registry, self._context(definition, place, remote=remote)
 
-    async def _route(self, request: RunRequest, *, has_tools: bool) -> tuple[bool, int | None]:
-        """Return whether any model that may answer is on another machine, and the smallest window among them."""
+    async def _route(self, request: RunRequest, *, has_tools: bool) -> _Route:
+        """Return what is common to all models that may answer."""
         needs = needs_of(request, has_tools=has_tools)
         try:
             choice = await self._models.decide(request.role, needs)
@@ -197,7 +207,11 @@ class AgentManager:
                 await self._models.named(request.model)
             raise
         windows = [one.info.context_window for one in choice.able if one.info.context_window is not None]
-        return not all(one.source.provider.is_local for one in choice.able), min(windows, default=None)
+        return _Route(
+            not all(one.source.provider.is_local for one in choice.able),
+            min(windows, default=None),
+            all("tools" in one.info.capabilities for one in choice.able),
+        )
 
     @staticmethod
     def _tools(definition: AgentDefinition, place: Workplace, window: int | None) -> ToolRegistry:
@@ -235,7 +249,7 @@ class AgentManager:
     async def may_leave(self, definition: AgentDefinition, *, model: str | None = None) -> bool:
         """Tell whether what the agent's model reads may go to another machine; raises as `start`."""
         request = RunRequest(definition.name, "", "", definition.role, model or definition.model)
-        return (await self._route(request, has_tools=False))[0]
+        return (await self._route(request, has_tools=False)).is_remote
 
     async def read_changes(self, agent: str, place: Workplace) -> str:
         """Return the diff of what is staged, else of all that differs from the last commit; empty without changes.

@@ -76,6 +76,7 @@ class RunRequest:
     ``history`` are messages before the task, ``model`` is an exact name.
     ``schema`` is the JSON schema of the answer, which holds a model to it where it can be held and the run has no tools.
     ``local_only`` keeps every answer on this machine, whichever providers come and go meanwhile.
+    ``answers_at_last`` has a model that goes round in circles asked once more, without tools, before the run fails.
     ``operation`` labels the run's events for metrics.
     """
 
@@ -90,6 +91,7 @@ class RunRequest:
     reader: Reader | None = None
     schema: Mapping[str, Any] | None = None
     local_only: bool = False
+    answers_at_last: bool = False
     operation: str = "run"
 
 
@@ -176,6 +178,7 @@ class _Turns:
         self._compaction = compaction
         self._made: Counter[tuple[str, str, str]] = Counter()
         self._faults: Counter[str] = Counter()
+        self._must_answer = False
 
     async def work(self) -> None:
         """Make the run and tell its end, whatever happens."""
@@ -226,10 +229,14 @@ class _Turns:
         run.state = replace(run.state, messages=messages)
         await self._keep()
         self._check_limits()
-        tools = self._tools.definitions()
+        tools = () if self._must_answer else self._tools.definitions()
         model = await self._models.for_role(request.role, needs_of(request, has_tools=bool(tools)))
         fitted, room = await self._compaction.fit(
-            messages, model=model, system=request.system, tools=tools, answer_tokens=_room(model)
+            _without_calls(messages) if self._must_answer else messages,
+            model=model,
+            system=request.system,
+            tools=tools,
+            answer_tokens=_room(model),
         )
         question = ChatRequest(fitted, max_tokens=room, tools=tools)
         answer, usage = await self._answer(model, question)
@@ -304,6 +311,10 @@ class _Turns:
             self._made = Counter(dict.fromkeys(self._made, 1))
         self._made[key] += 1
         if self._made[key] >= REPEATED_CALLS:
+            if self._request.answers_at_last and not self._must_answer:
+                # A small model that is held to calls by a schema often finds no way out; without tools it answers.
+                self._must_answer = True
+                return ""
             raise RunLoopError(
                 f"The model made the same call of {call.name!r} {REPEATED_CALLS} times and got the same result.",
                 hint="Say the task in other words, or take a larger model.",
@@ -328,6 +339,15 @@ def needs_of(request: RunRequest, *, has_tools: bool) -> Requirements:
     if request.images:
         needed.add("vision")
     return Requirements(frozenset(needed), local_only=request.local_only, name=request.model)
+
+
+def _without_calls(messages: tuple[ChatMessage, ...]) -> tuple[ChatMessage, ...]:
+    """Return a conversation without its calls, what they found behind the task: who sees calls goes on calling."""
+    found = dict.fromkeys(one.content.partition("\n[You made")[0] for one in messages if one.role == "tool")
+    said = [one for one in messages if one.role != "tool" and not one.tool_calls]
+    results = "\n\n".join(found)
+    task = f"{said[-1].content}\n\nThis was looked up for you:\n\n{results}\n\nAnswer now, in words."
+    return (*said[:-1], replace(said[-1], content=task))
 
 
 def _room(model: Model) -> int:

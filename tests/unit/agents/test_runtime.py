@@ -65,10 +65,10 @@ class Store:
         self.kept.append(json.dumps(state.as_json()))
 
 
-async def go(tmp_path: Path, *answers, limits=None, store=None, state=None):
+async def go(tmp_path: Path, *answers, limits=None, store=None, state=None, **more):
     model, tools = ScriptedChat(answers), Tools()
     runtime = AgentRuntime(Models(model), store=store)
-    request = RunRequest("fixer", "Mend it.", "You mend.", limits=limits or RunLimits())
+    request = RunRequest("fixer", "Mend it.", "You mend.", limits=limits or RunLimits(), **more)
     context = ToolContext((tmp_path,), DiskEditor(), Policy())
     run = runtime.resume(state, request, tools, context) if state else runtime.start(request, tools, context)
     events = [event async for event in run.events()]
@@ -173,3 +173,17 @@ async def test_a_call_made_again_is_told_so(tmp_path: Path) -> None:
     results = [message.content for message in model.requests[-1].messages if message.role == "tool"]
     assert results == ["saw 1", "saw 1\n[You made this call before, with this result. Use it now.]"]
     assert [event.data["result"] for event in events if event.type == "tool_result"] == ["saw 1", "saw 1"]
+
+
+async def test_a_model_that_learnt_no_tools_answers_at_last(tmp_path: Path) -> None:
+    same = [called("look", '{"n": 1}', f"c{n}") for n in range(3)]
+    run, _, model, tools = await go(tmp_path, *same, "It is 1.", answers_at_last=True)
+    assert (run.status, run.output, len(tools.calls)) == ("succeeded", "It is 1.", 3)
+    assert [len(request.tools) for request in model.requests] == [1, 1, 1, 0]
+    (_, asked) = model.requests[-1].messages
+    assert asked.content.startswith("Mend it.")
+    assert asked.content.count("saw 1") == 1
+
+    again, events, _, _ = await go(tmp_path, *same, same[0], answers_at_last=True)
+    assert again.status == "failed"
+    assert events[-1].data["code"] == "run_loop"
