@@ -76,7 +76,7 @@ FINDINGS = "".join(
 )  # fmt: skip
 ANSWER = "The notes are there:\n\n```python\nprice = 3\n```\n\nNothing else is **changed**.\n"
 
-FILES = {f"{name}.py": AREA for name in ("edited", "reviewed", "cancelled")}
+FILES = {f"{name}.py": AREA for name in ("talked", "edited", "reviewed", "cancelled")}
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def events(editor: Workbench, kind: str) -> list[dict[str, Any]]:
 def test_a_chat_asks_before_it_writes_and_shows_what_it_did(editor: Workbench, model: FakeModelServer) -> None:
     calls = [{"name": "write_file", "arguments": {"path": "notes.md", "content": "# Notes\n"}}]
     model.configure(text=ANSWER, tool_calls=calls, token_delay=0.01)
-    editor.open("cancelled.py")
+    editor.open("talked.py")
     editor.run_command("Dragoman: Open Chat")
     editor.wait(f"{VIEW}#question:focus")
     editor.type("Write notes on @ed")
@@ -128,6 +128,9 @@ def test_a_chat_asks_before_it_writes_and_shows_what_it_did(editor: Workbench, m
     assert "half = width / 2" in json.dumps(model.generations()[0]["body"]), "the file was attached"
     assert editor.texts(f"{VIEW}.tool-state") == ["done"]
     assert editor.texts(f"{VIEW}.answer pre code") == ["price = 3\n"]
+    editor.click(f'{VIEW}.code button:has-text("Insert")')
+    editor.press("Control+1")
+    editor.wait_for_saved("talked.py", AREA + "price = 3")
     survives_being_hidden(editor)
     has_its_history(editor, model)
 

@@ -43,6 +43,8 @@ export class ChatView implements WebviewViewProvider, Disposable {
   private wantsFocus = false;
   private transcript = new Transcript();
   private readonly running = new Map<string, Transcript>();
+  /** The conversation whose question is to be given up, though its run is not known yet. */
+  private stopped: Transcript | undefined;
   private conversationId: string | undefined;
   private title = 'New conversation';
   private agents: readonly Agent[] = [];
@@ -172,9 +174,7 @@ export class ChatView implements WebviewViewProvider, Disposable {
         await this.send(wish.text, wish.agent);
         break;
       case 'stop':
-        if (this.transcript.runId !== undefined) {
-          await this.runs.execute('dragoman.cancel', { runId: this.transcript.runId });
-        }
+        await this.stop();
         break;
       case 'new':
         this.begin(new Transcript(), undefined, 'New conversation');
@@ -228,6 +228,9 @@ export class ChatView implements WebviewViewProvider, Disposable {
       const argument = { text, agent, ...(conversationId === undefined ? {} : { conversationId }), ...place };
       const answer = await this.runs.execute('dragoman.chat', argument, (runId) => {
         this.follow(runId, transcript);
+        if (this.stopped === transcript) {
+          void this.stop();
+        }
       });
       const started = readStarted(answer);
       if (this.transcript === transcript) {
@@ -235,6 +238,16 @@ export class ChatView implements WebviewViewProvider, Disposable {
       }
     } catch (error) {
       this.tellOf(transcript, transcript.fail(sentenceOf(error)));
+    }
+  }
+
+  /** Ends the run that answers here, as soon as it is known. */
+  private async stop(): Promise<void> {
+    const { runId, running } = this.transcript;
+    this.stopped = running ? this.transcript : undefined;
+    if (runId !== undefined) {
+      this.stopped = undefined;
+      await this.runs.execute('dragoman.cancel', { runId });
     }
   }
 
