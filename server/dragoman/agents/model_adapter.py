@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import pydantic_ai
 from pydantic_ai import Agent, RunContext, ToolDefinition
 from pydantic_ai.messages import (
     BinaryContent,
@@ -28,6 +29,9 @@ from pydantic_ai.usage import RequestUsage, UsageLimits
 from pydantic_core import SchemaValidator, core_schema
 
 from dragoman.models.base import ChatMessage, Image, ToolCall, Usage
+
+# At a terminal it would put an advertisement between a question and its answer.
+pydantic_ai.BANNER_ENABLED = False
 
 Ask = Callable[[tuple[ChatMessage, ...]], Awaitable[tuple[ChatMessage, Usage]]]
 """Answers a conversation, as a message of the assistant."""
