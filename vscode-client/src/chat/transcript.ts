@@ -10,6 +10,9 @@ const MAIN = ['path', 'argv', 'pattern', 'query', 'url'];
 /** One conversation as it is shown; each change of it is told as what the view must draw. */
 export class Transcript {
   readonly items: Item[] = [];
+  title = 'New conversation';
+  /** The server's name for it, once something was said. */
+  conversationId: string | undefined;
   /** The run that answers now. */
   runId: string | undefined;
   running = false;

@@ -45,8 +45,6 @@ export class ChatView implements WebviewViewProvider, Disposable {
   private readonly running = new Map<string, Transcript>();
   /** The conversation whose question is to be given up, though its run is not known yet. */
   private stopped: Transcript | undefined;
-  private conversationId: string | undefined;
-  private title = 'New conversation';
   private agents: readonly Agent[] = [];
   private agent = ASSISTANT;
   private subject: Subject | undefined;
@@ -124,10 +122,11 @@ export class ChatView implements WebviewViewProvider, Disposable {
 
   /** Shows the answer of a run that some command started, as a conversation of its own. */
   adopt(runId: string, question: string): void {
-    this.begin(new Transcript(), undefined, question);
-    this.transcript.ask(question);
-    this.follow(runId, this.transcript);
-    this.show();
+    const transcript = new Transcript();
+    transcript.title = firstLine(question);
+    transcript.ask(question);
+    this.follow(runId, transcript);
+    this.show(transcript);
     void commands.executeCommand(`${CHAT_VIEW}.focus`, { preserveFocus: true });
   }
 
@@ -177,8 +176,7 @@ export class ChatView implements WebviewViewProvider, Disposable {
         await this.stop();
         break;
       case 'new':
-        this.begin(new Transcript(), undefined, 'New conversation');
-        this.show();
+        this.show(new Transcript());
         break;
       case 'history': {
         const answer = await this.runs.execute('dragoman.conversations', {});
@@ -211,13 +209,14 @@ export class ChatView implements WebviewViewProvider, Disposable {
   }
 
   private async send(text: string, agent: string): Promise<void> {
-    const { transcript, subject, conversationId } = this;
+    const { transcript, subject } = this;
+    const { conversationId } = transcript;
     if (transcript.running) {
       return;
     }
     if (transcript.items.length === 0) {
-      this.title = firstLine(text);
-      this.tell({ type: 'title', title: this.title });
+      transcript.title = firstLine(text);
+      this.tell({ type: 'title', title: transcript.title });
     }
     this.agent = agent;
     this.subject = undefined;
@@ -229,13 +228,10 @@ export class ChatView implements WebviewViewProvider, Disposable {
       const answer = await this.runs.execute('dragoman.chat', argument, (runId) => {
         this.follow(runId, transcript);
         if (this.stopped === transcript) {
-          void this.stop();
+          this.runs.execute('dragoman.cancel', { runId }).catch(() => undefined);
         }
       });
-      const started = readStarted(answer);
-      if (this.transcript === transcript) {
-        this.conversationId = started?.conversationId;
-      }
+      transcript.conversationId = readStarted(answer)?.conversationId;
     } catch (error) {
       this.tellOf(transcript, transcript.fail(sentenceOf(error)));
     }
@@ -257,10 +253,16 @@ export class ChatView implements WebviewViewProvider, Disposable {
   }
 
   private async reopen(id: string): Promise<void> {
+    const going = [...this.running.values()].find((one) => one.conversationId === id);
+    if (going) {
+      this.show(going);
+      return;
+    }
     const heads = readConversations(await this.runs.execute('dragoman.conversations', {}));
-    const messages = readMessages(await this.runs.execute('dragoman.conversations', { id }));
-    this.begin(Transcript.of(messages), id, heads.find((one) => one.id === id)?.title ?? 'Conversation');
-    this.show();
+    const transcript = Transcript.of(readMessages(await this.runs.execute('dragoman.conversations', { id })));
+    transcript.conversationId = id;
+    transcript.title = firstLine(heads.find((one) => one.id === id)?.title ?? 'Conversation');
+    this.show(transcript);
   }
 
   private async approve(wish: Extract<Wish, { type: 'approve' }>): Promise<void> {
@@ -309,15 +311,10 @@ export class ChatView implements WebviewViewProvider, Disposable {
     return editor;
   }
 
-  private begin(transcript: Transcript, conversationId: string | undefined, title: string): void {
+  private show(transcript = this.transcript): void {
     this.transcript = transcript;
-    this.conversationId = conversationId;
-    this.title = firstLine(title);
-  }
-
-  private show(): void {
-    const { title, transcript, agents, agent, subject } = this;
-    const { items, running } = transcript;
+    const { agents, agent, subject } = this;
+    const { items, running, title } = transcript;
     this.tell({ type: 'state', state: { title, items, running, agents, agent, subject } });
   }
 
