@@ -48,6 +48,8 @@ export class Previews implements Disposable {
   private readonly going = window.createTextEditorDecorationType({
     isWholeLine: true,
     backgroundColor: new ThemeColor('diffEditor.removedLineBackground'),
+    // Themes of high contrast have no such background, and a border instead.
+    outline: '1px dashed var(--vscode-diffEditor-removedTextBorder, transparent)',
     overviewRulerColor: new ThemeColor('diffEditorOverview.removedForeground'),
     overviewRulerLane: OverviewRulerLane.Full,
   });
