@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readRunEvent, type RunEvent, type RunNews } from '../src/agents/protocol';
+import { lineNumbers, readRunEvent, type RunEvent, type RunNews } from '../src/agents/protocol';
 import { fileMention, globFor, mentionOf, rankPaths, specialMentions, symbolMention } from '../src/chat/mentions';
 import { readWish } from '../src/chat/messages';
-import { describeArguments, takeApart, Transcript, writeOut } from '../src/chat/transcript';
+import { attachAnswer, describeArguments, takeApart, Transcript, writeOut } from '../src/chat/transcript';
 
 const CALL = { callId: 'c1', tool: 'run_command', arguments: { argv: ['make', 'test'] } };
 
@@ -86,6 +86,20 @@ test('a conversation that was kept shows what the user wrote and names what was 
     ['Why?', 'So.'],
   );
   assert.equal(transcript.running, false);
+});
+
+test('a question after an answer that is no conversation takes it along, and shows it by name only', () => {
+  const answer = talk({ type: 'finished', output: 'See:\n````\nx\n````' }).lastAnswer();
+  const sent = attachAnswer('Why?', answer);
+  assert.match(sent, /`{5}\nSee:/);
+  assert.deepEqual(takeApart(sent), { text: 'Why?', attached: ['your answer before'] });
+  assert.equal(attachAnswer('Why?', new Transcript().lastAnswer()), 'Why?');
+});
+
+test('lines are counted as a person counts them', () => {
+  const lines = (start: number, end: number, character: number) =>
+    lineNumbers({ start: { line: start, character: 0 }, end: { line: end, character } });
+  assert.deepEqual([lines(0, 0, 3), lines(0, 2, 0), lines(0, 2, 1), lines(4, 5, 0)], ['1', '1–2', '1–3', '5']);
 });
 
 test('arguments stand on one line', () => {

@@ -6,7 +6,7 @@ import { AgentCommands } from './commands';
 import { showCommitMessage } from './git';
 import { Participant } from './participant';
 import { isShownElsewhere, RunProgress } from './progress';
-import { type ApprovalRequired, fieldsOf, type RunEvent, textOf } from './protocol';
+import { type ApprovalRequired, fieldsOf, lineNumbers, readSpan, type RunEvent, textOf } from './protocol';
 import { type Origin, Runs } from './runs';
 
 const ANSWERS = {
@@ -103,9 +103,8 @@ export class Assistance implements Disposable {
     const { uri, range, agent, task } = fieldsOf(argument);
     const address = textOf(uri);
     const name = decodeURIComponent(address.slice(address.lastIndexOf('/') + 1));
-    const { start } = fieldsOf(range);
-    const { line } = fieldsOf(start);
-    const place = typeof line === 'number' ? `${name}, line ${String(line + 1)}` : name;
+    const span = readSpan(range);
+    const place = span ? `${name}:${lineNumbers(span)}` : name;
     this.chat.adopt(runId, address ? `${verb} ${place}` : `${textOf(agent)}: ${textOf(task)}`);
   }
 

@@ -1,5 +1,6 @@
 import { type TextDocument, type TextEditor, window, workspace } from 'vscode';
 import { changedFiles } from './git';
+import { lineNumbers } from './protocol';
 import type { Runs } from './runs';
 
 const REVIEWED_FILES = 20;
@@ -14,13 +15,8 @@ export class AgentCommands {
     if (!editor) {
       return;
     }
-    const { start, end } = editor.selection;
-    const where =
-      start.line === end.line
-        ? `line ${String(start.line + 1)}`
-        : `lines ${String(start.line + 1)}–${String(end.line + 1)}`;
     const instruction = await window.showInputBox({
-      title: `Dragoman: Edit ${where}`,
+      title: `Dragoman: Edit ${editor.selection.isSingleLine ? 'line' : 'lines'} ${lineNumbers(editor.selection)}`,
       placeHolder: 'What is to be changed?',
       prompt: 'The change is shown before anything is written.',
     });

@@ -39,6 +39,18 @@ export interface Span {
   readonly end: Spot;
 }
 
+/** The lines of a range as a person counts them; one that ends before a line's first letter does not hold it. */
+export function lineNumbers({ start, end }: Span): string {
+  const last = end.character === 0 && end.line > start.line ? end.line : end.line + 1;
+  return last === start.line + 1 ? String(last) : `${String(start.line + 1)}–${String(last)}`;
+}
+
+/** Reads a range; undefined for what is none. */
+export function readSpan(value: unknown): Span | undefined {
+  const { start, end } = fieldsOf(value);
+  return isSpot(start) && isSpot(end) ? { start, end } : undefined;
+}
+
 const STATES = ['proposed', 'final', 'conflict', 'applied', 'rejected'] as const;
 export type HunkState = (typeof STATES)[number];
 

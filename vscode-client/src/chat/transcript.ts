@@ -80,6 +80,11 @@ export class Transcript {
     return asked?.state === 'asking' ? this.put({ ...asked, state: allow ? 'running' : 'denied' }) : undefined;
   }
 
+  /** The newest text of an agent, empty when there is none. */
+  lastAnswer(): string {
+    return this.items.findLast((one) => one.kind === 'text')?.text ?? '';
+  }
+
   private write(text: string): Update[] {
     const last = this.items.at(-1);
     if (text === '') {
@@ -196,6 +201,17 @@ function say(value: unknown): string {
 
 function cut(text: string): string {
   return text.length > RESULT_CHARACTERS ? `${text.slice(0, RESULT_CHARACTERS)}\n[…]` : text;
+}
+
+/** A question with the answer that it follows, as the server attaches things. */
+export function attachAnswer(text: string, answer: string): string {
+  if (answer.trim() === '') {
+    return text;
+  }
+  const fence = '`'.repeat(Math.max(3, ...[...answer.matchAll(/`+/g)].map((found) => found[0].length + 1)));
+  // An at sign in it attaches nothing: a blank of no width stands behind each.
+  const quoted = cut(answer.trimEnd()).replaceAll('@', '@\u200b');
+  return `${text}\n\nAttached, your answer before:\n${fence}\n${quoted}\n${fence}`;
 }
 
 /** What the user wrote, without the texts that the server put behind it, whose names are returned. */

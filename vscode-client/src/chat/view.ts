@@ -14,6 +14,7 @@ import {
 } from 'vscode';
 import {
   type Agent,
+  lineNumbers,
   readAgents,
   readConversations,
   readMessages,
@@ -24,7 +25,7 @@ import type { Runs } from '../agents/runs';
 import { fileMention, globFor, MOST, rankPaths, specialMentions, symbolMention, symbolQuery } from './mentions';
 import { readWish, type Suggestion, type Update, type Wish } from './messages';
 import { chatPage } from './page';
-import { Transcript } from './transcript';
+import { attachAnswer, Transcript } from './transcript';
 
 export const CHAT_VIEW = 'dragoman.chat';
 const ASSISTANT = 'assistant';
@@ -108,13 +109,9 @@ export class ChatView implements WebviewViewProvider, Disposable {
     const editor = window.activeTextEditor;
     if (editor) {
       const { document, selection } = editor;
-      const lines =
-        selection.start.line === selection.end.line
-          ? String(selection.start.line + 1)
-          : `${String(selection.start.line + 1)}–${String(selection.end.line + 1)}`;
       const range = selection.isEmpty ? document.lineAt(selection.start.line).range : selection;
       const name = workspace.asRelativePath(document.uri);
-      this.subject = { label: `${name}:${lines}`, uri: document.uri.toString(), range: plain(range) };
+      this.subject = { label: `${name}:${lineNumbers(selection)}`, uri: document.uri.toString(), range: plain(range) };
       this.tell({ type: 'subject', subject: this.subject });
     }
     await this.open();
@@ -220,11 +217,13 @@ export class ChatView implements WebviewViewProvider, Disposable {
     }
     this.agent = agent;
     this.subject = undefined;
+    // What a command has answered is no conversation of the server's yet: it is sent along with the first question.
+    const sent = conversationId === undefined ? attachAnswer(text, transcript.lastAnswer()) : text;
     this.tellOf(transcript, transcript.ask(text, subject ? [subject.label] : []));
     this.tell({ type: 'subject', subject: undefined });
     const place = subject && { uri: subject.uri, range: subject.range };
     try {
-      const argument = { text, agent, ...(conversationId === undefined ? {} : { conversationId }), ...place };
+      const argument = { text: sent, agent, ...(conversationId === undefined ? {} : { conversationId }), ...place };
       const answer = await this.runs.execute('dragoman.chat', argument, (runId) => {
         this.follow(runId, transcript);
         if (this.stopped === transcript) {
