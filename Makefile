@@ -82,5 +82,10 @@ bench: $(VENV)/.installed-dev ## Run every measurement in turn, an hour with the
 	@failed=; for name in $(BENCHES); do echo "-- $$name"; $(BIN)/python -m tests.bench.$$name || failed="$$failed $$name"; done; \
 	  [ -z "$$failed" ] || { echo "These did not end well:$$failed"; exit 1; }
 
+.PHONY: tasks
+tasks: $(VENV)/.installed-dev ## Make every task of the harness with a perfect model and with a broken one
+	@$(BIN)/python -m tests.tasks --scripted oracle
+	@$(BIN)/python -m tests.tasks --scripted broken
+
 bench-%: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.bench.$*
