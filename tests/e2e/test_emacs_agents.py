@@ -60,7 +60,7 @@ def test_findings_are_diagnostics(tmp_path: Path) -> None:
             [opened(scene, "cart.py", CART), command("review", uri), found],
             scene,
         )[-1]
-        assert ["Always nothing" in told[0], "Items have prices" in told[1]] == [True, True]
+        assert ["Items have prices." in told[0], "Always nothing." in told[1]] == [True, True], told
 
 
 def test_a_question_in_a_chat_document_is_answered_below(tmp_path: Path) -> None:
@@ -71,6 +71,8 @@ def test_a_question_in_a_chat_document_is_answered_below(tmp_path: Path) -> None
             config_block("Emacs", "elisp"),
             [
                 "(setq eglot-confirm-server-initiated-edits nil)",
+                "(progn (add-hook 'text-mode-hook #'eglot-ensure) t)",
+                "(progn (add-to-list 'auto-mode-alist '(\"\\\\.md\\\\'\" . text-mode)) t)",
                 opened(scene, "talk.chat.md", "What is two and two?\n"),
                 command("ask", uri),
                 until_text(wanted),

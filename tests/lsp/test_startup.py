@@ -22,6 +22,7 @@ CLIENTS: list[dict[str, Any]] = [
     {},
     INLINE,
     {"general": {"positionEncodings": ["utf-8", "utf-16"]}},
+    {"textDocument": {"diagnostic": {}}, "workspace": {"diagnostics": {"refreshSupport": True}}},
     {"general": {"positionEncodings": ["utf-32", "utf-8", "utf-16"]}, **INLINE},
 ]
 

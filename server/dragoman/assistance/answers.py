@@ -25,11 +25,12 @@ TRIES: Final = 5
 class DocumentWriter:
     """Writes behind the last line of a document, in whole lines until the end."""
 
-    def __init__(self, uri: str, texts: Texts, client: ClientPort, lines: int = 0) -> None:
+    def __init__(self, uri: str, texts: Texts, client: ClientPort, head: str = "") -> None:
         self.uri = uri
         self._texts = texts
         self._client = client
-        self._lines = lines
+        self._written = head
+        """The document as we made it, for an editor that does not tell of it."""
         self._waiting = ""
         self._told = asyncio.Event()
         self._ended = False
@@ -65,21 +66,34 @@ class DocumentWriter:
                 await asyncio.sleep(PAUSE_S)
 
     async def _put(self, text: str) -> bool:
+        """Add whole lines; nothing is written into a line that the user has begun."""
         for _ in range(TRIES):
             shown = self._texts.get(self.uri)
             if shown is None:
-                if not await self._client.append(self.uri, self._lines, text):
+                place, added = _at_end(self._written, text)
+                edit = EditorEdit(*place, *place, added)
+                if not await self._client.apply_untold(self.uri, self._written, [edit], label="Dragoman"):
                     return False
-                self._lines += text.count("\n")
+                self._written += text
                 return True
-            last = shown.view.line_count - 1
-            content = shown.view.line(last)
-            # Nothing is written into a line that the user has begun.
-            edit = EditorEdit(last, len(content), last, len(content), f"\n{text}" if content else text)
-            if await self._client.apply_edits(self.uri, [edit], version=shown.version, label="Dragoman"):
+            place, added = _at_end(shown.text, text)
+            if await self._texts.apply(shown, [EditorEdit(*place, *place, added)], "Dragoman"):
                 return True
-            await asyncio.sleep(0.05)
         return False
+
+
+def _at_end(text: str, added: str) -> tuple[tuple[int, int], str]:
+    """Return where to insert what, for whole lines to stand behind a text.
+
+    That is at the end of its last line and before its line break: behind it some editors make an empty line of their own.
+    """
+    lines = text.split("\n")
+    if len(lines) == 1 and not text:
+        return (0, 0), added
+    if not lines[-1]:
+        lines.pop()
+        added = added[:-1]
+    return (len(lines) - 1, len(lines[-1].rstrip("\r"))), f"\n{added}"
 
 
 def make_document(title: str, head: str) -> Path:

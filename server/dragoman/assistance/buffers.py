@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 from dragoman.agents.tools.documents import DiskEditor, Document, TextEdit, apply_edits, version_of
 from dragoman.assistance.texts import OpenText, Positions, Texts
 from dragoman.errors import FileChangedError, FileUnfitError
-from dragoman.lsp.services import ClientPort
-
-SEEN_S: Final = 2.0
-"""How long an editor may take to tell of a change that it has made; most tell before they answer."""
-
-_POLL_S: Final = 0.02
 
 
 class BufferEditor:
     """An `Editor` of agents' tools over open documents, and the disk for all others."""
 
-    def __init__(self, texts: Texts, client: ClientPort) -> None:
+    def __init__(self, texts: Texts) -> None:
         self._texts = texts
-        self._client = client
         self._disk = DiskEditor()
 
     async def read(self, path: Path) -> Document:
@@ -41,24 +32,12 @@ class BufferEditor:
                 f"{document.path.name!r} has changed since it was read.", hint="Read it again before you change it."
             )
         positions = Positions(document.text)
-        made = await self._client.apply_edits(
-            shown.uri, [positions.edit(edit) for edit in edits], version=shown.version, label="Dragoman"
-        )
-        if not made:
+        if not await self._texts.apply(shown, [positions.edit(edit) for edit in edits], "Dragoman"):
             raise FileChangedError(
                 f"The editor did not change {document.path.name!r}.", hint="It may have changed: read it again."
             )
         wanted = apply_edits(document.text, edits)
-        await self._seen(document.path, wanted)
         return Document(document.path, wanted, version_of(wanted), document.encoding, document.mark)
-
-    async def _seen(self, path: Path, wanted: str) -> None:
-        """Wait until the editor has told of its change, or has told of something else meanwhile."""
-        for _ in range(int(SEEN_S / _POLL_S)):
-            shown = self._texts.of_path(path)
-            if shown is None or shown.text == wanted:
-                return
-            await asyncio.sleep(_POLL_S)
 
     async def create(self, path: Path, text: str) -> Document:
         """Make a file on the disk, where editors find it."""

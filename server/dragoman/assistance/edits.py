@@ -11,7 +11,6 @@ from dragoman.agents.edits.hunks import Hunk
 from dragoman.agents.edits.session import EditEvent, EditSession, Problem
 from dragoman.agents.events import EventType
 from dragoman.assistance.texts import Positions, Texts, change_between
-from dragoman.lsp.services import ClientPort
 
 TRIES: Final = 5
 """How often an edit is tried again that the editor refused because somebody typed meanwhile."""
@@ -26,14 +25,11 @@ class OpenEdit:
     With ``preview`` nothing is made before `decide`; without, each hunk is made as soon as it is final, one after another.
     """
 
-    def __init__(
-        self, uri: str, session: EditSession, texts: Texts, client: ClientPort, *, preview: bool, label: str
-    ) -> None:
+    def __init__(self, uri: str, session: EditSession, texts: Texts, *, preview: bool, label: str) -> None:
         self.uri = uri
         self.problems: list[str] = []
         self._session = session
         self._texts = texts
-        self._client = client
         self._preview = preview
         self._tell: Tell | None = None
         self._label = label
@@ -151,7 +147,7 @@ class OpenEdit:
         self._changing = True
         made = False
         try:
-            made = await self._client.apply_edits(self.uri, edits, version=shown.version, label=self._label)
+            made = await self._texts.apply(shown, edits, self._label)
         finally:
             if not made:
                 self._session = before

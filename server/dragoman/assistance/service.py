@@ -72,7 +72,7 @@ class Assistance:
         self._client = client
         self._around = around
         self._tasks = TaskSet()
-        self._texts = Texts()
+        self._texts = Texts(client)
         self._approver = EditorApprover(client, self._tasks)
         self._followers = Followers(client, self._tasks)
         self._reviews = DocumentReviews(self._texts, client, self._dismissals, self._name)
@@ -171,9 +171,7 @@ class Assistance:
         if kind.edits:
             chosen = selected_lines(span, text) if span is not None else None
             session = EditSession(text, range=chosen, path=name, beyond=kind.beyond)
-            edit = OpenEdit(
-                uri, session, self._texts, self._client, preview=self._client.shows_runs, label=f"Dragoman: {title}"
-            )
+            edit = OpenEdit(uri, session, self._texts, preview=self._client.shows_runs, label=f"Dragoman: {title}")
         run = await manager.start(kind.agent, task, self._workplace(), reader=edit, tools=kind.tools)
         writer = None if edit is not None else await self._writer(title)
         self._followers.follow(Following(run, title, writer=writer, edit=edit))
@@ -214,7 +212,7 @@ class Assistance:
         roots = tuple(self._around.folders())
         if not roots:
             raise RunError("No folder is open.", hint="Open the folder of your project.")
-        return Workplace(roots, BufferEditor(self._texts, self._client), self._approver, self._around.trusted())
+        return Workplace(roots, BufferEditor(self._texts), self._approver, self._around.trusted())
 
     async def _agents(self) -> AgentManager:
         return await self._around.app().agents()
@@ -231,7 +229,7 @@ class Assistance:
         uri = path.as_uri()
         if not await self._client.show_document(uri):
             self._client.show_message("info", f"Dragoman answers in {path}")
-        return DocumentWriter(uri, self._texts, self._client, begin.count("\n"))
+        return DocumentWriter(uri, self._texts, self._client, begin)
 
     # -- conversations -------------------------------------------------------------------------------------------------
 
@@ -314,7 +312,7 @@ class Assistance:
             return self._around.diagnostics() or "[nothing is reported]"
 
         special = {"diff": diff, "diagnostics": diagnostics}
-        task = await attach(text, Attaching(roots, BufferEditor(self._texts, self._client), may_send, special))
+        task = await attach(text, Attaching(roots, BufferEditor(self._texts), may_send, special))
         shown = self._texts.get(uri) if uri is not None else None
         if shown is None or span is None or span.start == span.end:
             return task

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from dragoman.agents.tools.documents import TextEdit
+from dragoman.agents.tools.documents import TextEdit, apply_edits
 from dragoman.completion.query import TextView
 from dragoman.context.assembler import whole
-from dragoman.lsp.services import EditorEdit, Span
+from dragoman.lsp.lines import Lines
+from dragoman.lsp.services import ClientPort, EditorEdit, Span
+
+SEEN_S: Final = 3.0
+"""How long an editor may take to tell of a change that it has made: most tell at once, Eglot after half a second of quiet."""
+
+TYPED_S: Final = 1.0
+"""How long an edit that was refused waits for what was typed to arrive, before it is tried again."""
+
+POLL_S: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class OpenText:
-    """A document as the editor showed it last."""
+    """A document as it is; ``is_told`` is False for what the editor must have by now but has not told of.
+
+    Eglot tells of a change only when its user has been idle for a moment since, and of ours at the user's next key.
+    """
 
     uri: str
     view: TextView
     version: int
+    is_told: bool = True
 
     @property
     def text(self) -> str:
@@ -30,9 +46,10 @@ class OpenText:
 
 
 class Texts:
-    """The open documents by URI and by file."""
+    """The open documents by URI and by file, and the one way to change them."""
 
-    def __init__(self) -> None:
+    def __init__(self, client: ClientPort) -> None:
+        self._client = client
         self._open: dict[str, OpenText] = {}
         self._by_path: dict[Path, str] = {}
 
@@ -51,6 +68,40 @@ class Texts:
     def get(self, uri: str) -> OpenText | None:
         """Return an open document."""
         return self._open.get(uri)
+
+    async def apply(self, shown: OpenText, edits: Sequence[EditorEdit], label: str) -> bool:
+        """Have the editor change a document, all edits at once; False when it refused.
+
+        Returns when the editor has told of the change, or of what was typed instead.  One that has made it and tells of
+        nothing for a while is taken at its word: had anybody typed, it would have told.
+        """
+        if shown.is_told:
+            made = await self._client.apply_edits(shown.uri, edits, version=shown.version, label=label)
+        else:
+            made = await self._client.apply_untold(shown.uri, shown.text, edits, label=label)
+        told = await self._changed_since(shown, SEEN_S if made and shown.is_told else TYPED_S)
+        if made and not told:
+            positions = Positions(shown.text)
+            changes = [
+                TextEdit(
+                    positions.offset((one.start_line, one.start_character)),
+                    positions.offset((one.end_line, one.end_character)),
+                    one.text,
+                )
+                for one in edits
+            ]
+            view = Lines.of(apply_edits(shown.text, changes))
+            self._open[shown.uri] = OpenText(shown.uri, view, shown.version, is_told=False)
+        return made
+
+    async def _changed_since(self, shown: OpenText, seconds: float) -> bool:
+        """Return when the editor has told of another version, at the latest after some seconds; False if it has not."""
+        for _ in range(max(1, int(seconds / POLL_S))):
+            now = self._open.get(shown.uri)
+            if now is None or now.version != shown.version:
+                return True
+            await asyncio.sleep(POLL_S)
+        return False
 
     def of_path(self, path: Path) -> OpenText | None:
         """Return the open document of a file."""

@@ -68,6 +68,14 @@ def offers_inline_completion(client: dict[str, Any]) -> bool:
     return isinstance(text_document, dict) and isinstance(text_document.get("inlineCompletion"), dict)
 
 
+def pulls_diagnostics(client: dict[str, Any]) -> bool:
+    """Tell whether the client asks for diagnostics, again too when it is told to; without that findings could not stream."""
+    text_document, workspace = client.get("textDocument"), client.get("workspace")
+    pulls = isinstance(text_document, dict) and isinstance(text_document.get("diagnostic"), dict)
+    diagnostics = workspace.get("diagnostics") if isinstance(workspace, dict) else None
+    return pulls and isinstance(diagnostics, dict) and diagnostics.get("refreshSupport") is True
+
+
 def server_capabilities(client: dict[str, Any], client_name: object = None) -> dict[str, Any]:
     """Return the ``ServerCapabilities`` for a client with these capabilities and this name."""
     table: dict[str, Any] = {
@@ -75,10 +83,15 @@ def server_capabilities(client: dict[str, Any], client_name: object = None) -> d
         "textDocumentSync": {"openClose": True, "change": 2, "save": {"includeText": False}},
         "inlineCompletionProvider": {},
         "codeActionProvider": {"codeActionKinds": ["quickfix", "refactor.rewrite"], "resolveProvider": False},
-        "diagnosticProvider": {"identifier": "dragoman", "interFileDependencies": False, "workspaceDiagnostics": False},
         "executeCommandProvider": {"commands": list(COMMANDS)},
         "workspace": {"workspaceFolders": {"supported": True, "changeNotifications": True}},
     }
+    if pulls_diagnostics(client):
+        table["diagnosticProvider"] = {
+            "identifier": "dragoman",
+            "interFileDependencies": False,
+            "workspaceDiagnostics": False,
+        }
     if not offers_inline_completion(client):
         # A client with ghost text would show the same suggestion a second time in its menu.
         triggers = TRIGGER_CHARACTERS + (WORD_CHARACTERS if client_name == "Neovim" else ())

@@ -11,6 +11,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from dragoman.lsp.convert import diagnostic, plain_range, span_range, text_edit
+from dragoman.lsp.lines import Lines
 from dragoman.lsp.protocol import Protocol
 from dragoman.lsp.services import EditorEdit, MessageKind, Progress, ShownFinding, Span
 from dragoman.lsp.session import Session
@@ -219,25 +220,22 @@ class EditorClient:
             )
         else:
             edit = types.WorkspaceEdit(changes={uri: text_edits})
+        return await self._apply(edit, label)
+
+    async def apply_untold(self, uri: str, text: str, edits: Sequence[EditorEdit], *, label: str = "") -> bool:
+        """Ask the editor to change a document that is ``text`` by now though it has not told so."""
+        if not self.session.capabilities.applies_edits:
+            return False
+        lines = Lines.of(text)
+        changes = [text_edit(edit, lines, self.session.encoding) for edit in edits]
+        return await self._apply(types.WorkspaceEdit(changes={uri: changes}), label)
+
+    async def _apply(self, edit: types.WorkspaceEdit, label: str) -> bool:
         params = types.ApplyWorkspaceEditParams(edit=edit, label=label or None)
         try:
             result = await self._protocol.ask(types.WORKSPACE_APPLY_EDIT, params, seconds=ANSWER_SECONDS)
         except (JsonRpcException, TimeoutError) as error:
             logger.info("the client did not apply an edit: %r", error)
-            return False
-        return bool(result.applied)
-
-    async def append(self, uri: str, line: int, text: str) -> bool:
-        """Ask the editor to put text at the beginning of a line, behind the last one."""
-        if not self.session.capabilities.applies_edits:
-            return False
-        place = types.Position(line=line, character=0)
-        edits = [types.TextEdit(range=types.Range(start=place, end=place), new_text=text)]
-        params = types.ApplyWorkspaceEditParams(edit=types.WorkspaceEdit(changes={uri: edits}), label="Dragoman")
-        try:
-            result = await self._protocol.ask(types.WORKSPACE_APPLY_EDIT, params, seconds=ANSWER_SECONDS)
-        except (JsonRpcException, TimeoutError) as error:
-            logger.info("the client did not write on in %r: %r", uri, error)
             return False
         return bool(result.applied)
 

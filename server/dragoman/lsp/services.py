@@ -151,8 +151,8 @@ class ClientPort(Protocol):
         """Ask the editor to open a document; False when it did not, or cannot."""
         ...
 
-    async def append(self, uri: str, line: int, text: str) -> bool:
-        """Ask the editor to put text at the beginning of a line, behind the last one; the document need not be known as open."""
+    async def apply_untold(self, uri: str, text: str, edits: Sequence[EditorEdit], *, label: str = "") -> bool:
+        """Ask the editor to change a document that is ``text`` by now though it has not told so; False when it refused."""
         ...
 
 
