@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from tests.support.fake_editor import PATIENCE, FakeEditor
 
@@ -129,7 +131,9 @@ class Desk:
             self.editor.change(uri, self.versions[uri], *((*start, *end, new) for start, end, new in changes))
 
     def _show(self, params: Message) -> Message:
-        self.shown.append(params["uri"])
+        uri = params["uri"]
+        self.shown.append(uri)
+        self.texts.setdefault(uri, Path(unquote(urlsplit(uri).path)).read_text(encoding="utf-8"))
         return {"success": True}
 
     def _ask(self, params: Message) -> Message | None:

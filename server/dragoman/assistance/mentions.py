@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Final
 
 from dragoman.agents.tools.documents import Editor
 from dragoman.agents.tools.places import find_place
-from dragoman.errors import FileUnfitError, PathOutsideError, RunError, ToolError
+from dragoman.errors import RunError, ToolError
 
 ATTACHED: Final = 10
 """Attachments of one question."""
@@ -33,9 +34,9 @@ class Attaching:
 
 
 async def attach(text: str, how: Attaching) -> str:
-    """Return a question with what it names behind it; raises DragomanError for a file that is not there or must not be sent.
+    """Return a question with what it names behind it; raises DragomanError for a file that cannot be read or must not be sent.
 
-    A name that is no path (no slash, no dot) and no file stays a word: people write to each other with at signs too.
+    What is no file stays a word.
     """
     told: list[str] = []
     seen: set[str] = set()
@@ -54,18 +55,21 @@ async def attach(text: str, how: Attaching) -> str:
 
 
 async def _file(name: str, how: Attaching) -> str | None:
-    looks_like_path = "/" in name or "." in name or "\\" in name
     try:
         place = find_place(how.roots, name)
         how.may_send(place.path)
         document = await how.editor.read(place.path)
-    except (PathOutsideError, FileUnfitError) as error:
-        if not looks_like_path:
-            return None
-        raise RunError(f"@{name} cannot be attached: {error}") from None
     except ToolError as error:
+        if not await asyncio.to_thread(_is_there, name, how.roots):
+            # People write decorators and each other's names with at signs too; what looks like a path is told to the model.
+            return f"There is no file {name!r} in this project." if "/" in name or "." in name else None
         raise RunError(f"@{name} cannot be attached: {error}") from None
     return section(place.shown, document.text)
+
+
+def _is_there(name: str, roots: tuple[Path, ...]) -> bool:
+    """Tell whether a name leads to anything at all, inside of the workspace or outside."""
+    return any((root / name).exists() for root in roots)
 
 
 def section(name: str, text: str) -> str:
