@@ -75,7 +75,7 @@ test: $(VENV)/.installed-dev ## Run every test, real editors and the real model 
 	@DRAGOMAN_DATA_DIR=$(CURDIR)/.cache/dragoman $(BIN)/dragoman models pull || [ -z "$$CI" ]
 	@$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder
 
-BENCHES := startup burst keystroke workspaces life cancel memory calls next_edit acceptance silence context_recall completion_quality repository_growth redaction resilience
+BENCHES := startup burst keystroke workspaces life cancel memory calls next_edit acceptance silence context_recall completion_quality repository_growth redaction resilience agent_steps
 
 .PHONY: bench
 bench: $(VENV)/.installed-dev ## Run every measurement in turn, an hour with the real model; bench-NAME runs one, bench-report updates the README

@@ -43,6 +43,7 @@ BENCHES = (
     "repository_growth",
     "redaction",
     "resilience",
+    "agent_steps",
 )
 """In the README's order; `make bench` runs them in this order too."""
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
