@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.tasks.python_edits import TASKS
+from tests.tasks.file_edits import TASKS as FILE_TASKS
+from tests.tasks.python_edits import TASKS as PYTHON_TASKS
 from tests.tasks.runner import as_line, run_task
+
+TASKS = (*PYTHON_TASKS, *FILE_TASKS)
 
 
 def main() -> None:

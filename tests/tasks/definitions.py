@@ -28,3 +28,13 @@ class Task:
     hidden: str
     solution: tuple[Call, ...]
     mistake: tuple[Call, ...] = ()
+
+
+def edit(path: str, old: str, new: str) -> Call:
+    """Return the call that puts ``new`` where ``old`` stands."""
+    return Call("edit_file", {"path": path, "old": old, "new": new})
+
+
+def write(path: str, content: str) -> Call:
+    """Return the call that writes a whole file."""
+    return Call("write_file", {"path": path, "content": content})

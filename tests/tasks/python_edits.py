@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from tests.tasks.definitions import Call, Task
-
-
-def _edit(path: str, old: str, new: str) -> Call:
-    return Call("edit_file", {"path": path, "old": old, "new": new})
-
+from tests.tasks.definitions import Call, Task, edit
 
 AGE = "def is_adult(age):\n    return age > 18\n"
 CRLF = "RATE = 10\r\n\r\n\r\ndef price(net):\r\n    return net + RATE\r\n"
@@ -19,8 +14,8 @@ TASKS: tuple[Task, ...] = (
         "Somebody who is exactly 18 is an adult, but is_adult(18) says no. Fix it in ages.py.",
         {"ages.py": AGE},
         "from ages import is_adult\nassert is_adult(18) and not is_adult(17)\n",
-        (_edit("ages.py", "age > 18", "age >= 18"),),
-        (_edit("ages.py", "age > 21", "age >= 18"),),
+        (edit("ages.py", "age > 18", "age >= 18"),),
+        (edit("ages.py", "age > 21", "age >= 18"),),
     ),
     Task(
         "parameter",
@@ -28,11 +23,11 @@ TASKS: tuple[Task, ...] = (
         {"hello.py": 'def greet(name):\n    return f"Hello {name}!"\n'},
         "from hello import greet\nassert greet('A') == 'Hello A!' and greet('A', mark='?') == 'Hello A?'\n",
         (
-            _edit(
+            edit(
                 "hello.py", 'name):\n    return f"Hello {name}!"', 'name, mark="!"):\n    return f"Hello {name}{mark}"'
             ),
         ),
-        (_edit("../hello.py", "name", "name, mark"),),
+        (edit("../hello.py", "name", "name, mark"),),
     ),
     Task(
         "rename",
@@ -40,21 +35,21 @@ TASKS: tuple[Task, ...] = (
         {"rows.py": "def load():\n    return [1]\n", "main.py": "from rows import load\n\nTOTAL = sum(load())\n"},
         "import main, rows\nassert main.TOTAL == 1 and rows.read_rows() == [1] and not hasattr(rows, 'load')\n",
         (
-            _edit("rows.py", "def load", "def read_rows"),
-            _edit(
+            edit("rows.py", "def load", "def read_rows"),
+            edit(
                 "main.py",
                 "from rows import load\n\nTOTAL = sum(load",
                 "from rows import read_rows\n\nTOTAL = sum(read_rows",
             ),
         ),
-        (_edit("rows.py", "def load():", "def read_rows(:"),),
+        (edit("rows.py", "def load():", "def read_rows(:"),),
     ),
     Task(
         "crlf",
         "The rate is 12 now. Keep the line ends of the file.",
         {"rates.py": CRLF},
         f"text = open('rates.py', newline='').read()\nassert text == {CRLF.replace('10', '12')!r}\n",
-        (_edit("rates.py", "RATE = 10\n", "RATE = 12\n"),),
+        (edit("rates.py", "RATE = 10\n", "RATE = 12\n"),),
         (Call("rewrite", {"path": "rates.py"}),),
     ),
     Task(
@@ -62,8 +57,8 @@ TASKS: tuple[Task, ...] = (
         "high in levels.py must return one more than it is given; leave low alone.",
         {"levels.py": TWICE},
         "from levels import high, low\nassert high(1) == 2 and low(1) == 1\n",
-        (_edit("levels.py", "def high(n):\n    return n\n", "def high(n):\n    return n + 1\n"),),
-        (_edit("levels.py", "    return n\n", "    return n + 1\n"),),
+        (edit("levels.py", "def high(n):\n    return n\n", "def high(n):\n    return n + 1\n"),),
+        (edit("levels.py", "    return n\n", "    return n + 1\n"),),
     ),
     Task(
         "move",
@@ -72,7 +67,7 @@ TASKS: tuple[Task, ...] = (
         "import os, main, parts.tools\nassert main.A == 1 and not os.path.exists('tools.py')\n",
         (
             Call("move_file", {"path": "tools.py", "target": "parts/tools.py"}),
-            _edit("main.py", "from tools", "from parts.tools"),
+            edit("main.py", "from tools", "from parts.tools"),
         ),
     ),
 )
