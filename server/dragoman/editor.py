@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from dragoman.assistance.service import Assistance
     from dragoman.context.assembler import ContextAssembler
     from dragoman.context.diagnostics import Reported
+    from dragoman.context.overview import Overview
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class EditorServices:
         self._settings: Mapping[str, Any] = {}
         self._documents: dict[str, TextView] = {}
         self._versions: dict[str, int] = {}
+        self._early_reports: list[tuple[str, tuple[Reported, ...], tuple[int, int] | None]] = []
         self._tasks = TaskSet()
         self._pulling: asyncio.Task[None] | None = None
         self._warming: asyncio.Task[None] | None = None
@@ -143,6 +145,9 @@ class EditorServices:
         """Tell what knows the workspace."""
         if self._context is not None:
             self._context.diagnostics_seen(uri, reported, lines)
+        else:
+            # A client may tell before the workspace is known, and tells nothing twice.
+            self._early_reports.append((uri, tuple(reported), lines))
 
     def yanked(self, text: str, uri: str) -> None:
         """Tell what knows the workspace."""
@@ -220,6 +225,8 @@ class EditorServices:
         )
         for uri, text in self._documents.items():
             self._context.document_changed(uri, text, first_line=0, last_line=0)
+        while self._early_reports:
+            self._context.diagnostics_seen(*self._early_reports.pop(0))
         self._watch_app()
         if old is not None:
             self._tasks.start(old.aclose(), name="context-close")
@@ -232,7 +239,14 @@ class EditorServices:
         if self._assistance is None:
             from dragoman.assistance.service import Assistance, Surroundings
 
-            around = Surroundings(lambda: self._app, self._folders, self._is_trusted, self._is_ignored, self._reported)
+            around = Surroundings(
+                lambda: self._app,
+                self._folders,
+                self._is_trusted,
+                self._is_ignored,
+                diagnostics=self._reported,
+                index=self._overview,
+            )
             self._assistance = Assistance(self._client, around)
             for uri, text in self._documents.items():
                 self._assistance.document_changed(uri, text, self._versions[uri])
@@ -252,8 +266,11 @@ class EditorServices:
     def _is_ignored(self, uri: str) -> bool:
         return self._context is not None and self._context.is_ignored(uri)
 
-    def _reported(self) -> str:
-        return self._context.reported() if self._context is not None else ""
+    def _overview(self, folder: Path) -> Overview | None:
+        return self._context.overview(folder) if self._context is not None else None
+
+    def _reported(self, uri: str | None) -> str:
+        return self._context.reported(uri) if self._context is not None else ""
 
     # -- completion ----------------------------------------------------------------------------------------------------
 

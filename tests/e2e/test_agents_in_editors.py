@@ -260,3 +260,33 @@ async def test_key_files_and_ignored_files_never_go_to_another_machine(tmp_path:
             assert "another machine" in error["message"], name
         await asyncio.sleep(0)
         assert model.generations == []
+
+
+async def test_what_is_reported_can_be_mended_and_looked_at(tmp_path: Path) -> None:
+    async with desk(tmp_path, Script(models=["fake-chat"])) as (at, model, root):
+        uri = (root / "cart.py").as_uri()
+        at.open(uri, CART)
+        wrong = {"line": 5, "message": "Nothing is counted.", "severity": 1}
+        at.editor.notify("dragoman/diagnostics", {"uri": uri, "diagnostics": [wrong]})
+        where = {"start": {"line": 5, "character": 4}, "end": {"line": 5, "character": 12}}
+        found = {"range": where, "message": "Nothing is counted.", "severity": 1, "source": "other"}
+        actions = await at.editor.call(
+            "textDocument/codeAction",
+            {"textDocument": {"uri": uri}, "range": where, "context": {"diagnostics": [found]}},
+        )
+        fix = next(one for one in actions if one["title"] == "Fix with Dragoman")
+        model.script.text = "```python\n    return len(items)\n```\n"
+        run = (await at.editor.call("workspace/executeCommand", fix["command"] | {"title": None}))["runId"]
+        await at.ended(run)
+        assert "line 6: Nothing is counted." in str(model.generations[-1].body["messages"])
+        assert (await at.command("acceptEdit", runId=run))["applied"] == 1
+        assert at.texts[uri] == CART.replace("return 0", "return len(items)")
+        model.script.tool_calls = [{"name": "diagnostics", "arguments": {"path": "cart.py"}}]
+        run = (await at.command("chat", text="What is wrong?"))["runId"]
+        events = await at.ended(run)
+        (told,) = [one for one in events if one["type"] == "tool_result"]
+        assert told["result"] == "cart.py:6: error: Nothing is counted."
+        assert {"repository_map", "find_symbol"} <= {
+            one["function"]["name"] for one in model.generations[-1].body["tools"]
+        }
+        at.editor.ignored |= {"dragoman/runEvent"}

@@ -22,6 +22,7 @@ from dragoman.agents.runtime_limits import FINISHED_RUNS, WINDOW_SMALL
 from dragoman.agents.toolbox import ESSENTIAL, PERMISSION_OF, build_registry
 from dragoman.agents.tools.approval import Approver
 from dragoman.agents.tools.base import Output, ToolContext
+from dragoman.agents.tools.diagnostics import Reports
 from dragoman.agents.tools.documents import Editor
 from dragoman.agents.tools.policy import Policy
 from dragoman.agents.tools.project import Index
@@ -52,6 +53,7 @@ class Workplace:
     approver: Approver
     trusted: bool
     index: Index | None = None
+    reports: Reports | None = None
     memory: Memory | None = None
     emit: Callable[[Output], None] = field(default=lambda _output: None)
     is_watched: bool = False
@@ -215,7 +217,7 @@ class AgentManager:
 
     @staticmethod
     def _tools(definition: AgentDefinition, place: Workplace, window: int | None) -> ToolRegistry:
-        registry = build_registry(place.index)
+        registry = build_registry(place.index, place.reports)
         wanted = [name for name in definition.tools if name in registry.names]
         # What would be refused is not even offered; git is run only where the user trusts.
         if not place.may_change:

@@ -179,6 +179,7 @@ class _Turns:
         self._made: Counter[tuple[str, str, str]] = Counter()
         self._faults: Counter[str] = Counter()
         self._must_answer = False
+        self._definitions: tuple[Tool, ...] | None = None
 
     async def work(self) -> None:
         """Make the run and tell its end, whatever happens."""
@@ -229,7 +230,10 @@ class _Turns:
         run.state = replace(run.state, messages=messages)
         await self._keep()
         self._check_limits()
-        tools = () if self._must_answer else self._tools.definitions()
+        if self._definitions is None:
+            # Once a run: schemas take time to make, and a server keeps a prompt whose beginning stays the same.
+            self._definitions = self._tools.definitions()
+        tools = () if self._must_answer else self._definitions
         model = await self._models.for_role(request.role, needs_of(request, has_tools=bool(tools)))
         fitted, room = await self._compaction.fit(
             _without_calls(messages) if self._must_answer else messages,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from dragoman.agents.tools.base import Tool
+from dragoman.agents.tools.diagnostics import Diagnostics, Reports
 from dragoman.agents.tools.files import FILE_TOOLS
 from dragoman.agents.tools.git import GIT_TOOLS
 from dragoman.agents.tools.policy import Permission
@@ -20,6 +21,7 @@ PERMISSION_OF: Final[Mapping[str, Permission]] = {
     **{kind.name: kind.permission for kind in _KINDS},
     RepositoryMap.name: RepositoryMap.permission,
     FindSymbol.name: FindSymbol.permission,
+    Diagnostics.name: Diagnostics.permission,
 }
 """The permission class of each tool by its name."""
 
@@ -37,6 +39,11 @@ ESSENTIAL: Final = frozenset(
 """What a model with a small window is offered: the rest can be done with these."""
 
 
-def build_registry(index: Index | None = None) -> ToolRegistry:
-    """Return all tools; those that ask the project's index only where there is one."""
-    return ToolRegistry((*(kind() for kind in _KINDS), *(project_tools(index) if index is not None else ())))
+def build_registry(index: Index | None = None, reports: Reports | None = None) -> ToolRegistry:
+    """Return all tools; those that ask the project's index or the editor only where there is one."""
+    tools: list[Tool[Any]] = [kind() for kind in _KINDS]
+    if index is not None:
+        tools += project_tools(index)
+    if reports is not None:
+        tools.append(Diagnostics(reports))
+    return ToolRegistry(tools)

@@ -17,6 +17,7 @@ from dragoman.agents.reviews.dismissals import Dismissals
 from dragoman.agents.reviews.request import review_prompt
 from dragoman.agents.run import Run
 from dragoman.agents.tools.policy import Remember
+from dragoman.agents.tools.project import Index
 from dragoman.assistance.answers import DocumentWriter, make_document
 from dragoman.assistance.buffers import BufferEditor
 from dragoman.assistance.chat_document import ANSWER, YOU, read_conversation
@@ -52,8 +53,10 @@ class Surroundings:
     folders: Folders
     trusted: Callable[[], bool]
     is_ignored: Callable[[str], bool]
-    diagnostics: Callable[[], str] = lambda: ""
-    """What other servers report in the open documents, in lines."""
+    diagnostics: Callable[[str | None], str] = lambda _uri: ""
+    """What other servers report in the open documents or in one of them, in lines."""
+    index: Callable[[Path], Index | None] = lambda _folder: None
+    """What tells of the project in a folder."""
     language: Callable[[str], str] = lambda _uri: ""
 
 
@@ -165,6 +168,8 @@ class Assistance:
         definition = manager.get(kind.agent, self._around.folders(), self._around.trusted())
         await self._check(uri, definition.role)
         text, name = shown.text, self._name(uri)
+        if action == "fix" and not instruction.strip():
+            instruction = self._around.diagnostics(uri)
         task = word_task(kind, instruction, path=name, language=self._around.language(uri), text=text, span=span)
         title = f"{kind.title} {name}"
         edit = None
@@ -212,7 +217,18 @@ class Assistance:
         roots = tuple(self._around.folders())
         if not roots:
             raise RunError("No folder is open.", hint="Open the folder of your project.")
-        return Workplace(roots, BufferEditor(self._texts), self._approver, self._around.trusted())
+        return Workplace(
+            roots,
+            BufferEditor(self._texts),
+            self._approver,
+            self._around.trusted(),
+            index=self._around.index(roots[0]),
+            reports=self,
+        )
+
+    def reported(self, path: Path | None) -> str:
+        """Return what other servers report of a file or of all that are open, for an agent's tool."""
+        return self._around.diagnostics(None if path is None else path.as_uri())
 
     async def _agents(self) -> AgentManager:
         return await self._around.app().agents()
@@ -309,7 +325,7 @@ class Assistance:
             return await manager.read_changes("assistant", self._workplace()) or "[no changes]"
 
         async def diagnostics() -> str:
-            return self._around.diagnostics() or "[nothing is reported]"
+            return self._around.diagnostics(None) or "[nothing is reported]"
 
         special = {"diff": diff, "diagnostics": diagnostics}
         task = await attach(text, Attaching(roots, BufferEditor(self._texts), may_send, special))

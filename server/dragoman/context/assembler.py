@@ -31,6 +31,7 @@ from dragoman.context.limits import (
     CONTEXT_WAIT_INVOKED_S,
     CONTEXT_WAIT_S,
 )
+from dragoman.context.overview import Overview
 from dragoman.context.packing import pack
 from dragoman.context.retrieval.place import Place
 from dragoman.context.snippets import NOTHING, Context, Snippet
@@ -317,11 +318,17 @@ class ContextAssembler:
         """Hear what other servers report of a document, or of its ``lines`` (first and last, from 0) only."""
         self._diagnostics.seen(uri, reported, lines)
 
-    def reported(self) -> str:
-        """Return what other servers report in the open documents, a line each."""
+    def overview(self, folder: Path) -> Overview | None:
+        """Return what tells of a whole project, from the index that there is; None for a folder that has none."""
+        found = self._workspaces.find((folder / "x").as_uri())
+        return Overview(folder, found[0]) if found is not None else None
+
+    def reported(self, uri: str | None = None) -> str:
+        """Return what other servers report in the open documents or in one of them, a line each."""
         return "\n".join(
-            f"{self._workspaces.path_of(uri)}:{one.line + 1}: {one.severity}: {one.message}"
-            for uri, found in self._diagnostics.all()
+            f"{self._workspaces.path_of(where)}:{one.line + 1}: {one.severity}: {one.message}"
+            for where, found in self._diagnostics.all()
+            if uri in (None, where)
             for one in found
         )
 
