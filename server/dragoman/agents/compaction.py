@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dragoman.agents.prompts import read_prompt
 from dragoman.agents.runtime_limits import HISTORY_MESSAGES, SUMMARY_TOKENS
 from dragoman.context.conversation import ConversationContext
+from dragoman.context.conversation_tokens import MessageTokens, tokens_of
 from dragoman.context.history import HistoryMessage
 from dragoman.context.turn import ContextLimits, Turn
 from dragoman.errors import RequestRejectedError
@@ -40,12 +41,33 @@ class RunHistory:
         """Leave the messages: the run keeps them all."""
 
 
+class CountedOnce(MessageTokens):
+    """Counts the messages of a run as another counter does, each once: a run reads all of them again at every step."""
+
+    def __init__(self, inner: MessageTokens) -> None:
+        self._inner = inner
+        self.margin = inner.margin
+        self._known: dict[ChatMessage, int] = {}
+
+    async def count(self, messages: Sequence[ChatMessage]) -> list[int]:
+        """Return the tokens of each message with its marks, pictures and tool calls."""
+        new = [message for message in messages if message not in self._known]
+        if new:
+            self._known.update(zip(new, await self._inner.count(new), strict=True))
+        return [self._known[message] for message in messages]
+
+    async def count_frame(self, tools: Sequence[Tool] = ()) -> int:
+        """Return the tokens that every prompt has besides its messages."""
+        return await self._inner.count_frame(tools)
+
+
 class Compaction:
     """Fits the messages of a run into its model's window, step by step; summaries are made once for what fell out."""
 
     def __init__(self, max_tokens: int) -> None:
         self._history = RunHistory()
         self._model: Model | None = None
+        self._tokens: dict[str, MessageTokens] = {}
         limits = ContextLimits(max_tokens, HISTORY_MESSAGES)
         self._context = ConversationContext(self._history, limits=limits, summarise=self._summarise)
 
@@ -60,7 +82,12 @@ class Compaction:
     ) -> tuple[tuple[ChatMessage, ...], int]:
         """Return what the model is to read and the tokens kept for its answer; raises ContextOverflowError."""
         self._history.messages, self._model = messages, model
-        turn = Turn(model.info, conversation_id="run", system=system, tools=tools, max_tokens=answer_tokens)
+        tokens = self._tokens.get(model.info.name)
+        if tokens is None:
+            tokens = self._tokens[model.info.name] = CountedOnce(tokens_of(model.info.name))
+        turn = Turn(
+            model.info, conversation_id="run", system=system, tools=tools, max_tokens=answer_tokens, tokens=tokens
+        )
         built = await self._context.build(turn)
         return built.messages, built.budget.answer
 
