@@ -6,10 +6,12 @@ import argparse
 import sys
 
 from tests.tasks.file_edits import TASKS as FILE_TASKS
+from tests.tasks.other_edits import TASKS as OTHER_TASKS
 from tests.tasks.python_edits import TASKS as PYTHON_TASKS
+from tests.tasks.python_features import TASKS as FEATURE_TASKS
 from tests.tasks.runner import as_line, run_task
 
-TASKS = (*PYTHON_TASKS, *FILE_TASKS)
+TASKS = (*PYTHON_TASKS, *FILE_TASKS, *FEATURE_TASKS, *OTHER_TASKS)
 
 
 def main() -> None:
