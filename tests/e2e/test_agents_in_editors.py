@@ -40,7 +40,13 @@ TWO_BLOCKS = (
 
 @contextlib.asynccontextmanager
 async def desk(
-    folder: Path, script: Script, *, rich: bool = True, answer: str | None = "Allow once", far: bool = False
+    folder: Path,
+    script: Script,
+    *,
+    rich: bool = True,
+    answer: str | None = "Allow once",
+    far: bool = False,
+    loose: bool = False,
 ) -> AsyncIterator[tuple[Desk, FakeModel, Path]]:
     root = folder / "shop"
     root.mkdir()
@@ -55,7 +61,7 @@ async def desk(
             at = Desk(editor, answer)
             await editor.initialize(
                 {**(RICH if rich else PLAIN), "general": {"positionEncodings": ["utf-32"]}},
-                workspaceFolders=[{"uri": root.as_uri(), "name": "shop"}],
+                workspaceFolders=None if loose else [{"uri": root.as_uri(), "name": "shop"}],
                 initializationOptions={"trusted": True},
             )
             yield at, model, root
@@ -289,4 +295,33 @@ async def test_what_is_reported_can_be_mended_and_looked_at(tmp_path: Path) -> N
         assert {"repository_map", "find_symbol"} <= {
             one["function"]["name"] for one in model.generations[-1].body["tools"]
         }
+        at.editor.ignored |= {"dragoman/runEvent"}
+
+
+async def test_without_a_folder_there_are_no_tools_and_all_else_works(tmp_path: Path) -> None:
+    async with desk(tmp_path, Script(text=BLOCK, models=["fake-chat"]), loose=True) as (at, model, root):
+        uri = (root / "cart.py").as_uri()
+        at.open(uri, CART)
+        run = (await at.command("edit", uri=uri, instruction="count them"))["runId"]
+        await at.ended(run)
+        assert (await at.command("acceptEdit", runId=run))["applied"] == 1
+        assert "return len(items)" in at.texts[uri]
+        run = (await at.command("chat", text="What is this?"))["runId"]
+        assert (await at.ended(run))[-1]["type"] == "finished"
+        assert "tools" not in model.generations[-1].body
+        at.editor.ignored |= {"dragoman/runEvent"}
+
+
+async def test_a_new_review_ends_the_one_before(tmp_path: Path) -> None:
+    script = Script(text="word ", endless=True, token_delay=0.01, models=["fake-chat"])
+    async with desk(tmp_path, script) as (at, model, root):
+        uri = (root / "cart.py").as_uri()
+        at.open(uri, CART)
+        first = (await at.command("review", uri=uri))["runId"]
+        await at.until(first, lambda event: event["type"] == "text")
+        model.script.text, model.script.endless = FINDINGS, False
+        second = (await at.command("review", uri=uri))["runId"]
+        assert (await at.ended(first))[-1]["type"] == "cancelled"
+        assert (await at.ended(second))[-1]["type"] == "finished"
+        await at.settles(lambda: len(at.diagnostics(uri)) == 2, "the findings of the second")
         at.editor.ignored |= {"dragoman/runEvent"}

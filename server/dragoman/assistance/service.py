@@ -32,7 +32,7 @@ from dragoman.assistance.texts import OpenText, Texts, path_of
 from dragoman.cancellation import TaskSet
 from dragoman.errors import DragomanError, RunError
 from dragoman.lsp.services import ClientPort, ShownFinding, Span
-from dragoman.models.base import ChatMessage, Role
+from dragoman.models.base import ChatMessage
 from dragoman.security.paths import is_secret_path, resolved
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ class Assistance:
         self._followers = Followers(client, self._tasks)
         self._reviews = DocumentReviews(self._texts, client, self._dismissals, self._name)
         self._kept_dismissals: dict[Path, Dismissals] = {}
+        self._reviewing: dict[str, Run] = {}
         self._talks = Talks(around.app)
         self._talking: dict[str, Talk] = {}
 
@@ -100,8 +101,9 @@ class Assistance:
         """End what runs for a document."""
         self._texts.closed(uri)
         self._reviews.closed(uri)
-        if self._followers.edits(uri) and not self._tasks.closed:
+        if not self._tasks.closed:
             self._tasks.start(self._followers.document_closed(uri), name="end edits")
+            self._tasks.start(self._end_review(uri), name="end review")
 
     def document_saved(self, uri: str, *, review: bool) -> None:
         """Review a document that was saved, where the user wants that."""
@@ -138,11 +140,6 @@ class Assistance:
             self._kept_dismissals[root] = Dismissals.of_workspace(root)
         return self._kept_dismissals[root]
 
-    async def _is_remote(self, role: Role) -> bool:
-        """Tell whether any model that may answer is on another machine."""
-        choice = await self._around.app().models.decide(role)
-        return not all(one.source.provider.is_local for one in choice.able)
-
     def _refuse_private(self, path: Path | None, uri: str) -> None:
         """Raise for a document that must not leave this machine."""
         name = Path(uri) if path is None else path
@@ -152,9 +149,14 @@ class Assistance:
         if self._around.is_ignored(uri) or (target != name and self._around.is_ignored(target.as_uri())):
             raise RunError(f"{name.name!r} is ignored in this project: it is never sent to another machine.")
 
-    async def _check(self, uri: str, role: Role) -> None:
-        if await self._is_remote(role):
+    async def _check(self, uri: str, agent: str) -> None:
+        """Raise for a document that must not leave this machine where the agent's model may be on another one."""
+        if await self._may_leave(agent):
             self._refuse_private(path_of(uri), uri)
+
+    async def _may_leave(self, agent: str) -> bool:
+        manager = await self._agents()
+        return await manager.may_leave(manager.get(agent, self._around.folders(), self._around.trusted()))
 
     # -- actions -------------------------------------------------------------------------------------------------------
 
@@ -165,8 +167,7 @@ class Assistance:
             return {"runId": (await self._review(shown)).id}
         kind = ACTIONS[action]
         manager = await self._agents()
-        definition = manager.get(kind.agent, self._around.folders(), self._around.trusted())
-        await self._check(uri, definition.role)
+        await self._check(uri, kind.agent)
         text, name = shown.text, self._name(uri)
         if action == "fix" and not instruction.strip():
             instruction = self._around.diagnostics(uri)
@@ -177,26 +178,35 @@ class Assistance:
             chosen = selected_lines(span, text) if span is not None else None
             session = EditSession(text, range=chosen, path=name, beyond=kind.beyond)
             edit = OpenEdit(uri, session, self._texts, preview=self._client.shows_runs, label=f"Dragoman: {title}")
-        run = await manager.start(kind.agent, task, self._workplace(), reader=edit, tools=kind.tools)
+        place = self._workplace()
+        run = await manager.start(kind.agent, task, place, reader=edit, tools=kind.tools and bool(place.roots))
         writer = None if edit is not None else await self._writer(title)
         self._followers.follow(Following(run, title, writer=writer, edit=edit))
         return {"runId": run.id}
 
     async def _review(self, shown: OpenText, *, shows_progress: bool = True) -> Run:
         manager = await self._agents()
-        definition = manager.get("reviewer", self._around.folders(), self._around.trusted())
-        await self._check(shown.uri, definition.role)
+        await self._check(shown.uri, "reviewer")
+        await self._end_review(shown.uri)
         name = self._name(shown.uri)
         reader = self._reviews.begin(shown.uri)
         task, schema = review_prompt(name, shown.text)
         run = await manager.start("reviewer", task, self._workplace(), reader=reader, tools=False, schema=schema)
+        self._reviewing[shown.uri] = run
         self._followers.follow(Following(run, f"Review {name}", shows_progress=shows_progress))
         return run
+
+    async def _end_review(self, uri: str) -> None:
+        """End the review of a document that is still going on: what it finds is of an older text."""
+        run = self._reviewing.pop(uri, None)
+        if run is not None:
+            await run.cancel()
 
     async def run_agent(self, agent: str, task: str) -> dict[str, Any]:
         """Give an agent a task."""
         manager = await self._agents()
-        run = await manager.start(agent, task, self._workplace())
+        place = self._workplace()
+        run = await manager.start(agent, task, place, tools=bool(place.roots))
         title = f"{agent}: {_short(task)}"
         self._followers.follow(Following(run, title, writer=await self._writer(title)))
         return {"runId": run.id}
@@ -205,6 +215,8 @@ class Assistance:
         """Write a message for what is staged, else for all that is changed."""
         manager = await self._agents()
         place = self._workplace()
+        if not place.roots:
+            raise RunError("No folder is open.", hint="Open the folder of your project.")
         diff = await manager.read_changes("committer", place)
         if not diff:
             raise RunError("There is nothing to commit.", hint="Change or stage something first.")
@@ -215,14 +227,12 @@ class Assistance:
 
     def _workplace(self) -> Workplace:
         roots = tuple(self._around.folders())
-        if not roots:
-            raise RunError("No folder is open.", hint="Open the folder of your project.")
         return Workplace(
             roots,
             BufferEditor(self._texts),
             self._approver,
             self._around.trusted(),
-            index=self._around.index(roots[0]),
+            index=self._around.index(roots[0]) if roots else None,
             reports=self,
         )
 
@@ -255,12 +265,12 @@ class Assistance:
         """Say something in a conversation."""
         manager = await self._agents()
         name = agent or "assistant"
-        definition = manager.get(name, self._around.folders(), self._around.trusted())
         if conversation is not None:
             await self._answered(conversation)
         history = await self._talks.history(conversation) if conversation is not None else ()
-        task = await self._attached(manager, text, uri, span, definition.role)
-        run = await manager.start(name, task, self._workplace(), history=history)
+        task = await self._attached(manager, name, text, uri, span)
+        place = self._workplace()
+        run = await manager.start(name, task, place, history=history, tools=bool(place.roots))
         kept = conversation or f"conv_{secrets.token_hex(8)}"
         talk = self._talking[kept] = Talk(run)
         await self._talks.keep(kept, ChatMessage("user", task))
@@ -297,9 +307,9 @@ class Assistance:
         if not said or said[-1].role != "user":
             raise RunError("There is no question at the end of this document.", hint=f"Write it below '{YOU}'.")
         manager = await self._agents()
-        definition = manager.get("assistant", self._around.folders(), self._around.trusted())
-        task = await self._attached(manager, said[-1].content, None, None, definition.role)
-        run = await manager.start("assistant", task, self._workplace(), history=said[:-1])
+        task = await self._attached(manager, "assistant", said[-1].content, None, None)
+        place = self._workplace()
+        run = await manager.start("assistant", task, place, history=said[:-1], tools=bool(place.roots))
         writer = DocumentWriter(uri, self._texts, self._client)
         writer.write(f"\n{ANSWER}\n\n")
 
@@ -312,17 +322,17 @@ class Assistance:
         self._followers.follow(Following(run, "Answer", writer=writer, behind=invite))
         return {"runId": run.id}
 
-    async def _attached(self, manager: AgentManager, text: str, uri: str | None, span: Span | None, role: Role) -> str:
+    async def _attached(self, manager: AgentManager, agent: str, text: str, uri: str | None, span: Span | None) -> str:
         """Return a question with what it names, and with the lines that are selected."""
         roots = tuple(self._around.folders())
-        is_remote = await self._is_remote(role)
+        is_remote = await self._may_leave(agent)
 
         def may_send(path: Path) -> None:
             if is_remote:
                 self._refuse_private(path, path.as_uri())
 
         async def diff() -> str:
-            return await manager.read_changes("assistant", self._workplace()) or "[no changes]"
+            return await manager.read_changes(agent, self._workplace()) or "[no changes]"
 
         async def diagnostics() -> str:
             return self._around.diagnostics(None) or "[nothing is reported]"
