@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import difflib
 import heapq
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from dragoman.agents.edit_limits import CANDIDATES, COMPARISONS, DRIFT, FUZZY_LINES, FUZZY_WORD_CHARS
 from dragoman.agents.edits.lines import Lines, words_of
 from dragoman.agents.limits import EDIT_COMPARED_CHARS, EDIT_NEAR_LINES
+
+_SIGN: Final = re.compile(r"\d+|[^\w\s]")
+_COMMENTS: Final = ("#", "//", "--", "/*", "*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,19 @@ class Likeness:
             ratio = matcher.ratio() if quick else 0.0
             self._known[key] = ratio if ratio >= 0.5 else 0.0
         return self._known[key]
+
+
+def says_the_same(one: str, other: str) -> bool:
+    """Tell whether two lines of code that are alike can be the same statement, a word of it misspelt.
+
+    Another number or another operator is another statement; which quotes there are, and a comma at the end, is not.
+    """
+    return _signs(one) == _signs(other)
+
+
+def _signs(line: str) -> list[str]:
+    code = line.strip().rstrip(",;").replace("'", '"')
+    return [] if code.startswith(_COMMENTS) else _SIGN.findall(code)
 
 
 def rank_rows(lines: Lines, wanted: str, first: int, last: int) -> list[int]:

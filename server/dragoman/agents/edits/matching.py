@@ -10,7 +10,7 @@ from typing import Final
 from dragoman.agents.edit_limits import LIKENESS, LIKENESS_LINE, LIKENESS_STRICT, MARGIN
 from dragoman.agents.edits.blocks import Block
 from dragoman.agents.edits.indentation import Shift
-from dragoman.agents.edits.likeness import find_alike, find_nearest
+from dragoman.agents.edits.likeness import find_alike, find_nearest, says_the_same
 from dragoman.agents.edits.lines import Lines, diff_lines, key_of
 from dragoman.agents.limits import EDIT_COUNTED, EDIT_PLACES
 from dragoman.agents.tools.documents import TextEdit
@@ -126,12 +126,18 @@ class Matcher:
         pairs = ((line, self.lines.texts[row]) for line, row in zip(old, best.rows, strict=True) if row >= 0)
         return Match(best.rows, Shift(pairs), best.each)
 
+    def _is_meant(self, searched: str, match: Match, number: int) -> bool:
+        """Tell whether a line that goes is the one that was searched for: like it, with the same numbers and operators."""
+        row = match.rows[number]
+        # A line that stands nowhere is not like any other.
+        return match.alike[number] >= LIKENESS_LINE and says_the_same(searched, self.lines.texts[row])
+
     def _edits(self, old: Sequence[str], new: Sequence[str], match: Match) -> tuple[TextEdit, ...]:
         """Return what a block changes, and only that: lines that it leaves alone stay as they stand."""
         edits: list[TextEdit] = []
         for a, b, c, d in diff_lines(old, new):
             rows = [row for row in match.rows[a:b] if row >= 0]
-            unsure = any(old[i].strip() and match.alike[i] < LIKENESS_LINE for i in range(a, b))
+            unsure = any(old[i].strip() and not self._is_meant(old[i], match, i) for i in range(a, b))
             if unsure or (rows and rows[-1] + 1 - rows[0] != len(rows)):
                 # It would take lines away that the model has not seen as they are.
                 raise self.missing(old)

@@ -170,3 +170,19 @@ def test_a_long_file_of_lines_that_are_alike_takes_no_time() -> None:
     text = "    item = make(one, two)\n" * 5_000
     with pytest.raises(EditMismatchError):
         edit(text, "\n".join(["    item = make(one, two)"] * 30 + ["    other(thing)"]), "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "old"),
+    [
+        ("PAGES = 10\n", "PAGES = 100"),
+        (
+            "def share(total, people):\n    return total * people\n",
+            "def share(total, people):\n    return total / people",
+        ),
+        ("if first_number_of_items <= second_number_of_items:\n", "if first_number_of_items < second_number_of_items:"),
+    ],
+)
+def test_another_number_or_operator_is_another_statement(text: str, old: str) -> None:
+    with pytest.raises(EditMismatchError, match="does not stand"):
+        edit(text, old, "x = 1")
