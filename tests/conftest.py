@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from dragoman.monitoring import bug
+from dragoman.monitoring import bug, logs
 from tests.support.scheduling import FileScheduling, put_longest_first
 
 
@@ -79,6 +80,16 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
         folder.mkdir(mode=0o700)
         monkeypatch.setenv(f"DRAGOMAN_{name}_DIR", str(folder))
     return base
+
+
+@pytest.fixture(autouse=True)
+def own_logs() -> Iterator[None]:
+    """Take back what a command that runs in this process does to the logs: the next test reads its own."""
+    level = logging.root.level
+    yield
+    if logging.root.level != level:
+        logs.close_logs()
+        logging.root.setLevel(level)
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,11 @@ ATTACHED: Final = 10
 ATTACHMENT_CHARS: Final = 30_000
 """So much of one attachment is read along, some 8,000 tokens."""
 
+_FILE: Final = re.compile(
+    r"\.(?:py|pyi|js|ts|tsx|jsx|go|rs|java|c|h|cpp|hpp|cs|rb|php|sh|lua|sql|html|css|json|ya?ml|toml|md|rst|txt|cfg|ini|xml|csv)$"
+)
+"""What is sure to be a file; a decorator such as ``@app.get`` is none."""
+
 _MENTION = re.compile(r"(?<![\w@/.])@(?:\"([^\"\n]+)\"|([\w./\\-]*\w))")
 
 
@@ -60,11 +65,16 @@ async def _file(name: str, how: Attaching) -> str | None:
         how.may_send(place.path)
         document = await how.editor.read(place.path)
     except ToolError as error:
-        if not await asyncio.to_thread(_is_there, name, how.roots):
-            # People write decorators and each other's names with at signs too; what looks like a path is told to the model.
-            return f"There is no file {name!r} in this project." if "/" in name or "." in name else None
+        if not _is_path(name) and not await asyncio.to_thread(_is_there, name, how.roots):
+            # People write decorators and each other's names with at signs too.
+            return None
         raise RunError(f"@{name} cannot be attached: {error}") from None
     return section(place.shown, document.text)
+
+
+def _is_path(name: str) -> bool:
+    """Tell whether a name can only be meant as a file: it has a folder, or ends as files do."""
+    return "/" in name or "\\" in name or _FILE.search(name) is not None
 
 
 def _is_there(name: str, roots: tuple[Path, ...]) -> bool:

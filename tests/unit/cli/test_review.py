@@ -14,6 +14,7 @@ import pytest
 
 from dragoman.security.trust import TrustStore
 from tests.support.fake_model import FakeModel, Script
+from tests.support.interrupts import heed_interrupts
 
 MODEL = "qwen2.5-coder:7b-instruct"
 CODE = "def mean(items):\n    return sum(items) / len(items)\n"
@@ -61,6 +62,7 @@ async def start(*arguments: str) -> asyncio.subprocess.Process:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        preexec_fn=heed_interrupts,
     )
 
 
