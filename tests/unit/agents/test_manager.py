@@ -14,7 +14,7 @@ import pytest
 
 from dragoman.agents.events import RunEvent
 from dragoman.agents.manager import AgentManager, Workplace
-from dragoman.agents.run import Run
+from dragoman.agents.run import Run, RunState
 from dragoman.agents.tools.approval import Decision, Question
 from dragoman.agents.tools.documents import DiskEditor
 from dragoman.app import App, build
@@ -120,6 +120,38 @@ async def test_a_run_asks_changes_answers_and_is_kept(tmp_path: Path, root: Path
         assert state.status == "succeeded"
         with pytest.raises(RunError):
             await agents.resume("run_unknown", where)
+
+
+async def test_a_run_whose_process_was_killed_goes_on_in_another_from_its_last_whole_step(
+    tmp_path: Path, root: Path
+) -> None:
+    script = Script(text="word ", endless=True, token_delay=0.01, tool_calls=[MEND])
+    async with office(tmp_path, script) as (fake, app, agents):
+        where, asked = place(root, YES)
+        run = await agents.start("fixer", "Mend it.", where)
+        async for event in run.events():
+            if event.type == "text":
+                break
+        state = await agents._store.load(run.id)
+        assert state is not None
+        assert state.status == "running"
+        killed = json.loads(json.dumps(state.as_json()))
+        await run.cancel()
+        # What a killed process leaves behind: the state before the answer that never ended.
+        await agents._store.save(RunState.from_json(killed))
+
+        script.endless, script.text, script.tool_calls = False, "It adds now.", []
+        other = AgentManager(app.models, app.settings, store=agents._store)
+        resumed = await other.resume(run.id, where)
+        events = await told(resumed)
+        await other.aclose()
+
+        assert events[-1].data["output"] == "It adds now."
+        assert [event.type for event in events] == ["started", *["text"] * (len(events) - 2), "finished"]
+        assert events[0].seq == state.seq + 1
+        assert (root / "calc.py").read_text() == "def add(a, b):\n    return a + b\n"
+        assert len(asked.questions) == 1, "the edit is not made again"
+        assert [one["role"] for one in fake.generations[-1].body["messages"]] == ["system", "user", "assistant", "tool"]
 
 
 async def test_wrong_arguments_are_told_once_and_then_the_run_fails(tmp_path: Path, root: Path) -> None:
