@@ -60,6 +60,8 @@ class Stopping:
         self.talking = 0
         self.info = ModelInfo("scripted", "scripted", frozenset({"chat", "tools"}), 100_000)
         self.kept = ""
+        self.others = {one.pid for one in psutil.Process().children(recursive=True)}
+        """Programs that this process had before and that are none of the run's."""
 
     async def _stay(self, point: str) -> None:
         if self.point == point and not self.reached.is_set():
@@ -98,7 +100,7 @@ class Stopping:
             return
         if self.point == "a program runs":
             # The program's own program must be there too.
-            while len(psutil.Process().children(recursive=True)) < 2:
+            while sum(one.pid not in self.others for one in psutil.Process().children(recursive=True)) < 2:
                 await asyncio.sleep(0.01)
             return
         await self.reached.wait()
@@ -117,7 +119,7 @@ async def cancel_at(point: str, count: int) -> Row:
         tools = ToolRegistry([Change(), Wait(scene.reached.set), RunCommand()])
         run = runtime.start(RunRequest("looker", TASK, SYSTEM), tools, context)
         await scene.come()
-        begun = psutil.Process().children(recursive=True)
+        begun = [one for one in psutil.Process().children(recursive=True) if one.pid not in scene.others]
         began = time.perf_counter()
         await run.cancel()
         times.append((time.perf_counter() - began) * 1000)
