@@ -73,6 +73,8 @@ class App:
         async with self._opening:
             if self._keeping is None:
                 # Here and not above: an editor that only completes has no use for a database.
+                # In a thread, for it takes some tenths of a second in which an editor's keys must not wait.
+                await asyncio.to_thread(import_module, "dragoman.keeping")
                 from dragoman.keeping import Keeping
 
                 self._keeping = await Keeping.open(self.settings, self.models.router.meter)

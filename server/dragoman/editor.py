@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import unquote, urlsplit
@@ -136,8 +137,8 @@ class EditorServices:
         """Tell the index, and follow a settings file that was edited here."""
         if self._context is not None:
             self._context.document_saved(uri)
-        if self._app.settings.review.on_save or self._assistance is not None:
-            self.assistance.document_saved(uri, review=self._app.settings.review.on_save)
+        if self._app.settings.review.on_save:
+            self._tasks.start(self._review_saved(uri), name="review on save")
         if uri.endswith(".toml"):
             self._tasks.start(self._rebuild_if_changed(), name="settings-reload")
 
@@ -233,9 +234,11 @@ class EditorServices:
 
     # -- agents --------------------------------------------------------------------------------------------------------
 
-    @property
-    def assistance(self) -> Assistance:
-        """Chat, edits, reviews and runs; made when it is first asked for, for an editor that only completes needs none of it."""
+    async def assistance(self) -> Assistance:
+        """Return chat, edits, reviews and runs; an editor that only completes needs none of it."""
+        if self._assistance is None:
+            # Some tenths of a second, in which keys must not wait.
+            await asyncio.to_thread(import_module, "dragoman.assistance.service")
         if self._assistance is None:
             from dragoman.assistance.service import Assistance, Surroundings
 
@@ -251,6 +254,9 @@ class EditorServices:
             for uri, text in self._documents.items():
                 self._assistance.document_changed(uri, text, self._versions[uri])
         return self._assistance
+
+    async def _review_saved(self, uri: str) -> None:
+        (await self.assistance()).document_saved(uri)
 
     def findings(self, uri: str) -> tuple[ShownFinding, ...]:
         """Return what reviews found in a document; nothing as long as nobody asked for one."""

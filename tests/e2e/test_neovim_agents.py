@@ -72,7 +72,7 @@ def test_edit_review_explain_and_chat(tmp_path: Path, version: str) -> None:
         editor.open(scene.write("talk.chat.md", "What is two and two?\n"))
         editor.lua(CHOOSE, "Ask")
         wait_until(
-            lambda: editor.lines()[-2:] == ["## You", ""] or print(editor.lines()),
+            lambda: editor.lines()[-2:] == ["## You", ""],
             "an answer and the place for the next question",
         )
         assert editor.lines() == ["What is two and two?", "", "## Dragoman", "", "Four.", "", "## You", ""]

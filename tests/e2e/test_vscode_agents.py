@@ -8,21 +8,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.agent_scene import PROVIDER
 from tests.support.scene import FakeModelServer
 from tests.support.vscode import NOTIFICATION, STATUS, Workbench
 
 pytestmark = pytest.mark.editor
-
-CONFIG = """\
-[completion]
-enabled = false
-
-[[providers]]
-name = "fake"
-kind = "openai"
-base_url = "{url}/v1"
-models = [{{ name = "fake-chat", roles = ["chat", "edit", "review"], tools = true, context_window = 16384 }}]
-"""
 
 VIEW = "iframe.webview >> internal:control=enter-frame >> iframe#active-frame >> internal:control=enter-frame >> "
 """The page of the chat view, a frame in a frame."""
@@ -90,7 +80,7 @@ def model() -> Iterator[FakeModelServer]:
 @pytest.fixture(scope="module")
 def editor(model: FakeModelServer) -> Iterator[Workbench]:
     """One window for all tests of this file."""
-    with Workbench(files=FILES, config=CONFIG.format(url=model.url), name="vscode-agents") as workbench:
+    with Workbench(files=FILES, config=PROVIDER.format(url=model.url), name="vscode-agents") as workbench:
         workbench.wait(STATUS)
         workbench.until(lambda: workbench.messages("initialized"), "the server")
         yield workbench

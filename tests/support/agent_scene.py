@@ -21,10 +21,8 @@ models = [{{ name = "fake-chat", roles = ["chat", "edit", "review"], tools = tru
 """
 
 CART = "def total(items):\n    return sum(items)\n\n\ndef count(items):\n    return 0\n"
-BLOCKS = (
-    "<<<<<<< SEARCH\n    return sum(items)\n=======\n    return sum(one.price for one in items)\n>>>>>>> REPLACE\n"
-    "<<<<<<< SEARCH\n    return 0\n=======\n    return len(items)\n>>>>>>> REPLACE\n"
-)
+BLOCK = "<<<<<<< SEARCH\n    return 0\n=======\n    return len(items)\n>>>>>>> REPLACE\n"
+BLOCKS = f"<<<<<<< SEARCH\n    return sum(items)\n=======\n    return sum(one.price for one in items)\n>>>>>>> REPLACE\n{BLOCK}"
 EDITED = CART.replace("sum(items)", "sum(one.price for one in items)").replace("return 0", "return len(items)")
 FINDINGS = (
     '{"line": 2, "end_line": 2, "severity": "warning", "code": "price", "message": "Items have prices.", '

@@ -141,8 +141,7 @@ class ScriptedServices:
     def next_edits(self) -> NextEdits:
         return self._completion.next_edits
 
-    @property
-    def assistance(self) -> AssistanceService:
+    async def assistance(self) -> AssistanceService:
         raise DragomanError("The scripted services have no agents.")
 
     def findings(self, uri: str) -> tuple[ShownFinding, ...]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import tempfile
 from pathlib import Path
 from typing import Final
 
 from dragoman.errors import StorageError
+from dragoman.file_replace import replace_file
 from dragoman.settings.folders import data_folder
 
 logger = logging.getLogger(__name__)
@@ -53,11 +52,4 @@ class StoppedAgents:
 
     def _write(self, names: frozenset[str]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump({"agents": sorted(names)}, file)
-            Path(temporary).replace(self.path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        replace_file(self.path, json.dumps({"agents": sorted(names)}).encode())

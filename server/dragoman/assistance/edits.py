@@ -43,7 +43,7 @@ class OpenEdit:
     def attach(self, tell: Tell) -> None:
         """Tell of every hunk that there is, and from now on of each that is new, moved, made or dropped."""
         self._tell = tell
-        self._show()
+        self.document_changed()
 
     # -- the model's side ----------------------------------------------------------------------------------------------
 
@@ -122,6 +122,8 @@ class OpenEdit:
     async def decide(self, hunks: Sequence[str] | None, *, accept: bool) -> int:
         """Make or drop hunks, all that can be for None; returns how many."""
         async with self._turn:
+            # What was typed while the run began, nobody has told us of.
+            self._catch_up()
             if not accept:
                 chosen = [one.id for one in self._session.hunks if one.state in {"proposed", "final"}]
                 chosen = [one for one in chosen if hunks is None or one in hunks]
@@ -161,8 +163,8 @@ class OpenEdit:
             self._final.clear()
             if waiting := self.waiting:
                 # One after another: each is a step of its own that can be undone.
-                if not await self.decide(waiting[:1], accept=True):
-                    # The editor refuses: it is closed, or will not change this document.
+                if not await self.decide(waiting[:1], accept=True) and waiting[0] in self.waiting:
+                    # Nobody typed over it, so the editor refuses: it is closed, or will not change this document.
                     self.problems.append("The editor did not make the edit.")
                     await self.decide(None, accept=False)
                     return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from dragoman.agents.reviews.dismissals import Dismissals
 from dragoman.agents.reviews.findings import FileFindings, Finding, ReviewSession
 from dragoman.agents.tools.documents import TextEdit
 from dragoman.assistance.texts import Positions, Texts, change_between
+from dragoman.errors import RunError
 from dragoman.lsp.services import ClientPort, ShownFinding
 
 
@@ -62,18 +64,19 @@ class DocumentReviews:
         self._found: dict[str, FileFindings] = {}
         self._seen: dict[str, str] = {}
 
-    def begin(self, uri: str) -> DocumentReview:
-        """Start to read a review of an open document."""
+    async def begin(self, uri: str) -> tuple[DocumentReview, str]:
+        """Start to read a review of an open document; returns its text too.  Raises RunError when it was closed meanwhile."""
+        dismissed = await asyncio.to_thread(self._dismissals(uri).fingerprints)
         shown = self._texts.get(uri)
-        assert shown is not None, "only open documents are reviewed"
+        if shown is None:
+            raise RunError(f"{self._name(uri)!r} is not open any more.", hint="Open it and review it again.")
         text = shown.text
         findings = self._found.get(uri)
         if findings is None:
             findings = self._found[uri] = FileFindings(text)
             self._seen[uri] = text
         findings.begin()
-        dismissed = self._dismissals(uri).fingerprints()
-        return DocumentReview(uri, ReviewSession(self._name(uri), text, dismissed=dismissed), self, text)
+        return DocumentReview(uri, ReviewSession(self._name(uri), text, dismissed=dismissed), self, text), text
 
     def add(self, uri: str, finding: Finding, text: str) -> None:
         """Take a finding in where it stands now."""
@@ -115,12 +118,13 @@ class DocumentReviews:
         positions = Positions(self._seen[uri])
         return tuple(_shown(one, positions) for one in current)
 
-    def dismiss(self, uri: str, fingerprint: str) -> bool:
-        """Show a finding never again."""
+    async def dismiss(self, uri: str, fingerprint: str) -> bool:
+        """Show a finding never again; raises StorageError, and then it stays."""
         findings = self._found.get(uri)
         if findings is None or all(one.fingerprint != fingerprint for one in findings.current()):
             return False
-        self._dismissals(uri).add(fingerprint)
+        # Another process may hold the file's lock.
+        await asyncio.to_thread(self._dismissals(uri).add, fingerprint)
         findings.dismiss(fingerprint)
         self._publish(uri)
         return True

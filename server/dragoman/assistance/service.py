@@ -105,9 +105,9 @@ class Assistance:
             self._tasks.start(self._followers.document_closed(uri), name="end edits")
             self._tasks.start(self._end_review(uri), name="end review")
 
-    def document_saved(self, uri: str, *, review: bool) -> None:
-        """Review a document that was saved, where the user wants that."""
-        if review and self._texts.get(uri) is not None:
+    def document_saved(self, uri: str) -> None:
+        """Review a document that was saved."""
+        if self._texts.get(uri) is not None:
             self._tasks.start(self._review_quietly(uri), name="review on save")
 
     async def _review_quietly(self, uri: str) -> None:
@@ -156,7 +156,8 @@ class Assistance:
 
     async def _may_leave(self, agent: str) -> bool:
         manager = await self._agents()
-        return await manager.may_leave(manager.get(agent, self._around.folders(), self._around.trusted()))
+        definition = await asyncio.to_thread(manager.get, agent, self._around.folders(), self._around.trusted())
+        return await manager.may_leave(definition)
 
     # -- actions -------------------------------------------------------------------------------------------------------
 
@@ -189,8 +190,8 @@ class Assistance:
         await self._check(shown.uri, "reviewer")
         await self._end_review(shown.uri)
         name = self._name(shown.uri)
-        reader = self._reviews.begin(shown.uri)
-        task, schema = review_prompt(name, shown.text)
+        reader, text = await self._reviews.begin(shown.uri)
+        task, schema = review_prompt(name, text)
         run = await manager.start("reviewer", task, self._workplace(), reader=reader, tools=False, schema=schema)
         self._reviewing[shown.uri] = run
         self._followers.follow(Following(run, f"Review {name}", shows_progress=shows_progress))
@@ -376,14 +377,14 @@ class Assistance:
         """Return what reviews found in a document and still stands."""
         return self._reviews.findings(uri)
 
-    def dismiss_finding(self, uri: str, fingerprint: str) -> bool:
+    async def dismiss_finding(self, uri: str, fingerprint: str) -> bool:
         """Show a finding never again."""
-        return self._reviews.dismiss(uri, fingerprint)
+        return await self._reviews.dismiss(uri, fingerprint)
 
     async def agents(self) -> tuple[dict[str, str], ...]:
         """Return name and description of every agent."""
         manager = await self._agents()
-        found = manager.agents(self._around.folders(), self._around.trusted())
+        found = await asyncio.to_thread(manager.agents, self._around.folders(), self._around.trusted())
         return tuple({"name": one.name, "description": one.description} for one in found)
 
 

@@ -240,7 +240,7 @@ class AssistanceService(Protocol):
         """Make or drop hunks of an edit, all that are open for None: ``{applied, open}``."""
         ...
 
-    def dismiss_finding(self, uri: str, fingerprint: str) -> bool:
+    async def dismiss_finding(self, uri: str, fingerprint: str) -> bool:
         """Never show a finding again; False for an unknown one."""
         ...
 
@@ -266,9 +266,8 @@ class Services(Protocol):
         """What the user's last change makes due elsewhere."""
         ...
 
-    @property
-    def assistance(self) -> AssistanceService:
-        """Chat, edits, reviews and runs; whatever they need is made when it is first asked for."""
+    async def assistance(self) -> AssistanceService:
+        """Return chat, edits, reviews and runs; made when they are first asked for, while keys go on being answered."""
         ...
 
     def findings(self, uri: str) -> tuple[ShownFinding, ...]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from dragoman.errors import DragomanError, SettingsError
+from dragoman.file_replace import replace_file
 from dragoman.settings.folders import config_folder
 
 TRUST_FILE = "trusted.json"
@@ -75,14 +74,7 @@ class TrustStore:
         text = json.dumps({"folders": sorted(map(str, folders))}, indent=2) + "\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
-            try:
-                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                    file.write(text)
-                Path(temporary).replace(self.path)
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
+            replace_file(self.path, text.encode())
         except OSError as error:
             raise SettingsError(
                 f"The list of trusted projects {str(self.path)!r} cannot be written: {error.strerror or error}.",

@@ -22,6 +22,7 @@ from dragoman.errors import DatabaseLockedError
 from dragoman.storage.addresses import DatabaseAddress, database_address
 from dragoman.storage.failures import explain_database, explain_file
 from dragoman.storage.limits import BUSY_S, CONNECTION_WAIT_S, MORE_CONNECTIONS, READERS
+from dragoman.storage.sqlite_connection import connect
 
 WRITES = "dragoman_writes"
 """The execution option of a connection that writes."""
@@ -118,7 +119,8 @@ def _engine(address: DatabaseAddress, busy_s: float) -> AsyncEngine:
     if address.path is None:
         # A prepared statement belongs to one server connection, which pgbouncer gives to somebody else.
         return create_async_engine(address.url, pool_pre_ping=True, connect_args={"prepare_threshold": None}, **common)
-    engine = create_async_engine(address.url, connect_args={"timeout": busy_s}, **common)
+    arguments = {"timeout": busy_s, "async_creator_fn": connect}
+    engine = create_async_engine(address.url, connect_args=arguments, **common)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine

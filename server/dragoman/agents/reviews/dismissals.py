@@ -6,12 +6,12 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 from pathlib import Path
 
 from dragoman.agents.review_limits import DISMISSED, DISMISSED_BYTES
 from dragoman.agents.tools.remembered import locked
 from dragoman.errors import StorageError
+from dragoman.file_replace import replace_file
 from dragoman.settings.folders import data_folder
 
 logger = logging.getLogger(__name__)
@@ -65,11 +65,4 @@ class Dismissals:
 
     def _write(self, fingerprints: list[str]) -> None:
         text = json.dumps({"dismissed": fingerprints}, indent=1) + "\n"
-        descriptor, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(temporary).replace(self.path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        replace_file(self.path, text.encode())

@@ -7,7 +7,6 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -18,6 +17,7 @@ from dragoman.agents.limits import REMEMBERED_BYTES, REMEMBERED_LOCK_S, REMEMBER
 from dragoman.agents.tools.policy import PERMISSIONS, Remember, Rule, Verdict
 from dragoman.errors import StorageError
 from dragoman.file_lock import try_lock
+from dragoman.file_replace import replace_file
 from dragoman.settings.folders import data_folder
 
 logger = logging.getLogger(__name__)
@@ -69,14 +69,7 @@ class RememberedRules:
     def _write(self, rules: Sequence[Rule]) -> None:
         kept = [{name: value for name, value in asdict(rule).items() if value is not None} for rule in rules]
         text = json.dumps({"workspace": self._root, "rules": kept}, indent=1) + "\n"
-        descriptor, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
-                file.write(text)
-            Path(temporary).replace(self.path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        replace_file(self.path, text.encode("utf-8", "surrogateescape"))
 
 
 class Memory:

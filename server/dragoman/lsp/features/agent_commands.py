@@ -63,8 +63,9 @@ def _act(action: str) -> Command:
         instruction = read_optional(arguments, "instruction", command) or ""
         if action == "edit" and not instruction.strip():
             raise RequestError(INVALID_PARAMS, f"{command!r} needs 'instruction': what is to be changed.")
-        span = _span(session, uri, arguments, command)
-        return await session.services.assistance.act(action, uri, span, instruction)
+        assistance = await session.services.assistance()
+        # Only now: the range and the text that it is a range of are read together.
+        return await assistance.act(action, uri, _span(session, uri, arguments, command), instruction)
 
     return act
 
@@ -72,28 +73,28 @@ def _act(action: str) -> Command:
 async def _chat(session: Session, arguments: Arguments) -> dict[str, Any]:
     name = "dragoman.chat"
     text, uri = read_text(arguments, "text", name), read_optional(arguments, "uri", name)
-    return await session.services.assistance.chat(
-        text,
-        conversation=read_optional(arguments, "conversationId", name),
-        agent=read_optional(arguments, "agent", name),
-        uri=uri,
-        span=_span(session, uri, arguments, name) if uri is not None else None,
-    )
+    conversation, agent = (read_optional(arguments, key, name) for key in ("conversationId", "agent"))
+    assistance = await session.services.assistance()
+    span = _span(session, uri, arguments, name) if uri is not None else None
+    return await assistance.chat(text, conversation=conversation, agent=agent, uri=uri, span=span)
 
 
 async def _ask(session: Session, arguments: Arguments) -> dict[str, Any]:
     uri = read_text(arguments, "uri", "dragoman.ask")
-    return await session.services.assistance.ask_document(uri)
+    assistance = await session.services.assistance()
+    return await assistance.ask_document(uri)
 
 
 async def _run_agent(session: Session, arguments: Arguments) -> dict[str, Any]:
     name = "dragoman.runAgent"
     agent, task = read_text(arguments, "agent", name), read_text(arguments, "task", name)
-    return await session.services.assistance.run_agent(agent, task)
+    assistance = await session.services.assistance()
+    return await assistance.run_agent(agent, task)
 
 
 async def _commit_message(session: Session, _arguments: Arguments) -> dict[str, Any]:
-    return await session.services.assistance.commit_message()
+    assistance = await session.services.assistance()
+    return await assistance.commit_message()
 
 
 async def _approve(session: Session, arguments: Arguments) -> dict[str, bool]:
@@ -104,7 +105,7 @@ async def _approve(session: Session, arguments: Arguments) -> dict[str, bool]:
             INVALID_PARAMS, f"{name!r} needs 'decision', allow or deny, and 'remember', once, run or always."
         )
     run_id, call_id = read_text(arguments, "runId", name), read_text(arguments, "callId", name)
-    assistance = session.services.assistance
+    assistance = await session.services.assistance()
     return {"answered": assistance.approve(run_id, call_id, allow=decision == "allow", remember=str(remember))}
 
 
@@ -113,7 +114,8 @@ async def cancel(session: Session, arguments: Arguments) -> dict[str, int]:
     run_id = read_optional(arguments, "runId", "dragoman.cancel")
     if run_id is None:
         return {"cancelled": session.services.completion.cancel()}
-    return {"cancelled": int(await session.services.assistance.cancel_run(run_id))}
+    assistance = await session.services.assistance()
+    return {"cancelled": int(await assistance.cancel_run(run_id))}
 
 
 def _decide(*, accept: bool) -> Command:
@@ -124,7 +126,8 @@ def _decide(*, accept: bool) -> Command:
         if hunks is not None and not (isinstance(hunks, (list, tuple)) and all(isinstance(one, str) for one in hunks)):
             raise RequestError(INVALID_PARAMS, f"{command!r} needs 'hunks' to be a list of texts, or none at all.")
         run_id = read_text(arguments, "runId", command)
-        return await session.services.assistance.decide_edit(run_id, hunks, accept=accept)
+        assistance = await session.services.assistance()
+        return await assistance.decide_edit(run_id, hunks, accept=accept)
 
     return decide
 
@@ -132,15 +135,19 @@ def _decide(*, accept: bool) -> Command:
 async def _dismiss(session: Session, arguments: Arguments) -> dict[str, bool]:
     name = "dragoman.dismissFinding"
     uri, fingerprint = read_text(arguments, "uri", name), read_text(arguments, "fingerprint", name)
-    return {"dismissed": session.services.assistance.dismiss_finding(uri, fingerprint)}
+    assistance = await session.services.assistance()
+    return {"dismissed": await assistance.dismiss_finding(uri, fingerprint)}
 
 
 async def _agents(session: Session, _arguments: Arguments) -> dict[str, Any]:
-    return {"agents": list(await session.services.assistance.agents())}
+    assistance = await session.services.assistance()
+    return {"agents": list(await assistance.agents())}
 
 
 async def _conversations(session: Session, arguments: Arguments) -> dict[str, Any]:
-    return await session.services.assistance.conversations(read_optional(arguments, "id", "dragoman.conversations"))
+    conversation = read_optional(arguments, "id", "dragoman.conversations")
+    assistance = await session.services.assistance()
+    return await assistance.conversations(conversation)
 
 
 COMMANDS: dict[str, Command] = {
