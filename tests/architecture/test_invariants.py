@@ -114,7 +114,6 @@ def test_the_keystroke_path_does_not_import_what_it_does_not_need() -> None:
         "psycopg",
         "redis",
         "mcp",
-        "pydantic_ai",
         "xllamacpp",
         "pip",
         "jsonschema",

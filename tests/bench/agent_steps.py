@@ -16,13 +16,12 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import psutil
 
-from tests.bench import agent_steps_langgraph as langgraph
 from tests.bench.agent_steps_cancel import cancel_everywhere
+from tests.bench.agent_steps_peers import PEERS
 from tests.bench.report import ROOT, Row, Run, Table, parser, plain, ranged
 
 OURS = "Dragoman"
@@ -65,15 +64,10 @@ class Player:
 
 def players(*, install: bool) -> list[Player]:
     """Return who is measured; who cannot be had says so and is left out."""
-    found = [
-        Player(OURS, (sys.executable, "-m", "tests.bench.agent_steps_ours")),
-        Player(
-            f"pydantic-ai {version('pydantic-ai-slim')}", (sys.executable, "-m", "tests.bench.agent_steps_pydantic")
-        ),
+    found = [Player(OURS, (sys.executable, "-m", "tests.bench.agent_steps_ours"))]
+    found += [
+        Player(peer.name, (str(peer.python), "-m", peer.service)) for peer in PEERS if peer.is_ready(install=install)
     ]
-    if langgraph.is_ready(install=install):
-        service = (str(langgraph.PYTHON), "-m", "tests.bench.agent_steps_langgraph_service")
-        found.append(Player(langgraph.LANGGRAPH, service))
     return found
 
 

@@ -1,44 +1,80 @@
-"""A peer: langgraph, from its own package, which lives in an environment of its own.
+"""A peer: langgraph, from its own package, behind the script of M9; runs in an environment of its own.
 
-    python -m tests.bench.agent_steps_langgraph
-
-The command makes that environment (once, some 100 MB); the measurement does the same when it is missing.
+The graph is the one of its documentation: a node for the model, one for the tools, an edge back.
 """
 
-from __future__ import annotations
+import asyncio
+import uuid
 
-import subprocess
-import sys
-import venv
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode, tools_condition
+from langgraph.types import Command, interrupt
 
-from tests.bench.report import RESULTS
-
-PACKAGE = "langgraph==1.2.22"
-LANGGRAPH = PACKAGE.replace("==", " ")
-FOLDER = RESULTS / "langgraph"
-PYTHON = FOLDER / "bin" / "python"
+from tests.bench.agent_steps_service import ANSWER, LOOKS, SYSTEM, TASK, arguments, seen, serve
 
 
-def is_ready(*, install: bool = True) -> bool:
-    """Whether the environment is there, made now if need be and wanted; says why when it cannot be had."""
-    marker = FOLDER / "ready"
-    if marker.exists():
-        return True
-    if not install:
-        print("langgraph is left out of a quick run: it is not installed", file=sys.stderr)
-        return False
-    print(f"getting {PACKAGE}, once", file=sys.stderr)
-    try:
-        venv.create(FOLDER, with_pip=True, clear=True)
-        pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--only-binary=:all:", PACKAGE], check=True, capture_output=True, timeout=600)
-        subprocess.run([pip[0], "-c", "import langgraph.prebuilt"], check=True, capture_output=True, timeout=120)
-    except (OSError, subprocess.SubprocessError) as error:
-        print(f"langgraph is left out, its package could not be installed: {error}", file=sys.stderr)
-        return False
-    marker.touch()
-    return True
+@tool
+async def look(n: int) -> str:
+    """Look at a thing."""
+    return seen(n)
+
+
+@tool
+async def change(n: int) -> str:
+    """Change a thing."""
+    return seen(n) if interrupt(f"May I change {n}?") else "no"
+
+
+class Graph:
+    """One graph for all runs, and the same with a checkpointer for those that ask a person."""
+
+    def __init__(self):
+        self.steps, self.calls, self.changes = 1, 1, False
+        graph = StateGraph(MessagesState)
+        graph.add_node("model", self.answer)
+        graph.add_node("tools", ToolNode([look, change]))
+        graph.add_edge(START, "model")
+        graph.add_conditional_edges("model", tools_condition)
+        graph.add_edge("tools", "model")
+        self.graph = graph.compile()
+        self.keeping = graph.compile(checkpointer=InMemorySaver())
+        self.begin = {"messages": [SystemMessage(SYSTEM), HumanMessage(TASK)]}
+        self.waiting = []
+
+    async def answer(self, state):
+        turn = sum(isinstance(message, AIMessage) for message in state["messages"])
+        if turn == self.steps:
+            return {"messages": [AIMessage(ANSWER)]}
+        name = "change" if self.changes and turn == LOOKS else "look"
+        calls = [
+            {"name": name, "args": arguments(turn, call), "id": f"c{turn}_{call}", "type": "tool_call"}
+            for call in range(self.calls)
+        ]
+        return {"messages": [AIMessage("", tool_calls=calls)]}
+
+    async def run(self, steps, calls):
+        self.steps, self.calls, self.changes = steps, calls, False
+        result = await self.graph.ainvoke(self.begin, {"recursion_limit": 1_000})
+        return result["messages"][-1].content
+
+    async def pause(self):
+        self.steps, self.calls, self.changes = LOOKS + 1, 1, True
+        config = {"configurable": {"thread_id": str(uuid.uuid4())}, "recursion_limit": 1_000}
+        result = await self.keeping.ainvoke(self.begin, config)
+        assert result["__interrupt__"]
+        self.waiting.append(config)
+
+    async def go_on(self):
+        waiting, self.waiting = self.waiting, []
+        return sum(await asyncio.gather(*(self.allow(config) for config in waiting)))
+
+    async def allow(self, config):
+        result = await self.keeping.ainvoke(Command(resume=True), config)
+        return result["messages"][-1].content == ANSWER
 
 
 if __name__ == "__main__":
-    sys.exit(0 if is_ready() else 1)
+    serve(Graph())

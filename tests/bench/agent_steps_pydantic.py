@@ -1,4 +1,4 @@
-"""A peer: pydantic-ai, which is under our runtime, bare, behind the script of M9: `python -m tests.bench.agent_steps_pydantic`.
+"""A peer: pydantic-ai, bare, behind the script of M9; runs in an environment of its own.
 
 A run that asks a person has ended for it, as its documentation shows; what is kept are the run's messages.
 """

@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from typing import Any, Protocol
 
 from dragoman.agents.compaction import Compaction
 from dragoman.agents.events import EventType, RunEvent
+from dragoman.agents.prompts import read_prompt
 from dragoman.agents.run import Run, RunLimits, RunState, RunStore
-from dragoman.agents.runtime_limits import ANSWER_TOKENS, ARGUMENT_REPAIRS, REPEATED_CALLS
+from dragoman.agents.runtime_limits import ANSWER_TOKENS, ARGUMENT_REPAIRS, REPEATED_CALLS, SILENCES
 from dragoman.agents.tools.approval import Approver, Decision, Question
 from dragoman.agents.tools.base import ToolContext, ToolResult
 from dragoman.cancellation import TaskSet
@@ -178,6 +178,7 @@ class _Turns:
         self._compaction = compaction
         self._made: Counter[tuple[str, str, str]] = Counter()
         self._faults: Counter[str] = Counter()
+        self._silences = 0
         self._must_answer = False
         self._definitions: tuple[Tool, ...] | None = None
 
@@ -210,22 +211,34 @@ class _Turns:
         self._run.end("failed", error=str(error), code=error.code)
 
     async def _converse(self) -> str:
-        # It takes a second or more, in which an editor's keys must not wait.
-        await asyncio.to_thread(import_module, "dragoman.agents.model_adapter")
-        from dragoman.agents.model_adapter import converse
-
         limits = self._request.limits
         try:
             async with asyncio.timeout(limits.seconds) as deadline:
                 approver = _Announcing(self._run, self._context.approver, deadline)
                 self._context = replace(self._context, run_id=self._run.id, agent=self._run.agent, approver=approver)
-                return await converse(self._run.state.messages, self._ask, self._call)
+                return await self._take_turns()
         except TimeoutError:
             if not deadline.expired():
                 raise
             raise RunLimitError(f"The run took longer than {limits.seconds:g} seconds.", limit="seconds") from None
 
-    async def _ask(self, messages: tuple[ChatMessage, ...]) -> tuple[ChatMessage, Usage]:
+    async def _take_turns(self) -> str:
+        """Let model and tools take turns until the model answers without a call; returns that answer."""
+        messages = self._run.state.messages
+        while True:
+            answer = await self._ask(messages)
+            if not answer.tool_calls:
+                if answer.content.strip():
+                    return answer.content
+                # Servers refuse an empty message of the assistant, so it is told of and not shown.
+                self._watch_for_silence()
+                messages = (*messages, ChatMessage("user", read_prompt("silence")))
+                continue
+            # One after another: an edit must see what the one before it did.
+            results = [ChatMessage("tool", await self._call(one), tool_call_id=one.id) for one in answer.tool_calls]
+            messages = (*messages, answer, *results)
+
+    async def _ask(self, messages: tuple[ChatMessage, ...]) -> ChatMessage:
         run, request = self._run, self._request
         run.state = replace(run.state, messages=messages)
         await self._keep()
@@ -247,7 +260,7 @@ class _Turns:
         if usage is None:
             usage = Usage(sum(rough(one.content) for one in fitted), rough(answer.content))
         run.state = replace(run.state, spent=run.state.spent.with_step(usage, model.info))
-        return answer, usage
+        return answer
 
     async def _answer(self, model: Model, question: ChatRequest) -> tuple[ChatMessage, Usage | None]:
         """Return the answer, held to the schema where there is one and the model can be."""
@@ -306,6 +319,15 @@ class _Turns:
         if self._faults[call.name] > ARGUMENT_REPAIRS:
             raise RunError(f"The model called {call.name!r} with wrong arguments again after it was told: {text}")
         return text + self._watch_for_loop(call, text)
+
+    def _watch_for_silence(self) -> None:
+        """Note an empty answer; raises RunError when the model has been told of one before."""
+        self._silences += 1
+        if self._silences > SILENCES:
+            raise RunError(
+                "The model answered with nothing, again after it was told.",
+                hint="Say the task in other words, or take another model.",
+            )
 
     def _watch_for_loop(self, call: ToolCall, text: str) -> str:
         """Return what the model is told of a call that it made before; raises RunLoopError when it does not listen."""

@@ -22,6 +22,9 @@ REPEATED_CALLS: Final = 3
 ARGUMENT_REPAIRS: Final = 1
 """Wrong arguments of one tool that a model may mend, in a row, before the run fails."""
 
+SILENCES: Final = 1
+"""Empty answers that a model is told of until the run fails; small models give one when a prompt ends oddly."""
+
 HISTORY_MESSAGES: Final = 400
 """Messages of a run that its context may hold, more than its steps make; tokens are what bounds it."""
 

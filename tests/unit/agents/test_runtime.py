@@ -14,7 +14,7 @@ from dragoman.agents.tools.base import ToolContext, ToolResult
 from dragoman.agents.tools.documents import DiskEditor
 from dragoman.agents.tools.policy import Policy
 from dragoman.errors import ToolArgumentsError, UnknownToolError
-from dragoman.models.base import Chunk, Tool, ToolCallDelta, Usage
+from dragoman.models.base import ChatMessage, Chunk, Image, Tool, ToolCallDelta, Usage
 from tests.support.scripted_chat import ScriptedChat
 
 
@@ -101,6 +101,28 @@ async def test_wrong_arguments_are_mended_once_and_then_fail(tmp_path: Path) -> 
     failed, events, _, _ = await go(tmp_path, called("look", "{no"), called("look", "{}"), "Done.")
     assert failed.status == "failed"
     assert "wrong arguments again" in events[-1].data["error"]
+
+
+async def test_an_empty_answer_is_told_of_once_and_then_fails(tmp_path: Path) -> None:
+    nothing = (Chunk(finish="stop", usage=Usage(7, 0)),)
+    told, _, model, _ = await go(tmp_path, nothing, "Here it is.")
+    assert told.output == "Here it is."
+    # Two messages of a user in a row are what every server takes; an empty one of the assistant is not.
+    assert [message.role for message in model.requests[1].messages] == ["system", "user", "user"]
+    assert "empty" in model.requests[1].messages[-1].content
+
+    failed, events, _, _ = await go(tmp_path, nothing, nothing, "Too late.")
+    assert failed.status == "failed"
+    assert "answered with nothing" in events[-1].data["error"]
+
+
+async def test_pictures_and_the_history_reach_the_model_as_they_are(tmp_path: Path) -> None:
+    picture = Image("image/png", b"\x89PNG")
+    before = (ChatMessage("user", "Hello."), ChatMessage("assistant", "Hello to you."))
+    _, _, model, _ = await go(tmp_path, "A cat.", images=(picture,), history=before)
+    said = model.requests[0].messages
+    assert said[1:3] == before
+    assert said[3] == ChatMessage("user", "Mend it.", images=(picture,))
 
 
 async def test_an_unknown_tool_is_told_to_the_model(tmp_path: Path) -> None:
