@@ -48,6 +48,7 @@ class CountedOnce(MessageTokens):
         self._inner = inner
         self.margin = inner.margin
         self._known: dict[ChatMessage, int] = {}
+        self._frame: tuple[Sequence[Tool], int] | None = None
 
     async def count(self, messages: Sequence[ChatMessage]) -> list[int]:
         """Return the tokens of each message with its marks, pictures and tool calls."""
@@ -58,7 +59,10 @@ class CountedOnce(MessageTokens):
 
     async def count_frame(self, tools: Sequence[Tool] = ()) -> int:
         """Return the tokens that every prompt has besides its messages."""
-        return await self._inner.count_frame(tools)
+        # A run has the same tools at every step, or none.
+        if self._frame is None or self._frame[0] is not tools:
+            self._frame = tools, await self._inner.count_frame(tools)
+        return self._frame[1]
 
 
 class Compaction:

@@ -35,6 +35,7 @@ class Fitting:
         )
         self._turn = turn
         self._messages = messages
+        self._units = units_of(messages)
         self._question = question
         self._oldest = max(0, question - limits.history_window)
         self._fixed = 0
@@ -54,9 +55,8 @@ class Fitting:
         """Give out the room: to the running turn, to what the user attached, to the history, to what was found."""
         draft = Draft(tokens=self._fixed)
         most = self.budget.prompt - kept_free
-        units = units_of(self._messages)
-        after = [unit for unit in units if unit.start > self._question]
-        before = [unit for unit in units if self._oldest <= unit.start and unit.stop <= self._question]
+        after = [unit for unit in self._units if unit.start > self._question]
+        before = [unit for unit in self._units if self._oldest <= unit.start and unit.stop <= self._question]
         whole = await self._take(after, draft.after, draft, most)
         self._attach("asked", draft, most)
         if whole:
@@ -90,7 +90,7 @@ class Fitting:
     def dropped(self, draft: Draft) -> tuple[ChatMessage, ...]:
         """Return the live messages that are not in it, those beyond the window too, but no orphans."""
         taken = {*draft.before, *draft.after, self._question}
-        places = (at for unit in units_of(self._messages) for at in unit)
+        places = (at for unit in self._units for at in unit)
         return tuple(self._messages[at] for at in places if at not in taken)
 
     def build(self, draft: Draft, summary: ChatMessage | None = None) -> BuiltContext:

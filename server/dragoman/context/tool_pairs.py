@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from dragoman.models.base import ChatMessage
@@ -23,11 +22,14 @@ def units_of(messages: Sequence[ChatMessage]) -> list[range]:
             continue
         end = at + 1
         if message.role == "assistant" and message.tool_calls:
-            open_calls = Counter(call.id for call in message.tool_calls)
-            while end < len(messages) and messages[end].role == "tool" and open_calls[messages[end].tool_call_id or ""]:
-                open_calls[messages[end].tool_call_id or ""] -= 1
+            open_calls = [call.id for call in message.tool_calls]
+            while end < len(messages) and messages[end].role == "tool":
+                answered = messages[end].tool_call_id or ""
+                if answered not in open_calls:
+                    break
+                open_calls.remove(answered)
                 end += 1
-            if open_calls.total():
+            if open_calls:
                 at = end
                 continue
         units.append(range(at, end))

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from dragoman.agents.limits import ARGUMENT_CHARS, ARGUMENT_FAULTS
 from dragoman.agents.tools.approval import Decision, Question
 from dragoman.agents.tools.base import Arguments, Subjects, Tool, ToolContext, ToolResult, bounded
-from dragoman.agents.tools.policy import Request, describe, rules_of_answer
+from dragoman.agents.tools.policy import Request, Rule, describe, rules_of_answer
 from dragoman.errors import StorageError, ToolArgumentsError, ToolDeniedError, UnknownToolError
 from dragoman.models.base import Tool as Definition
 
@@ -70,10 +70,13 @@ class ToolRegistry:
 
     async def _permit(self, tool: Tool[Any], arguments: Arguments, context: ToolContext, call_id: str) -> None:
         """Return when the call may be made; raises ToolDeniedError otherwise."""
-        subjects = await asyncio.to_thread(tool.subjects, arguments, context)
+        allowed: Subjects | None = None
         while True:
+            subjects, rules = await asyncio.to_thread(_look, tool, arguments, context)
+            if allowed is not None and (allowed.paths, allowed.command) == (subjects.paths, subjects.command):
+                return
             request = Request(context.agent, tool.name, tool.permission, subjects.paths, subjects.command)
-            judgement = context.policy.decide(request, await asyncio.to_thread(context.memory.rules))
+            judgement = context.policy.decide(request, rules)
             if judgement.verdict == "allow":
                 return
             if judgement.verdict == "deny":
@@ -91,10 +94,12 @@ class ToolRegistry:
                     hint="Do not ask for the same again; find another way or tell the user what you need.",
                 )
             # What a link leads to may have changed while the person read the question.
-            now = await asyncio.to_thread(tool.subjects, arguments, context)
-            if (now.paths, now.command) == (subjects.paths, subjects.command):
-                return
-            subjects = now
+            allowed = subjects
+
+
+def _look(tool: Tool[Any], arguments: Arguments, context: ToolContext) -> tuple[Subjects, tuple[Rule, ...]]:
+    """Return what a call is about and what is remembered; looks at the disk, in one thread's turn for both."""
+    return tool.subjects(arguments, context), context.memory.rules()
 
 
 def parse_arguments(tool: Tool[Any], arguments: str) -> Arguments:
