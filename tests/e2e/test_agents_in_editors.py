@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from tests.support.agent_scene import BLOCK, BLOCKS, CART, EDITED, FINDINGS, PRO
 from tests.support.desk import PLAIN, RICH, Desk
 from tests.support.fake_editor import DRAGOMAN, editing
 from tests.support.fake_model import FakeModel, Script
+
+IDENTITY = ("-c", "user.name=A", "-c", "user.email=a@example.org")
 
 
 @contextlib.asynccontextmanager
@@ -53,7 +57,7 @@ def kinds(events: list[dict[str, Any]]) -> list[str]:
 
 
 async def test_an_edit_is_shown_while_it_streams_and_made_by_hunk_in_one_step(tmp_path: Path) -> None:
-    async with desk(tmp_path, Script(text=BLOCKS, token_delay=0.005, models=["fake-chat"])) as (at, _, root):
+    async with desk(tmp_path, Script(text=BLOCKS, token_delay=0.1, models=["fake-chat"])) as (at, model, root):
         uri = (root / "cart.py").as_uri()
         at.open(uri, CART)
         run = (await at.command("edit", uri=uri, instruction="use prices"))["runId"]
@@ -61,6 +65,7 @@ async def test_an_edit_is_shown_while_it_streams_and_made_by_hunk_in_one_step(tm
         assert first[0]["type"] == "started"
         assert at.texts[uri] == CART, "nothing is written before it is accepted"
         at.type(uri, (0, 0), (0, 0), "import math\n")
+        model.script.token_delay = 0.01
         events = await at.ended(run)
         assert events[-1]["type"] == "finished"
         hunks = {one["hunk"]["id"]: one["hunk"] for one in [*first, *events] if one["type"] == "edit"}
@@ -211,6 +216,56 @@ async def test_findings_appear_move_are_fixed_and_stay_dismissed(tmp_path: Path)
         pulled = await at.editor.call("textDocument/diagnostic", {"textDocument": {"uri": uri}})
         assert pulled == {"kind": "full", "items": []}
         at.editor.ignored |= {"dragoman/runEvent"}
+
+
+async def test_a_long_file_is_reviewed_in_parts_and_a_selection_alone(tmp_path: Path) -> None:
+    long = CART + "\n".join(f"def more_{number}(items):\n    return items[{number}]\n" for number in range(3_000))
+    async with desk(tmp_path, Script(text=FINDINGS, models=["fake-chat"])) as (at, model, root):
+        uri = (root / "cart.py").as_uri()
+        at.open(uri, long)
+        run = (await at.command("review", uri=uri))["runId"]
+        assert (await at.ended(run))[-1]["type"] == "finished"
+        asked = [str(one.body["messages"][-1]["content"]) for one in model.generations]
+        assert len(asked) > 2
+        # Each part is a question of its own, and no line is left out.
+        assert all(len(one.body["messages"]) == 2 for one in model.generations)
+        missing = [
+            row for row in range(1, 9_006) if not any(re.search(rf"^ *{row}\\|", one, re.MULTILINE) for one in asked)
+        ]
+        assert missing == []
+        assert [one["code"] for one in at.diagnostics(uri)] == ["price", "zero"]
+
+        where = {"start": {"line": 5, "character": 0}, "end": {"line": 6, "character": 0}}
+        run = (await at.command("review", uri=uri, range=where))["runId"]
+        await at.ended(run)
+        shown = str(model.generations[-1].body["messages"][-1]["content"])
+        assert re.findall(r"^ *(\d+)>", shown, re.MULTILINE) == ["6"]
+        assert "more_100" not in shown
+        assert len(model.generations) == len(asked) + 1
+        at.editor.ignored |= {"dragoman/runEvent"}
+
+
+async def test_only_what_differs_from_the_last_commit_is_reviewed(tmp_path: Path) -> None:
+    async with desk(tmp_path, Script(text=FINDINGS, models=["fake-chat"])) as (at, model, root):
+        for command in (["init", "-q"], ["add", "-A"], [*IDENTITY, "commit", "-qm", "first"]):
+            subprocess.run(["git", *command], cwd=root, check=True, capture_output=True)
+        uri = (root / "cart.py").as_uri()
+        (root / "cart.py").write_text(CART.replace("return 0", "return 1"))
+        # One line more is typed and not saved.
+        at.open(uri, "import math\n" + CART.replace("return 0", "return 1"))
+        run = (await at.command("reviewChanges", uri=uri))["runId"]
+        assert (await at.ended(run))[-1]["type"] == "finished"
+        shown = str(model.generations[-1].body["messages"][-1]["content"])
+        assert re.findall(r"^ *(\d+)> (.*)$", shown, re.MULTILINE) == [("1", "import math"), ("7", "    return 1")]
+        at.editor.ignored |= {"dragoman/runEvent"}
+
+
+async def test_a_question_beyond_the_budget_calls_no_model(tmp_path: Path) -> None:
+    async with desk(tmp_path, Script(text="Four.", models=["fake-chat"])) as (at, model, _):
+        params = at.editor.command_params("dragoman.chat", {"text": "word " * 6_000})
+        error = await at.editor.call_error("workspace/executeCommand", params)
+        assert "too long by" in error["message"]
+        assert model.generations == []
 
 
 async def test_a_chat_document_is_answered_below_the_question(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from dragoman.agents.instances import Instance, Instances
 from dragoman.agents.instructions import instruct
 from dragoman.agents.run import Run, RunLimits, RunStore
 from dragoman.agents.runtime import AgentRuntime, Reader, RunRequest, needs_of
-from dragoman.agents.runtime_limits import FINISHED_RUNS, WINDOW_SMALL
+from dragoman.agents.runtime_limits import ANSWER_TOKENS, FINISHED_RUNS, WINDOW_SMALL
 from dragoman.agents.toolbox import ESSENTIAL, PERMISSION_OF, build_registry
 from dragoman.agents.tools.approval import Approver
 from dragoman.agents.tools.base import Output, ToolContext
@@ -148,8 +148,12 @@ class AgentManager:
         limits: RunLimits | None = None,
         model: str | None = None,
         operation: str = "run",
+        parts: tuple[str, ...] = (),
+        answer_tokens: int = ANSWER_TOKENS,
     ) -> Run:
         """Start a run of an agent and return at once; ``model`` is an exact name in the place of the agent's own.
+
+        The others are as in `RunRequest`.
 
         Raises UnknownAgentError, AgentStoppedError, and ModelError where no model can do it.
         """
@@ -166,6 +170,8 @@ class AgentManager:
             reader,
             schema,
             operation=operation,
+            parts=parts,
+            answer_tokens=answer_tokens,
         )
         request, registry, context = await self._prepare(definition, request, place, system_extra, tools=tools)
         return self._watch(self._runtime.start(request, registry, context))
@@ -252,6 +258,11 @@ class AgentManager:
         """Tell whether what the agent's model reads may go to another machine; raises as `start`."""
         request = RunRequest(definition.name, "", "", definition.role, model or definition.model)
         return (await self._route(request, has_tools=False)).is_remote
+
+    async def window(self, definition: AgentDefinition) -> int | None:
+        """Return the smallest window of the models that may answer, in tokens, None where nobody knows; raises as `start`."""
+        request = RunRequest(definition.name, "", "", definition.role, definition.model)
+        return (await self._route(request, has_tools=False)).window
 
     async def read_changes(self, agent: str, place: Workplace) -> str:
         """Return the diff of what is staged, else of all that differs from the last commit; empty without changes.

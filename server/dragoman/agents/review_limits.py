@@ -52,6 +52,9 @@ REVIEW_CONTEXT_LINES: Final = 12
 PART_LINES_SHARED: Final = 10
 """Lines of the part before that a long file's next part begins with, so that no function is only seen in halves."""
 
+PART_TOKENS_LEAST: Final = 200
+"""What a part shows at least, some ten lines, however small the window: the server says when that is too much."""
+
 LINE_CHARS: Final = 2_000
 """A longer line is cut: it is data."""
 

@@ -16,7 +16,7 @@ from dragoman.agents.compaction import Compaction
 from dragoman.agents.events import EventType, RunEvent
 from dragoman.agents.prompts import read_prompt
 from dragoman.agents.run import Run, RunLimits, RunState, RunStore
-from dragoman.agents.runtime_limits import ANSWER_TOKENS, ARGUMENT_REPAIRS, REPEATED_CALLS, SILENCES
+from dragoman.agents.runtime_limits import ANSWER_TOKENS, ARGUMENT_REPAIRS, CONTEXT_TOKENS, REPEATED_CALLS, SILENCES
 from dragoman.agents.tools.approval import Approver, Decision, Question
 from dragoman.agents.tools.base import ToolContext, ToolResult
 from dragoman.cancellation import TaskSet
@@ -65,7 +65,7 @@ class Reader(Protocol):
         ...
 
     def finish(self) -> Iterable[tuple[EventType, Mapping[str, Any]]]:
-        """Take the end of the last answer; not called for a run that fails or is cancelled."""
+        """Take the end of the answer to a task, the run's own and each of its parts; not called for one that is not reached."""
         ...
 
 
@@ -77,6 +77,8 @@ class RunRequest:
     ``schema`` is the JSON schema of the answer, which holds a model to it where it can be held and the run has no tools.
     ``local_only`` keeps every answer on this machine, whichever providers come and go meanwhile.
     ``answers_at_last`` has a model that goes round in circles asked once more, without tools, before the run fails.
+    ``parts`` are further tasks of the same kind, each asked by itself when the one before it is answered.
+    ``answer_tokens`` are kept for each answer, less in a small window.
     ``operation`` labels the run's events for metrics.
     """
 
@@ -92,6 +94,8 @@ class RunRequest:
     schema: Mapping[str, Any] | None = None
     local_only: bool = False
     answers_at_last: bool = False
+    parts: tuple[str, ...] = ()
+    answer_tokens: int = ANSWER_TOKENS
     operation: str = "run"
 
 
@@ -104,7 +108,7 @@ class AgentRuntime:
         *,
         publish: Callable[[RunEvent], None] = lambda _event: None,
         store: RunStore | None = None,
-        context_tokens: int = 16_000,
+        context_tokens: int = CONTEXT_TOKENS,
     ) -> None:
         self._models = models
         self._publish = publish
@@ -188,8 +192,6 @@ class _Turns:
         try:
             run.emit("started", agent=run.agent, task=run.state.task)
             run.output = await self._converse()
-            if self._request.reader is not None:
-                self._tell(self._request.reader.finish())
             run.end("finished", output=run.output)
         except asyncio.CancelledError:
             run.end("cancelled")
@@ -216,19 +218,22 @@ class _Turns:
             async with asyncio.timeout(limits.seconds) as deadline:
                 approver = _Announcing(self._run, self._context.approver, deadline)
                 self._context = replace(self._context, run_id=self._run.id, agent=self._run.agent, approver=approver)
-                return await self._take_turns()
+                first = await self._take_turns(self._run.state.messages)
+                more = [await self._take_turns((ChatMessage("user", task),)) for task in self._request.parts]
+                return "\n\n".join([first, *more])
         except TimeoutError:
             if not deadline.expired():
                 raise
             raise RunLimitError(f"The run took longer than {limits.seconds:g} seconds.", limit="seconds") from None
 
-    async def _take_turns(self) -> str:
+    async def _take_turns(self, messages: tuple[ChatMessage, ...]) -> str:
         """Let model and tools take turns until the model answers without a call; returns that answer."""
-        messages = self._run.state.messages
         while True:
             answer = await self._ask(messages)
             if not answer.tool_calls:
                 if answer.content.strip():
+                    if self._request.reader is not None:
+                        self._tell(self._request.reader.finish())
                     return answer.content
                 # Servers refuse an empty message of the assistant, so it is told of and not shown.
                 self._watch_for_silence()
@@ -253,7 +258,7 @@ class _Turns:
             model=model,
             system=request.system,
             tools=tools,
-            answer_tokens=_room(model),
+            answer_tokens=_room(model, request.answer_tokens),
         )
         question = ChatRequest(fitted, max_tokens=room, tools=tools)
         answer, usage = await self._answer(model, question)
@@ -376,10 +381,10 @@ def _without_calls(messages: tuple[ChatMessage, ...]) -> tuple[ChatMessage, ...]
     return (*said[:-1], replace(said[-1], content=task))
 
 
-def _room(model: Model) -> int:
-    """Return the tokens kept for an answer: an edit's worth, but never more than a third of a small window."""
+def _room(model: Model, wanted: int) -> int:
+    """Return the tokens kept for an answer: what is wanted, but never more than a third of a small window."""
     window = model.info.context_window
-    return ANSWER_TOKENS if window is None else min(ANSWER_TOKENS, window // 3)
+    return wanted if window is None else min(wanted, window // 3)
 
 
 def _readable(arguments: str) -> Any:

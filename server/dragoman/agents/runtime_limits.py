@@ -13,6 +13,9 @@ TOKENS: Final = 500_000
 SECONDS: Final = 1_800.0
 """A run's time without the waiting for a person; local models are slow."""
 
+CONTEXT_TOKENS: Final = 16_000
+"""The longest prompt of a step: some forty files' outlines or ten of their halves; more is slow and costs, and is read badly."""
+
 ANSWER_TOKENS: Final = 4_096
 """The longest answer of one step: a file of some 400 lines."""
 

@@ -17,7 +17,10 @@ ATTACHED: Final = 10
 """Attachments of one question."""
 
 ATTACHMENT_CHARS: Final = 30_000
-"""So much of one attachment is read along, some 8,000 tokens."""
+"""So much of all attachments is read along where nobody says less, some 8,000 tokens."""
+
+ATTACHMENT_LEAST: Final = 500
+"""So much is read of each at least, some ten lines: what it is."""
 
 _FILE: Final = re.compile(
     r"\.(?:py|pyi|js|ts|tsx|jsx|go|rs|java|c|h|cpp|hpp|cs|rb|php|sh|lua|sql|html|css|json|ya?ml|toml|md|rst|txt|cfg|ini|xml|csv)$"
@@ -29,13 +32,17 @@ _MENTION = re.compile(r"(?<![\w@/.])@(?:\"([^\"\n]+)\"|([\w./\\-]*\w))")
 
 @dataclass(frozen=True, slots=True)
 class Attaching:
-    """How things are attached; ``may_send`` raises DragomanError for a file that must not leave the machine."""
+    """How things are attached; ``may_send`` raises DragomanError for a file that must not leave the machine.
+
+    ``chars`` bounds all of them together: the first have what they need, and each has its beginning.
+    """
 
     roots: tuple[Path, ...]
     editor: Editor
     may_send: Callable[[Path], None]
     special: Mapping[str, Callable[[], Awaitable[str]]]
     """What is no file: ``diff``, ``diagnostics``; returns its text."""
+    chars: int = ATTACHMENT_CHARS
 
 
 async def attach(text: str, how: Attaching) -> str:
@@ -44,6 +51,7 @@ async def attach(text: str, how: Attaching) -> str:
     What is no file stays a word.
     """
     told: list[str] = []
+    left = how.chars
     seen: set[str] = set()
     for match in _MENTION.finditer(text):
         name = match[1] or match[2]
@@ -53,13 +61,17 @@ async def attach(text: str, how: Attaching) -> str:
         if len(told) >= ATTACHED:
             raise RunError(f"More than {ATTACHED} attachments are more than a model can read.", hint="Name fewer.")
         if (special := how.special.get(name)) is not None:
-            told.append(section(name, await special()))
-        elif (attached := await _file(name, how)) is not None:
-            told.append(attached)
+            attached = name, await special()
+        elif (found := await _file(name, how)) is not None:
+            attached = found
+        else:
+            continue
+        told.append(section(*attached, left))
+        left = max(ATTACHMENT_LEAST, left - len(attached[1]))
     return "\n\n".join([text, *told])
 
 
-async def _file(name: str, how: Attaching) -> str | None:
+async def _file(name: str, how: Attaching) -> tuple[str, str] | None:
     try:
         place = find_place(how.roots, name)
         how.may_send(place.path)
@@ -69,7 +81,7 @@ async def _file(name: str, how: Attaching) -> str | None:
             # People write decorators and each other's names with at signs too.
             return None
         raise RunError(f"@{name} cannot be attached: {error}") from None
-    return section(place.shown, document.text)
+    return place.shown, document.text
 
 
 def _is_path(name: str) -> bool:
@@ -82,14 +94,14 @@ def _is_there(name: str, roots: tuple[Path, ...]) -> bool:
     return any((root / name).exists() for root in roots)
 
 
-def section(name: str, text: str) -> str:
-    """Return a text as an attachment, in a fence that it does not hold itself."""
-    cut = (
-        text
-        if len(text) <= ATTACHMENT_CHARS
-        else f"{text[:ATTACHMENT_CHARS]}\n[… {len(text) - ATTACHMENT_CHARS:,} more characters]"
-    )
+def section(name: str, text: str, chars: int = ATTACHMENT_CHARS) -> str:
+    """Return a text as an attachment, in a fence that it does not hold itself; cut at the end of a line where it is too long."""
+    cut, title = text, name
+    if len(text) > chars:
+        cut = text[: max(text.rfind("\n", 0, chars), chars // 2)]
+        lines, shown = text.count("\n") + 1, cut.count("\n") + 1
+        title = f"{name} (the first {shown:,} of {lines:,} lines)"
     fence = "```"
     while fence in cut:
         fence += "`"
-    return f"Attached, {name}:\n{fence}\n{cut.rstrip()}\n{fence}"
+    return f"Attached, {title}:\n{fence}\n{cut.rstrip()}\n{fence}"

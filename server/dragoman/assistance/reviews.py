@@ -16,9 +16,13 @@ from dragoman.lsp.services import ClientPort, ShownFinding
 
 
 class DocumentReview:
-    """Reads a review of one document (a `Reader` of the runtime)."""
+    """Reads a review of one document, asked about in parts or in one (a `Reader` of the runtime)."""
 
     def __init__(self, uri: str, session: ReviewSession, reviews: DocumentReviews, text: str) -> None:
+        self.parts = 1
+        """How many answers there will be."""
+        self.is_whole = True
+        """Whether all lines are looked at, so that what is not found again is gone."""
         self._uri = uri
         self._session = session
         self._reviews = reviews
@@ -30,9 +34,11 @@ class DocumentReview:
         return self._take(self._session.feed(text))
 
     def finish(self) -> Iterable[tuple[EventType, Mapping[str, Any]]]:
-        """Read the end; what the last review found and this one did not goes."""
+        """Read the end of a part; behind the last, what the review before found and this one did not goes."""
         events = self._take(self._session.finish())
-        self._reviews.complete(self._uri)
+        self.parts -= 1
+        if not self.parts and self.is_whole:
+            self._reviews.complete(self._uri)
         return events
 
     def _take(self, found: Iterable[Finding]) -> list[tuple[EventType, Mapping[str, Any]]]:

@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dragoman.agents.edits.session import EditSession
 from dragoman.agents.manager import AgentManager, Workplace
+from dragoman.agents.review_limits import REVIEW_WINDOW
 from dragoman.agents.reviews.dismissals import Dismissals
-from dragoman.agents.reviews.request import review_prompt
+from dragoman.agents.reviews.request import SCHEMA, plan_tasks, review_answer_tokens
+from dragoman.agents.reviews.targets import find_changed_lines
 from dragoman.agents.run import Run
+from dragoman.agents.runtime_limits import CONTEXT_TOKENS
 from dragoman.agents.tools.policy import Remember
 from dragoman.agents.tools.project import Index
 from dragoman.assistance.answers import DocumentWriter, make_document
+from dragoman.assistance.budget import ChatBudget
 from dragoman.assistance.buffers import BufferEditor
 from dragoman.assistance.chat_document import ANSWER, YOU, read_conversation
 from dragoman.assistance.edits import OpenEdit
@@ -30,6 +34,7 @@ from dragoman.assistance.talks import Talks
 from dragoman.assistance.tasks import ACTIONS, selected_lines, word_task
 from dragoman.assistance.texts import OpenText, Texts, path_of
 from dragoman.cancellation import TaskSet
+from dragoman.context.limits import SMALL_VOCABULARY
 from dragoman.errors import DragomanError, RunError
 from dragoman.lsp.services import ClientPort, ShownFinding, Span
 from dragoman.models.base import ChatMessage
@@ -164,8 +169,8 @@ class Assistance:
     async def act(self, action: str, uri: str, span: Span | None, instruction: str = "") -> dict[str, Any]:
         """Start an action on a document."""
         shown = self._open(uri)
-        if action == "review":
-            return {"runId": (await self._review(shown)).id}
+        if action in {"review", "reviewChanges"}:
+            return {"runId": (await self._review(shown, span, of_changes=action == "reviewChanges")).id}
         kind = ACTIONS[action]
         manager = await self._agents()
         await self._check(uri, kind.agent)
@@ -185,17 +190,55 @@ class Assistance:
         self._followers.follow(Following(run, title, writer=writer, edit=edit))
         return {"runId": run.id}
 
-    async def _review(self, shown: OpenText, *, shows_progress: bool = True) -> Run:
+    async def _review(
+        self, shown: OpenText, span: Span | None = None, *, of_changes: bool = False, shows_progress: bool = True
+    ) -> Run:
+        """Review a document, or only the selected lines, or only those that differ from the last commit."""
         manager = await self._agents()
         await self._check(shown.uri, "reviewer")
         await self._end_review(shown.uri)
         name = self._name(shown.uri)
         reader, text = await self._reviews.begin(shown.uri)
-        task, schema = review_prompt(name, text)
-        run = await manager.start("reviewer", task, self._workplace(), reader=reader, tools=False, schema=schema)
+        changed: Sequence[range] | None = None
+        if span is not None and span.start != span.end:
+            changed = [range(span.start[0] + 1, span.end[0] + 1 + (span.end[1] > 0))]
+        elif of_changes:
+            changed = await self._changed_lines(shown.uri, text)
+        most, answer = await self._review_room(manager)
+        planned = await asyncio.to_thread(plan_tasks, name, text, most, changed)
+        if not planned:
+            raise RunError(f"There is nothing to review in {name!r}.", hint="It is empty, or nothing in it is changed.")
+        (_, task), *more = planned
+        reader.parts, reader.is_whole = len(planned), changed is None
+        run = await manager.start(
+            "reviewer",
+            task,
+            self._workplace(),
+            reader=reader,
+            tools=False,
+            schema=SCHEMA,
+            parts=tuple(words for _, words in more),
+            answer_tokens=answer,
+        )
         self._reviewing[shown.uri] = run
         self._followers.follow(Following(run, f"Review {name}", shows_progress=shows_progress))
         return run
+
+    async def _review_room(self, manager: AgentManager) -> tuple[int, int]:
+        """Return the tokens of a review's question and of its answer, whichever of the models answers."""
+        definition = await asyncio.to_thread(manager.get, "reviewer", self._around.folders(), self._around.trusted())
+        window = await manager.window(definition)
+        answer = review_answer_tokens(window)
+        # Another vocabulary may count more tokens than ours.
+        most = int(((window or REVIEW_WINDOW) - answer) / SMALL_VOCABULARY)
+        return min(most, CONTEXT_TOKENS), answer
+
+    async def _changed_lines(self, uri: str, text: str) -> Sequence[range] | None:
+        path, folders = path_of(uri), self._around.folders()
+        root = next((one for one in folders if path is not None and path.is_relative_to(one)), None)
+        if root is None or path is None:
+            raise RunError(f"{self._name(uri)!r} is in no folder that is open here.", hint="Open its project's folder.")
+        return await asyncio.to_thread(find_changed_lines, root, path, text, trusted=self._around.trusted())
 
     async def _end_review(self, uri: str) -> None:
         """End the review of a document that is still going on: what it finds is of an older text."""
@@ -268,8 +311,12 @@ class Assistance:
         name = agent or "assistant"
         if conversation is not None:
             await self._answered(conversation)
-        history = await self._talks.history(conversation) if conversation is not None else ()
-        task = await self._attached(manager, name, text, uri, span)
+        budget = await self._budget(manager, name)
+        task = await self._attached(manager, name, text, uri, span, chars=budget.attachment_chars)
+        if conversation is None:
+            history = await budget.said_before((), task)
+        else:
+            history = await self._talks.before(conversation, task, budget)
         place = self._workplace()
         run = await manager.start(name, task, place, history=history, tools=bool(place.roots))
         kept = conversation or f"conv_{secrets.token_hex(8)}"
@@ -308,9 +355,11 @@ class Assistance:
         if not said or said[-1].role != "user":
             raise RunError("There is no question at the end of this document.", hint=f"Write it below '{YOU}'.")
         manager = await self._agents()
-        task = await self._attached(manager, "assistant", said[-1].content, None, None)
+        budget = await self._budget(manager, "assistant")
+        task = await self._attached(manager, "assistant", said[-1].content, None, None, chars=budget.attachment_chars)
+        history = await budget.said_before(said[:-1], task)
         place = self._workplace()
-        run = await manager.start("assistant", task, place, history=said[:-1], tools=bool(place.roots))
+        run = await manager.start("assistant", task, place, history=history, tools=bool(place.roots))
         writer = DocumentWriter(uri, self._texts, self._client)
         writer.write(f"\n{ANSWER}\n\n")
 
@@ -323,7 +372,13 @@ class Assistance:
         self._followers.follow(Following(run, "Answer", writer=writer, behind=invite))
         return {"runId": run.id}
 
-    async def _attached(self, manager: AgentManager, agent: str, text: str, uri: str | None, span: Span | None) -> str:
+    async def _budget(self, manager: AgentManager, agent: str) -> ChatBudget:
+        definition = await asyncio.to_thread(manager.get, agent, self._around.folders(), self._around.trusted())
+        return await ChatBudget.of(self._around.app(), definition)
+
+    async def _attached(
+        self, manager: AgentManager, agent: str, text: str, uri: str | None, span: Span | None, *, chars: int
+    ) -> str:
         """Return a question with what it names, and with the lines that are selected."""
         roots = tuple(self._around.folders())
         is_remote = await self._may_leave(agent)
@@ -339,7 +394,7 @@ class Assistance:
             return self._around.diagnostics(None) or "[nothing is reported]"
 
         special = {"diff": diff, "diagnostics": diagnostics}
-        task = await attach(text, Attaching(roots, BufferEditor(self._texts), may_send, special))
+        task = await attach(text, Attaching(roots, BufferEditor(self._texts), may_send, special, chars))
         shown = self._texts.get(uri) if uri is not None else None
         if shown is None or span is None or span.start == span.end:
             return task
@@ -347,7 +402,7 @@ class Assistance:
             self._refuse_private(path_of(shown.uri), shown.uri)
         start, end = selected_lines(span, shown.text)
         lines = f"lines {span.start[0] + 1} to {span.end[0] + 1}"
-        return f"{task}\n\n{section(f'{self._name(shown.uri)}, {lines}', shown.text[start:end])}"
+        return f"{task}\n\n{section(f'{self._name(shown.uri)}, {lines}', shown.text[start:end], chars)}"
 
     async def conversations(self, conversation: str | None) -> dict[str, Any]:
         """Return the newest conversations, or one with its messages."""

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dragoman.context.stored_history import StoredHistory
+from dragoman.assistance.budget import ChatBudget
 from dragoman.errors import DragomanError, StorageError
 from dragoman.models.base import ChatMessage
 
@@ -23,15 +23,16 @@ class Talks:
     def __init__(self, app: Callable[[], App]) -> None:
         self._app = app
 
-    async def history(self, conversation: str) -> tuple[ChatMessage, ...]:
-        """Return the newest messages of a conversation within the window; raises NotStoredError, and is empty without a store."""
+    async def before(self, conversation: str, question: str, budget: ChatBudget) -> tuple[ChatMessage, ...]:
+        """Return what a model reads of a conversation before a question; nothing without a store.
+
+        Raises NotStoredError, and ContextOverflowError for a question that is too long.
+        """
         keeping = await self._keeping()
         if keeping is None:
-            return ()
+            return await budget.said_before((), question)
         await keeping.conversations.get(conversation)
-        history = StoredHistory(keeping.conversations, keeping.files.read)
-        stored = await history.last(conversation, keeping.context.limits.history_window)
-        return tuple(one.message for one in stored)
+        return await budget.stored_before(keeping.context, conversation, question)
 
     async def keep(self, conversation: str, *said: ChatMessage) -> None:
         """Keep messages at the end of a conversation; what cannot be kept is logged."""

@@ -130,11 +130,16 @@ class Talk:
 
     async def say(self, text: str) -> bool:
         """Say something, print the answer and keep both; False when there was none.  Raises DragomanError."""
+        from dragoman.assistance.budget import ChatBudget
         from dragoman.models.base import ChatMessage
 
         desk, definition = self._desk, await asyncio.to_thread(self._definition)
-        question = ChatMessage("user", await self._attach(text, definition))
-        history = await self._history(question, definition)
+        budget = await ChatBudget.of(desk.app, definition, self._model)
+        question = ChatMessage("user", await self._attach(text, definition, budget.attachment_chars))
+        if self._keeping is None:
+            history = await budget.said_before(self._unkept, question.content)
+        else:
+            history = await budget.stored_before(self._keeping.context, self._conversation, question.content)
         run = await desk.agents.start(
             self.agent, question.content, desk.place, history=history, model=self._model, operation="chat"
         )
@@ -151,7 +156,7 @@ class Talk:
             await self._keep(question, ChatMessage("assistant", run.output))
         return well
 
-    async def _attach(self, text: str, definition: Any) -> str:
+    async def _attach(self, text: str, definition: Any, chars: int) -> str:
         """Return the text with the files that it names behind it."""
         from dragoman.agents.tools.places import find_place, refuse_secret
         from dragoman.assistance.mentions import Attaching, attach
@@ -165,19 +170,7 @@ class Talk:
         async def diff() -> str:
             return await self._desk.agents.read_changes(self.agent, place) or "[no changes]"
 
-        return await attach(text, Attaching(place.roots, place.editor, check, {"diff": diff}))
-
-    async def _history(self, question: ChatMessage, definition: Any) -> tuple[ChatMessage, ...]:
-        """Return what was said before, as much as its budget holds; raises ContextOverflowError for a question too long."""
-        from dragoman.context.turn import Turn
-
-        if self._keeping is None:
-            return tuple(self._unkept)
-        models, name = self._desk.app.models, self._model or definition.model
-        model = await (models.named(name) if name is not None else models.for_role(definition.role))
-        turn = Turn(model.info, question, self._conversation, system=definition.prompt)
-        built = await self._keeping.context.build(turn)
-        return tuple(message for message in built.messages if message.role != "system")[:-1]
+        return await attach(text, Attaching(place.roots, place.editor, check, {"diff": diff}, chars))
 
     async def _keep(self, *said: ChatMessage) -> None:
         if self._keeping is None:

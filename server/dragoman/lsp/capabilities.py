@@ -27,6 +27,7 @@ COMMANDS = (
     "dragoman.test",
     "dragoman.simplify",
     "dragoman.review",
+    "dragoman.reviewChanges",
     "dragoman.chat",
     "dragoman.ask",
     "dragoman.runAgent",

@@ -207,7 +207,7 @@ class AssistanceService(Protocol):
     """
 
     async def act(self, action: str, uri: str, span: Span | None, instruction: str = "") -> dict[str, Any]:
-        """Start ``explain``, ``edit``, ``fix``, ``document``, ``test``, ``simplify`` or ``review`` on a document: ``{runId}``."""
+        """Start one of `dragoman.lsp.features.agent_commands.ACTIONS` on a document: ``{runId}``."""
         ...
 
     async def chat(

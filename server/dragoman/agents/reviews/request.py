@@ -10,6 +10,7 @@ from dragoman.agents.prompts import read_prompt
 from dragoman.agents.review_limits import (
     LINE_CHARS,
     PART_LINES_SHARED,
+    PART_TOKENS_LEAST,
     REVIEW_ANSWER_TOKENS,
     REVIEW_CONTEXT_LINES,
     REVIEW_FRAME_TOKENS,
@@ -51,12 +52,6 @@ class ReviewPart:
     request: ChatRequest
 
 
-def review_prompt(path: str, text: str) -> tuple[str, Mapping[str, Any]]:
-    """Return the task that has a whole text reviewed, and the schema of its answer."""
-    lines = _lines(text)
-    return _word(path, lines, range(1, len(lines) + 1), None), SCHEMA
-
-
 def plan_review(
     path: str, text: str, *, window: int | None, changed: Sequence[range] | None = None, schema: bool = False
 ) -> tuple[ReviewPart, ...]:
@@ -64,23 +59,41 @@ def plan_review(
 
     ``window`` is the model's, in tokens; ``schema`` says whether it can be held to one.
     """
+    read = min(window or REVIEW_WINDOW, REVIEW_WINDOW_MOST)
+    answer = review_answer_tokens(window)
+    system = ChatMessage("system", read_prompt("reviewer"))
+    return tuple(
+        ReviewPart(
+            rows,
+            ChatRequest(
+                (system, ChatMessage("user", task)),
+                max_tokens=answer,
+                temperature=0.0,
+                json_schema=SCHEMA if schema else None,
+            ),
+        )
+        for rows, task in plan_tasks(path, text, read - answer, changed)
+    )
+
+
+def review_answer_tokens(window: int | None) -> int:
+    """Return the tokens that are kept for the findings of one part."""
+    return min(REVIEW_ANSWER_TOKENS, (window or REVIEW_WINDOW) // 4)
+
+
+def plan_tasks(
+    path: str, text: str, most: int, changed: Sequence[range] | None = None
+) -> tuple[tuple[tuple[int, ...], str], ...]:
+    """Return the rows and the words of each question, each prompt within ``most`` tokens."""
     lines = _lines(text)
     marked = None if changed is None else {row for part in changed for row in part if 0 < row <= len(lines)}
     shown = range(1, len(lines) + 1) if marked is None else _around(marked, len(lines))
-    read = min(window or REVIEW_WINDOW, REVIEW_WINDOW_MOST)
-    answer = min(REVIEW_ANSWER_TOKENS, read // 4)
-    room = max(200, read - answer - REVIEW_FRAME_TOKENS - rough(path))
-    parts = []
-    for rows in _cut(lines, shown, room):
-        if not any(lines[row - 1].strip() for row in rows) or (marked is not None and marked.isdisjoint(rows)):
-            continue
-        messages = (
-            ChatMessage("system", read_prompt("reviewer")),
-            ChatMessage("user", _word(path, lines, rows, marked)),
-        )
-        request = ChatRequest(messages, max_tokens=answer, temperature=0.0, json_schema=SCHEMA if schema else None)
-        parts.append(ReviewPart(tuple(rows), request))
-    return tuple(parts)
+    room = max(PART_TOKENS_LEAST, min(most, REVIEW_WINDOW_MOST) - REVIEW_FRAME_TOKENS - rough(path))
+    return tuple(
+        (tuple(rows), _word(path, lines, rows, marked))
+        for rows in _cut(lines, shown, room)
+        if any(lines[row - 1].strip() for row in rows) and not (marked is not None and marked.isdisjoint(rows))
+    )
 
 
 def _lines(text: str) -> list[str]:

@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from dragoman.agents.review_limits import REVIEW_FILES
@@ -94,6 +95,30 @@ def find_changed(root: Path, *, trusted: bool) -> ReviewTargets:
         if path.is_file() and Path(os.path.realpath(path)) == path and not is_secret_path(path):
             targets.append(ReviewTarget(path, shown, tuple(ranges)))
     return _bounded(targets, [])
+
+
+def find_changed_lines(root: Path, path: Path, text: str, *, trusted: bool) -> tuple[range, ...] | None:
+    """Return the lines of a file, as an editor has it, that the last commit does not have; None when git tells of none; blocking.
+
+    Raises ReviewError as `find_changed`.
+    """
+    real = Path(os.path.realpath(path))
+    target = next((one for one in find_changed(root, trusted=trusted).files if one.path == real), None)
+    if target is None or target.changed is None:
+        return None
+    changed = {row for part in target.changed for row in part}
+    try:
+        saved = real.read_bytes().decode("utf-8", "replace").splitlines()
+    except OSError:
+        saved = []
+    rows: list[int] = []
+    # What is typed and not saved has moved the lines that git counts, and is changed itself.
+    for kind, first, last, start, end in SequenceMatcher(None, saved, text.splitlines(), autojunk=False).get_opcodes():
+        if kind == "equal":
+            rows += [start + 1 + row - first for row in range(first, last) if row + 1 in changed]
+        else:
+            rows += range(start + 1, end + 1)
+    return tuple(range(row, row + 1) for row in rows)
 
 
 def _below(root: Path, folder: Path, rules: IgnoreRules) -> Iterable[ReviewTarget]:

@@ -15,7 +15,7 @@ from dragoman.lsp.session import Session
 Arguments = Mapping[str, Any]
 Command = Callable[[Session, Arguments], Coroutine[Any, Any, Any]]
 
-ACTIONS = ("explain", "edit", "fix", "document", "test", "simplify", "review")
+ACTIONS = ("explain", "edit", "fix", "document", "test", "simplify", "review", "reviewChanges")
 """What is done with a document or a part of it: `dragoman.NAME {uri, range?, instruction?}`."""
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dragoman.agents.reviews.parsing import FindingParser
-from dragoman.agents.reviews.request import SCHEMA, plan_review, review_prompt
+from dragoman.agents.reviews.request import SCHEMA, plan_review, plan_tasks
 from dragoman.context.tokens import rough
 
 TEXT = "".join(f"value_{number} = compute({number})\n" for number in range(1, 2_001))
@@ -17,10 +17,10 @@ _ROW = re.compile(r"^ *(\d+)([|>]) (.*)$", re.MULTILINE)
 
 
 def test_a_short_text_is_one_question_with_the_form_of_the_answer() -> None:
-    task, schema = review_prompt("src/a b.py", "one\r\n\r\n```\r\n")
+    ((rows, task),) = plan_tasks("src/a b.py", "one\r\n\r\n```\r\n", 4_000)
+    assert rows == (1, 2, 3)
     assert "1| one\n2| \n3| ```\n```" in task
     assert "'src/a b.py'" in task
-    assert schema is SCHEMA
     # The example that a model is shown is what we read.
     parser = FindingParser()
     assert [one.code for one in parser.feed(task[task.index('{"findings"') :])] == ["off-by-one"]

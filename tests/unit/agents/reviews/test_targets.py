@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dragoman.agents.reviews.targets import ReviewTargets, find_changed, find_named
+from dragoman.agents.reviews.targets import ReviewTargets, find_changed, find_changed_lines, find_named
 from dragoman.errors import ReviewError
 
 
@@ -73,3 +73,21 @@ def test_git_is_asked_only_where_that_is_trusted_and_there_is_one(root: Path, tm
     (tmp_path / "plain").mkdir()
     with pytest.raises(ReviewError, match="no git repository"):
         find_changed(tmp_path / "plain", trusted=True)
+
+
+def test_changed_lines_are_counted_as_the_editor_has_them(root: Path) -> None:
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "first")
+    path = root / "src/a.py"
+    path.write_text("one = 1\ntwo = 22\nthree = 3\n")
+
+    def rows(text: str) -> list[int]:
+        found = find_changed_lines(root, path, text, trusted=True)
+        return [row for part in found or () for row in part]
+
+    assert rows("one = 1\ntwo = 22\nthree = 3\n") == [2]
+    # Two lines were typed above and are not saved yet.
+    assert rows("zero = 0\n\none = 1\ntwo = 22\nthree = 3\n") == [1, 2, 4]
+    assert find_changed_lines(root, root / "c.py", "one = 1\ntwo = 2\nthree = 3\n", trusted=True) is None
+    with pytest.raises(ReviewError):
+        find_changed_lines(root, path, "", trusted=False)
