@@ -17,6 +17,7 @@ from dragoman.lsp.documents import Document
 from dragoman.lsp.features.reports import OURS
 from dragoman.lsp.services import ShownFinding
 from dragoman.lsp.session import Session
+from dragoman.syntax.comments import line_comment
 
 CHAT_DOCUMENT = ".chat.md"
 """Ending of the documents in which a conversation is held."""
@@ -25,7 +26,18 @@ QUICK_FIX = types.CodeActionKind.QuickFix
 REWRITE = types.CodeActionKind.RefactorRewrite
 FIXABLE = frozenset({None, types.DiagnosticSeverity.Error, types.DiagnosticSeverity.Warning})
 
+REVIEW = "source.dragoman.review"
+TRANSLATE = (
+    "Translate the comments and documentation in these lines into English, in the words of programmers. "
+    "Change nothing else: no code, no names, no markup, no line's indentation."
+)
+TRANSLATED_LINES = 200
+"""Lines that are looked at for words of another language."""
+
 _EMPTY_BODY = re.compile(r"(?:pass|\.\.\.|raise NotImplementedError.*|todo!\(\);?|unimplemented!\(\);?|\{\s*\})")
+_COMMENT_END = {"/*": "*/", "*": "*/", "<!--": "-->", '"""': '"""', "'''": "'''"}
+_COMMENT_BEGIN = re.compile(r"/\*|^\s*\*|<!--|\"\"\"|'''")
+_FOREIGN_WORD = re.compile(r"[^\W\d_]*[^\x00-\x7f\W\d_][^\W\d_]*")
 _DEFINITION = re.compile(
     r"\s*(?:(?:export|public|private|protected|static|async|pub|override)\s+)*(?:def|fn|func|function)\b"
 )
@@ -58,6 +70,7 @@ def _all(session: Session, document: Document, params: types.CodeActionParams) -
         yield _command("Explain", types.CodeActionKind.Empty, "dragoman.explain", where)
         for title, action in (("Document", "document"), ("Simplify", "simplify"), ("Write tests for", "test")):
             yield _command(f"{title} selection", REWRITE, f"dragoman.{action}", where)
+        yield _command("Review selection", REVIEW, "dragoman.review", where)
     elif _is_unwritten(document, params.range.start.line):
         told = "Write the body of this function, as its name, signature and documentation say."
         line = params.range.start.line
@@ -67,6 +80,11 @@ def _all(session: Session, document: Document, params: types.CodeActionParams) -
         yield _command(
             "Implement", QUICK_FIX, "dragoman.edit", {**where, "range": plain_range(body), "instruction": told}
         )
+    if _has_foreign_comment(document, params.range):
+        translate = {**where, "range": plain_range(_whole_lines(params.range)), "instruction": TRANSLATE}
+        yield _command("Translate comments into English", REWRITE, "dragoman.edit", translate)
+    yield _command("Review this file", REVIEW, "dragoman.review", {"uri": document.uri})
+    yield _command("Review uncommitted changes of this file", REVIEW, "dragoman.reviewChanges", {"uri": document.uri})
 
 
 def _findings(session: Session, document: Document, params: types.CodeActionParams) -> Iterator[types.CodeAction]:
@@ -97,7 +115,7 @@ def _fix(session: Session, document: Document, finding: ShownFinding) -> types.W
 
 def _command(
     title: str,
-    kind: types.CodeActionKind,
+    kind: types.CodeActionKind | str,
     command: str,
     argument: Mapping[str, Any],
     diagnostics: list[types.Diagnostic] | None = None,
@@ -128,6 +146,34 @@ def _is_unwritten(document: Document, line: int) -> bool:
         return here.endswith(("{}", "{ }")) or _EMPTY_BODY.fullmatch(after) is not None
     before = document.lines.line(line - 1) if line else ""
     return _EMPTY_BODY.fullmatch(here) is not None and _DEFINITION.match(before) is not None
+
+
+def _whole_lines(where: types.Range) -> types.Range:
+    last = where.end.line + (where.end.character > 0 or where.end.line == where.start.line)
+    return types.Range(
+        start=types.Position(line=where.start.line, character=0), end=types.Position(line=last, character=0)
+    )
+
+
+def _has_foreign_comment(document: Document, where: types.Range) -> bool:
+    """Tell whether the lines have a comment, and in it a word that English would not write."""
+    mark = line_comment(document.language_id)
+    lines = _whole_lines(where)
+    last = min(lines.end.line, document.lines.line_count, lines.start.line + TRANSLATED_LINES)
+    closing = ""
+    for row in range(lines.start.line, last):
+        line = document.lines.line(row)
+        begin = 0 if closing else line.find(mark) if mark else -1
+        if begin < 0 and (found := _COMMENT_BEGIN.search(line)):
+            begin, closing = found.start(), _COMMENT_END[found[0].strip()]
+            text = line[found.end() :]
+        else:
+            text = line
+        if begin >= 0 and _FOREIGN_WORD.search(line, begin):
+            return True
+        if closing and closing in text:
+            closing = ""
+    return False
 
 
 def _said(found: types.Diagnostic) -> str:
