@@ -12,6 +12,7 @@ import {
   type StaticFeature,
 } from 'vscode-languageclient/node';
 import { createInterface } from 'node:readline';
+import { findReferences } from './agents/references';
 import { CrashCounter } from './crashes';
 import { ConfiguredCommandError, findServer, type Launcher } from './discovery';
 import { excludesOf } from './excludes';
@@ -171,6 +172,7 @@ export class Server {
       this.listener.changed();
     });
     client.onNotification('dragoman/runEvent', (params: unknown) => this.listener.runEvent(params));
+    client.onRequest('dragoman/references', (params: unknown) => findReferences(params));
     client.onDidChangeState(({ newState }) => {
       if (newState === State.Running && this.client === client) {
         this.become('running');
@@ -283,11 +285,11 @@ class QuietClient extends LanguageClient {
   }
 }
 
-/** Tells the server that this client shows its status and what happens in runs. */
+/** Tells the server that this client shows its status and what happens in runs, and asks other servers for it. */
 const statusFeature: StaticFeature = {
   fillClientCapabilities: (capabilities) => {
     const experimental = (capabilities.experimental ?? {}) as Record<string, unknown>;
-    capabilities.experimental = { ...experimental, dragoman: { status: true, runEvents: true } };
+    capabilities.experimental = { ...experimental, dragoman: { status: true, runEvents: true, references: true } };
   },
   initialize: () => undefined,
   getState: (): FeatureState => ({ kind: 'static' }),

@@ -10,7 +10,7 @@ from dragoman.agents.prompts import read_prompt
 from dragoman.agents.toolbox import CHANGING, PERMISSION_OF, READING
 from dragoman.models.base import Role
 
-_LOOKING: Final = ("read_file", "list_files", "search", "repository_map", "find_symbol")
+_LOOKING: Final = ("read_file", "list_files", "search", "repository_map", "find_symbol", "find_references")
 _GIT: Final = ("git_status", "git_diff", "git_log")
 
 _AGENTS: Final[tuple[tuple[str, str, Role, tuple[str, ...]], ...]] = (

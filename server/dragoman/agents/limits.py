@@ -136,3 +136,27 @@ MAP_TOKENS_MOST: Final = 8_000
 
 SYMBOL_PLACES: Final = 30
 """Definitions of one name that are shown."""
+
+REFERENCE_DEFINITIONS: Final = 5
+"""Definitions of one name whose uses language servers are asked for; a name with more is a word."""
+
+REFERENCE_LINES: Final = 200
+"""Uses that are shown."""
+
+# -- pages -------------------------------------------------------------------------------------------------------------
+
+FETCH_SECONDS: Final = 30.0
+"""How long a page may take, its redirects included."""
+
+FETCH_BYTES: Final = 2_000_000
+"""What is read of a page; the rest of a longer one is left out, and the model is told."""
+
+FETCH_HEAD_BYTES: Final = 64_000
+FETCH_HEADERS: Final = 200
+"""The longest head of an answer, and its lines: servers of pages send some kilobytes."""
+
+FETCH_REDIRECTS: Final = 5
+"""Redirects on one host that are followed; one to another host is another question."""
+
+FETCH_URL_CHARS: Final = 2_000
+"""A longer address is more likely to carry something away than to name a page."""

@@ -26,6 +26,7 @@ from dragoman.agents.tools.diagnostics import Reports
 from dragoman.agents.tools.documents import Editor
 from dragoman.agents.tools.policy import Policy
 from dragoman.agents.tools.project import Index
+from dragoman.agents.tools.references import Usages
 from dragoman.agents.tools.registry import ToolRegistry
 from dragoman.agents.tools.remembered import Memory, RememberedRules
 from dragoman.errors import NoModelError, RunError, UnknownAgentError
@@ -54,6 +55,7 @@ class Workplace:
     trusted: bool
     index: Index | None = None
     reports: Reports | None = None
+    usages: Usages | None = None
     memory: Memory | None = None
     emit: Callable[[Output], None] = field(default=lambda _output: None)
     is_watched: bool = False
@@ -223,7 +225,7 @@ class AgentManager:
 
     @staticmethod
     def _tools(definition: AgentDefinition, place: Workplace, window: int | None) -> ToolRegistry:
-        registry = build_registry(place.index, place.reports)
+        registry = build_registry(place.index, place.reports, place.usages)
         wanted = [name for name in definition.tools if name in registry.names]
         # What would be refused is not even offered; git is run only where the user trusts.
         if not place.may_change:

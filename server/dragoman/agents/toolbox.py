@@ -11,6 +11,7 @@ from dragoman.agents.tools.files import FILE_TOOLS
 from dragoman.agents.tools.git import GIT_TOOLS
 from dragoman.agents.tools.policy import Permission
 from dragoman.agents.tools.project import FindSymbol, Index, RepositoryMap, project_tools
+from dragoman.agents.tools.references import FindReferences, Usages
 from dragoman.agents.tools.registry import ToolRegistry
 from dragoman.agents.tools.search import SEARCH_TOOLS
 from dragoman.agents.tools.shell import SHELL_TOOLS
@@ -21,6 +22,7 @@ PERMISSION_OF: Final[Mapping[str, Permission]] = {
     **{kind.name: kind.permission for kind in _KINDS},
     RepositoryMap.name: RepositoryMap.permission,
     FindSymbol.name: FindSymbol.permission,
+    FindReferences.name: FindReferences.permission,
     Diagnostics.name: Diagnostics.permission,
 }
 """The permission class of each tool by its name."""
@@ -39,9 +41,11 @@ ESSENTIAL: Final = frozenset(
 """What a model with a small window is offered: the rest can be done with these."""
 
 
-def build_registry(index: Index | None = None, reports: Reports | None = None) -> ToolRegistry:
+def build_registry(
+    index: Index | None = None, reports: Reports | None = None, usages: Usages | None = None
+) -> ToolRegistry:
     """Return all tools; those that ask the project's index or the editor only where there is one."""
-    tools: list[Tool[Any]] = [kind() for kind in _KINDS]
+    tools: list[Tool[Any]] = [*(kind() for kind in _KINDS), FindReferences(index, usages)]
     if index is not None:
         tools += project_tools(index)
     if reports is not None:

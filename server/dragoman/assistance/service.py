@@ -278,11 +278,18 @@ class Assistance:
             self._around.trusted(),
             index=self._around.index(roots[0]) if roots else None,
             reports=self,
+            usages=self if self._client.finds_usages else None,
         )
 
     def reported(self, path: Path | None) -> str:
         """Return what other servers report of a file or of all that are open, for an agent's tool."""
         return self._around.diagnostics(None if path is None else path.as_uri())
+
+    async def usages(self, path: Path, line: int, name: str) -> tuple[tuple[Path, int], ...]:
+        """Return where the editor's other servers know a name to be used that stands in a line, for an agent's tool."""
+        found = await self._client.find_usages(path.as_uri(), line - 1, name)
+        places = ((path_of(uri), row) for uri, row in found)
+        return tuple((one, row + 1) for one, row in places if one is not None)
 
     async def _agents(self) -> AgentManager:
         return await self._around.app().agents()

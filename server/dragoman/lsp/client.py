@@ -33,6 +33,14 @@ _KINDS = {
 }
 
 
+def _read_place(value: Any) -> tuple[str, int] | None:
+    """Return a place that a client found, None for what is none."""
+    if not isinstance(value, Mapping):
+        return None
+    uri, line = value.get("uri"), value.get("line")
+    return (uri, line) if isinstance(uri, str) and isinstance(line, int) and line >= 0 else None
+
+
 class SilentProgress:
     """The progress of a client that shows none."""
 
@@ -238,6 +246,23 @@ class EditorClient:
             logger.info("the client did not apply an edit: %r", error)
             return False
         return bool(result.applied)
+
+    @property
+    def finds_usages(self) -> bool:
+        """Whether the client asks its other servers for us."""
+        return self.session.capabilities.finds_usages
+
+    async def find_usages(self, uri: str, line: int, name: str) -> tuple[tuple[str, int], ...]:
+        """Send ``dragoman/references`` and return the places; empty when there are none or the client does not answer."""
+        if not self.finds_usages:
+            return ()
+        params = {"uri": uri, "line": line, "name": name}
+        try:
+            found = await self._protocol.ask("dragoman/references", params, seconds=ANSWER_SECONDS)
+        except (JsonRpcException, TimeoutError) as error:
+            logger.info("the client did not find where %r is used: %r", name, error)
+            return ()
+        return tuple(place for one in found or () if (place := _read_place(one)) is not None)
 
     async def show_document(self, uri: str, *, take_focus: bool = False) -> bool:
         """Ask the editor to open a document; False when it did not, or cannot."""

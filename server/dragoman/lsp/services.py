@@ -139,6 +139,15 @@ class ClientPort(Protocol):
         """Whether the client shows what happens in runs by itself (``experimental.dragoman.runEvents``)."""
         ...
 
+    @property
+    def finds_usages(self) -> bool:
+        """Whether the client asks its other servers for us (``experimental.dragoman.references``)."""
+        ...
+
+    async def find_usages(self, uri: str, line: int, name: str) -> tuple[tuple[str, int], ...]:
+        """Return the URIs and lines where a name is used that stands in a line, from 0; empty when nobody knows."""
+        ...
+
     def show_run_event(self, event: Mapping[str, Any]) -> None:
         """Send ``dragoman/runEvent``; where it has ``uri`` and ``hunk``, the hunk's range goes out in the client's units."""
         ...

@@ -83,6 +83,11 @@ class ClientCapabilities:
         return self._has("experimental", "dragoman", "runEvents")
 
     @property
+    def finds_usages(self) -> bool:
+        """Whether the client asks its other servers where a name is used."""
+        return self._has("experimental", "dragoman", "references")
+
+    @property
     def refreshes_diagnostics(self) -> bool:
         """Whether the client can be told to ask for diagnostics again."""
         return self._has("workspace", "diagnostics", "refreshSupport")

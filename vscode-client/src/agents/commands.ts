@@ -37,14 +37,14 @@ export class AgentCommands {
     }
   }
 
-  /** Reviews every file with changes that git knows of, the active one first. */
+  /** Reviews what is changed in every file that git knows of, the active one first. */
   async reviewChanges(): Promise<void> {
     const documents = await changedDocuments();
     if (documents.length === 0) {
       void window.showInformationMessage('Nothing is changed in this workspace, as far as git tells.');
     }
     for (const document of documents) {
-      await this.start('dragoman.review', { uri: document.uri.toString() });
+      await this.start('dragoman.reviewChanges', { uri: document.uri.toString() });
     }
   }
 

@@ -20,7 +20,7 @@ const WAITING_EVENTS = 2000;
 
 /** The commands that start a run. */
 const STARTING: ReadonlySet<string> = new Set(
-  ['chat', 'explain', 'edit', 'fix', 'document', 'simplify', 'test', 'review', 'runAgent', 'commitMessage', 'ask'].map(
+  ['chat', 'explain', 'edit', 'fix', 'document', 'simplify', 'test', 'review', 'reviewChanges', 'runAgent', 'commitMessage', 'ask'].map(
     (name) => `dragoman.${name}`,
   ),
 );

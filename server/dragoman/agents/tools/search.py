@@ -43,7 +43,7 @@ class SearchArguments(Arguments):
 
 
 @dataclass(slots=True)
-class _Found:
+class Found:
     """What a search has found so far."""
 
     lines: list[str] = field(default_factory=list)
@@ -78,12 +78,7 @@ class Search(Tool[SearchArguments]):
         if not place.path.exists():
             raise FileUnfitError(f"There is no {place.shown!r}.", hint="Use list_files to see what there is.")
         matcher = compile_pattern(arguments.pattern, regex=arguments.regex, ignore_case=arguments.ignore_case)
-        unsaved = await context.editor.unsaved()
-        stop = threading.Event()
-        try:
-            found = await asyncio.to_thread(_search, place, arguments.glob, matcher, unsaved, stop)
-        finally:
-            stop.set()
+        found = await search_below(place, matcher, context, glob=arguments.glob)
         text = "\n".join(found.lines) or f"[no match in {found.searched} files]"
         if found.cut:
             text += f"\n[{found.cut}]"
@@ -91,6 +86,18 @@ class Search(Tool[SearchArguments]):
             text,
             {"matches": found.matches, "files": found.files, "searched": found.searched, "cut": bool(found.cut)},
         )
+
+
+async def search_below(
+    place: Place, find: Callable[[str], list[int]], context: ToolContext, *, glob: str | None = None
+) -> Found:
+    """Search the files of a place in a thread, which ends when the call is cancelled; ``find`` is of `compile_pattern`."""
+    unsaved = await context.editor.unsaved()
+    stop = threading.Event()
+    try:
+        return await asyncio.to_thread(_search, place, glob, find, unsaved, stop)
+    finally:
+        stop.set()
 
 
 def compile_pattern(pattern: str, *, regex: bool, ignore_case: bool) -> Callable[[str], list[int]]:
@@ -139,8 +146,8 @@ def _search(
     find: Callable[[str], list[int]],
     unsaved: Mapping[Path, str],
     stop: threading.Event,
-) -> _Found:
-    found = _Found()
+) -> Found:
+    found = Found()
     until = time.monotonic() + SEARCH_SECONDS
     read = 0
     is_file = place.path.is_file()
@@ -169,7 +176,7 @@ def _search(
     return found
 
 
-def _collect(found: _Found, path: str, text: str, positions: list[int]) -> None:
+def _collect(found: Found, path: str, text: str, positions: list[int]) -> None:
     if not positions:
         return
     found.files += 1
