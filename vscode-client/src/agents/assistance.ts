@@ -129,7 +129,7 @@ export class Assistance implements Disposable {
       void showCommitMessage(output.trim());
     } else if (
       isShownElsewhere(command) &&
-      !['dragoman.review', 'dragoman.ask'].includes(command) &&
+      !['dragoman.review', 'dragoman.reviewChanges', 'dragoman.ask'].includes(command) &&
       !this.proposed.has(runId)
     ) {
       void window.showInformationMessage('Dragoman: the model proposed no change.');

@@ -8,6 +8,7 @@ const TITLES: Record<string, string> = {
   'dragoman.document': 'Documenting',
   'dragoman.simplify': 'Simplifying',
   'dragoman.review': 'Reviewing',
+  'dragoman.reviewChanges': 'Reviewing what is changed in',
   'dragoman.commitMessage': 'Writing a commit message',
   'dragoman.ask': 'Answering',
 };

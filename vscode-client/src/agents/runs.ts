@@ -20,9 +20,20 @@ const WAITING_EVENTS = 2000;
 
 /** The commands that start a run. */
 const STARTING: ReadonlySet<string> = new Set(
-  ['chat', 'explain', 'edit', 'fix', 'document', 'simplify', 'test', 'review', 'reviewChanges', 'runAgent', 'commitMessage', 'ask'].map(
-    (name) => `dragoman.${name}`,
-  ),
+  [
+    'chat',
+    'explain',
+    'edit',
+    'fix',
+    'document',
+    'simplify',
+    'test',
+    'review',
+    'reviewChanges',
+    'runAgent',
+    'commitMessage',
+    'ask',
+  ].map((name) => `dragoman.${name}`),
 );
 
 /** Passes run events on to those who show them, each with the command that its run began with. */
