@@ -391,6 +391,18 @@ class CommandError(ToolError):
     code = "command"
 
 
+class FetchError(ToolError):
+    """A page could not be fetched, or may not be."""
+
+    code = "fetch"
+
+
+class ToolServerError(ToolError):
+    """A foreign tool server cannot be started, does not answer, or says nonsense; the message names it."""
+
+    code = "tool_server"
+
+
 # -- runs of agents ----------------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 
 VECTORS_HINT = "Run: pip install 'dragoman[vectors]'"
+MCP_HINT = "Run: pip install 'dragoman[mcp]'"
 
 
 def why_no_vectors() -> str:
@@ -13,3 +14,8 @@ def why_no_vectors() -> str:
     if not missing:
         return ""
     return f"Vectors need {' and '.join(name.replace('_', '-') for name in missing)}. {VECTORS_HINT}"
+
+
+def has_mcp() -> bool:
+    """Tell whether the package that speaks to foreign tool servers is there. Does not import it."""
+    return importlib.util.find_spec("mcp") is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +27,9 @@ class FoundAgents:
     problems: Mapping[str, str]
 
 
-def read_agent_files(root: Path, known: Mapping[str, AgentDefinition], *, trusted: bool) -> FoundAgents:
+def read_agent_files(
+    root: Path, known: Mapping[str, AgentDefinition], *, trusted: bool, servers: Collection[str] = ()
+) -> FoundAgents:
     """Return the agents of a workspace's folder; blocking.
 
     An agent of a name that is ``known`` takes that one's place in a workspace that the user trusts, and keeps what was denied
@@ -50,7 +52,7 @@ def read_agent_files(root: Path, known: Mapping[str, AgentDefinition], *, truste
         try:
             if path.is_symlink() or not path.is_file():
                 raise ValueError("is no file of its own")
-            agents[name] = _read(path, name, known.get(name), trusted=trusted)
+            agents[name] = _read(path, name, known.get(name), trusted=trusted, servers=servers)
         except OSError as error:
             problems[name] = f"{shown}: cannot be read: {error.strerror or error}"
         except ValueError as error:
@@ -58,7 +60,9 @@ def read_agent_files(root: Path, known: Mapping[str, AgentDefinition], *, truste
     return FoundAgents(agents, problems)
 
 
-def _read(path: Path, name: str, known: AgentDefinition | None, *, trusted: bool) -> AgentDefinition:
+def _read(
+    path: Path, name: str, known: AgentDefinition | None, *, trusted: bool, servers: Collection[str]
+) -> AgentDefinition:
     """Return the agent of one file; raises ValueError with what is wrong, and OSError."""
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no name for an agent: a letter, then letters, digits, - and _")
@@ -78,7 +82,7 @@ def _read(path: Path, name: str, known: AgentDefinition | None, *, trusted: bool
     settings, faults = validate({"agents": {name: {**head, "prompt": body}}})
     if settings is None:
         raise ValueError(" ".join(f"{one.message} {one.hint}".strip() for one in faults).replace(f"agents.{name}.", ""))
-    agent, problems = define(name, settings.agents[name], "file")
+    agent, problems = define(name, settings.agents[name], "file", servers=servers)
     if problems:
         raise ValueError("; ".join(problems))
     agent = replace(agent, rules=narrow(agent.rules))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+from dragoman.agents.mcp.names import READING as READING_ELSEWHERE
+from dragoman.agents.mcp.names import is_foreign
 from dragoman.agents.permissions import read_permissions
 from dragoman.agents.run import RunLimits
 from dragoman.agents.toolbox import PERMISSION_OF, READING
@@ -36,16 +39,22 @@ class AgentDefinition:
 
 
 def define(
-    name: str, section: AgentSettings, source: Origin, base: AgentDefinition | None = None
+    name: str,
+    section: AgentSettings,
+    source: Origin,
+    base: AgentDefinition | None = None,
+    *,
+    servers: Collection[str] = (),
 ) -> tuple[AgentDefinition, tuple[str, ...]]:
     """Return the agent that a table of settings or a file describes, and a sentence for each thing in it that is wrong.
 
     What is not set is as in ``base``, an agent of the same name that was known before.
+    ``servers`` are the foreign tool servers that are configured: their tools can be named before anybody has seen them.
     """
     known = base or AgentDefinition(name, "", "")
     given = section.model_fields_set
-    rules, problems = read_permissions(section.permissions, PERMISSION_OF)
-    unknown = [tool for tool in section.tools if tool not in PERMISSION_OF]
+    rules, problems = read_permissions(section.permissions, PERMISSION_OF, lambda key: _is_foreign(key, servers))
+    unknown = [tool for tool in section.tools if tool not in PERMISSION_OF and not is_foreign(tool, servers)]
     problems += tuple(f"there is no tool {tool!r}; it is left out" for tool in unknown)
     tools = tuple(tool for tool in dict.fromkeys(section.tools) if tool not in unknown)
     agent = AgentDefinition(
@@ -60,6 +69,11 @@ def define(
         source,
     )
     return agent, problems
+
+
+def _is_foreign(key: str, servers: Collection[str]) -> bool:
+    """Tell whether a key of permissions is about foreign tools; what they say of themselves is no reason to permit them."""
+    return key not in PERMISSION_OF and key != READING_ELSEWHERE and is_foreign(key, servers)
 
 
 def _limits(section: AgentLimitSettings, known: RunLimits) -> RunLimits:
@@ -80,7 +94,7 @@ def confine(agent: AgentDefinition) -> AgentDefinition:
         min(agent.limits.seconds, most.seconds),
         agent.limits.money,
     )
-    tools = tuple(tool for tool in agent.tools if PERMISSION_OF[tool] == "read")
+    tools = tuple(tool for tool in agent.tools if PERMISSION_OF.get(tool) == "read")
     rules = tuple(rule for rule in agent.rules if rule.verdict != "allow")
     # Whoever names a model or a role chooses among the user's providers, and so where text goes.
     return replace(agent, role="chat", model=None, tools=tools, rules=rules, limits=limits)

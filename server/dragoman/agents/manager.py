@@ -16,10 +16,13 @@ from dragoman.agents.definitions import AgentDefinition, define
 from dragoman.agents.events import RunEvent
 from dragoman.agents.instances import Instance, Instances
 from dragoman.agents.instructions import instruct
+from dragoman.agents.mcp.names import rules_for, slug, wanted_servers
+from dragoman.agents.mcp.servers import McpServers, ServerState
+from dragoman.agents.mcp.tools import ForeignTool, choose, foreign_tools
 from dragoman.agents.run import Run, RunLimits, RunStore
 from dragoman.agents.runtime import AgentRuntime, Reader, RunRequest, needs_of
 from dragoman.agents.runtime_limits import ANSWER_TOKENS, FINISHED_RUNS, WINDOW_SMALL
-from dragoman.agents.toolbox import ESSENTIAL, PERMISSION_OF, build_registry
+from dragoman.agents.toolbox import ESSENTIAL, PERMISSION_OF, build_registry, is_open
 from dragoman.agents.tools.approval import Approver
 from dragoman.agents.tools.base import Output, ToolContext
 from dragoman.agents.tools.diagnostics import Reports
@@ -85,6 +88,7 @@ class AgentManager:
         self._settings = settings
         self._bus = bus
         self._store = store
+        self._mcp = McpServers(settings.mcp, settings.security)
         self._runtime = AgentRuntime(models, publish=self._publish, store=store)
         self._runs: dict[str, Run] = {}
         self.instances = Instances(lambda: self._runs.values())
@@ -103,8 +107,13 @@ class AgentManager:
         return tuple(self._known(place_roots, trusted)[0].values())
 
     def problems(self, roots: Sequence[Path] = (), trusted: bool = False) -> tuple[str, ...]:
-        """Return a sentence for each thing that is wrong in an agent's description.  Reads files."""
-        return tuple(self._known(roots, trusted)[1].values())
+        """Return a sentence for each thing that is wrong in an agent's description, or with a tool server.  Reads files."""
+        found = self._known(roots, trusted)[1].values()
+        return (*found, *(state.problem for state in self._mcp.states() if state.problem))
+
+    def tool_servers(self) -> tuple[ServerState, ...]:
+        """Return what is known of each foreign tool server; starts none."""
+        return self._mcp.states()
 
     def get(self, name: str, roots: Sequence[Path] = (), trusted: bool = False) -> AgentDefinition:
         """Return an agent; raises UnknownAgentError with the nearest name, or with what is wrong in its file."""
@@ -121,14 +130,14 @@ class AgentManager:
         known = {agent.name: agent for agent in built_in_agents()}
         problems: dict[str, str] = {}
         for name, section in self._settings.agents.items():
-            known[name], faults = define(name, section, "settings", known.get(name))
+            known[name], faults = define(name, section, "settings", known.get(name), servers=self._mcp.names)
             if faults:
                 problems[name] = f"agents.{name}: {'; '.join(faults)}"
             if not known[name].prompt:
                 del known[name]
                 problems[name] = f"agents.{name}: has no 'prompt'"
         for root in roots:
-            found = read_agent_files(root, known, trusted=trusted)
+            found = read_agent_files(root, known, trusted=trusted, servers=self._mcp.names)
             known |= found.agents
             problems |= found.problems
         return known, problems
@@ -201,10 +210,14 @@ class AgentManager:
     ) -> tuple[RunRequest, ToolRegistry, ToolContext]:
         route = await self._route(request, has_tools=tools and bool(definition.tools))
         remote, window = route.is_remote, route.window
-        registry = self._tools(definition, place, window) if tools else ToolRegistry()
+        foreign, silent = await self._reach(definition, place, window) if tools else ((), ())
+        if silent:
+            extra += f"\n\nThese tool servers do not answer now, so their tools are missing: {', '.join(silent)}."
+        context = self._context(definition, place, remote=remote, foreign=foreign)
+        registry = self._tools(definition, place, window, context.policy, foreign) if tools else ToolRegistry()
         system = await instruct(definition.prompt, place.roots, place.editor, window=window, remote=remote, extra=extra)
         request = replace(request, system=system, local_only=not remote, answers_at_last=not route.has_tools)
-        return request, registry, self._context(definition, place, remote=remote)
+        return request, registry, context
 
     async def _route(self, request: RunRequest, *, has_tools: bool) -> _Route:
         """Return what is common to all models that may answer."""
@@ -223,10 +236,30 @@ class AgentManager:
             all("tools" in one.info.capabilities for one in choice.able),
         )
 
+    async def _reach(
+        self, definition: AgentDefinition, place: Workplace, window: int | None
+    ) -> tuple[tuple[ForeignTool, ...], tuple[str, ...]]:
+        """Return the foreign tools that the agent has here, and the servers that do not answer; starts those that do not run."""
+        names = wanted_servers(self._mcp.names, definition.tools)
+        if not names or not place.may_change or (window is not None and window < WINDOW_SMALL):
+            return (), ()
+        reached = await self._mcp.reach(names)
+        offered = foreign_tools(reached, self._mcp.names, PERMISSION_OF)
+        silent = tuple(slug(name) for name in names if name not in {one.name for one in reached})
+        return choose(offered, definition.tools, window), silent
+
     @staticmethod
-    def _tools(definition: AgentDefinition, place: Workplace, window: int | None) -> ToolRegistry:
+    def _tools(
+        definition: AgentDefinition,
+        place: Workplace,
+        window: int | None,
+        policy: Policy,
+        foreign: Sequence[ForeignTool],
+    ) -> ToolRegistry:
         registry = build_registry(place.index, place.reports, place.usages)
-        wanted = [name for name in definition.tools if name in registry.names]
+        wanted = [
+            name for name in definition.tools if name in registry.names and is_open(name, policy, definition.name)
+        ]
         # What would be refused is not even offered; git is run only where the user trusts.
         if not place.may_change:
             wanted = [name for name in wanted if PERMISSION_OF[name] == "read"]
@@ -234,11 +267,16 @@ class AgentManager:
             wanted = [name for name in wanted if not name.startswith("git_")]
         if window is not None and window < WINDOW_SMALL:
             wanted = [name for name in wanted if name in ESSENTIAL]
-        return registry.only(wanted)
+        return ToolRegistry((*registry.only(wanted).all, *foreign))
 
     @staticmethod
-    def _context(definition: AgentDefinition, place: Workplace, *, remote: bool) -> ToolContext:
+    def _context(
+        definition: AgentDefinition, place: Workplace, *, remote: bool, foreign: Sequence[ForeignTool] = ()
+    ) -> ToolContext:
         rules = definition.rules
+        for tool in foreign:
+            if tool.permission != "read":
+                rules += rules_for(tool.name, tool.server, definition.rules)
         if not place.trusted:
             # Even a command that the user allows everywhere runs what a stranger's project says.
             rules = tuple(replace(rule, verdict="ask") if rule.verdict == "allow" else rule for rule in rules)
@@ -326,5 +364,6 @@ class AgentManager:
     async def aclose(self) -> None:
         """End every run, and have its end kept."""
         await self._runtime.aclose()
+        await self._mcp.aclose()
         if self._store is not None:
             await self._store.aclose()

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from dragoman.agents.tools.policy import PERMISSIONS, Permission, Rule, Verdict
 
 
 def read_permissions(
-    permissions: Mapping[str, Verdict], tools: Mapping[str, Permission]
+    permissions: Mapping[str, Verdict],
+    tools: Mapping[str, Permission],
+    is_foreign: Callable[[str], bool] = lambda _name: False,
 ) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
     """Return the rules, and a sentence for each key that is none.
 
     A key is a permission class or the name of a tool, alone or with a pattern behind a colon: of a command for what runs, of a
-    path for what reads or writes.
+    path for what reads or writes, of a host for what uses the network. One that ``is_foreign`` is about tools of a foreign
+    server, of which nobody knows yet what they do.
     """
     rules: list[Rule] = []
     problems: list[str] = []
     for key, verdict in permissions.items():
         subject, _, pattern = key.partition(":")
+        if is_foreign(key):
+            rules.append(Rule(verdict, tool=key))
+            continue
         permission = next((one for one in PERMISSIONS if one == subject), None) or tools.get(subject)
         if permission is None:
             near = difflib.get_close_matches(subject, (*PERMISSIONS, *tools), 1, 0.5)
@@ -28,8 +34,6 @@ def read_permissions(
                 f"did you mean {near[0]!r}?" if near else f"there are {', '.join(PERMISSIONS)} and the tools' names"
             )
             problems.append(f"permissions: {key!r} names no permission and no tool; {advice}")
-        elif pattern and permission == "network":
-            problems.append(f"permissions: {key!r} has a pattern, but what uses the network takes none")
         elif ":" in key and not pattern.strip():
             problems.append(f"permissions: {key!r} has no pattern behind its colon")
         else:

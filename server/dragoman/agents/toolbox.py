@@ -7,16 +7,17 @@ from typing import Any, Final
 
 from dragoman.agents.tools.base import Tool
 from dragoman.agents.tools.diagnostics import Diagnostics, Reports
+from dragoman.agents.tools.fetch import FetchUrl
 from dragoman.agents.tools.files import FILE_TOOLS
 from dragoman.agents.tools.git import GIT_TOOLS
-from dragoman.agents.tools.policy import Permission
+from dragoman.agents.tools.policy import Permission, Policy
 from dragoman.agents.tools.project import FindSymbol, Index, RepositoryMap, project_tools
 from dragoman.agents.tools.references import FindReferences, Usages
 from dragoman.agents.tools.registry import ToolRegistry
 from dragoman.agents.tools.search import SEARCH_TOOLS
 from dragoman.agents.tools.shell import SHELL_TOOLS
 
-_KINDS: Final[tuple[type[Tool[Any]], ...]] = (*FILE_TOOLS, *SEARCH_TOOLS, *GIT_TOOLS, *SHELL_TOOLS)
+_KINDS: Final[tuple[type[Tool[Any]], ...]] = (*FILE_TOOLS, *SEARCH_TOOLS, *GIT_TOOLS, *SHELL_TOOLS, FetchUrl)
 
 PERMISSION_OF: Final[Mapping[str, Permission]] = {
     **{kind.name: kind.permission for kind in _KINDS},
@@ -51,3 +52,16 @@ def build_registry(
     if reports is not None:
         tools.append(Diagnostics(reports))
     return ToolRegistry(tools)
+
+
+def is_open(name: str, policy: Policy, agent: str) -> bool:
+    """Tell whether any call of one of our tools could be made; what is closed altogether is not worth telling a model of."""
+    permission = PERMISSION_OF[name]
+    rules = [
+        rule
+        for rule in policy.rules
+        if rule.permission in {None, permission} and rule.tool in {None, name} and rule.agent in {None, agent}
+    ]
+    if any(rule.verdict == "deny" and rule.path is None and rule.command is None for rule in rules):
+        return False
+    return policy.defaults[permission] != "deny" or any(rule.verdict != "deny" for rule in rules)

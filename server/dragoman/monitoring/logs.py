@@ -28,7 +28,7 @@ LINE_CHARACTERS = 20_000
 """A line longer than this is cut: one message must not push out all others."""
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-CHATTY = ("httpx", "httpcore", "asyncio", "pygls", "hpack", "urllib3", "watchfiles")
+CHATTY = ("httpx", "httpx2", "httpcore", "httpcore2", "mcp", "asyncio", "pygls", "hpack", "urllib3", "watchfiles")
 """Libraries that log each request or task: heard from level warning on, unless debug is asked for."""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}

@@ -16,7 +16,13 @@ from dragoman.settings.merge import Merged, leaf_keys, merge, provider_name
 from dragoman.settings.problems import Problem, combine
 from dragoman.settings.schema import Settings
 from dragoman.settings.toml_lines import find_line
-from dragoman.settings.untrusted import refuse_exposure, refuse_literal_keys, refuse_permissions, restrict
+from dragoman.settings.untrusted import (
+    refuse_exposure,
+    refuse_literal_keys,
+    refuse_permissions,
+    refuse_server_trust,
+    restrict,
+)
 
 _MAX_ROUNDS = 50
 """Each round removes every fault found; a table nested deeper than this is not a settings file."""
@@ -154,6 +160,7 @@ def _clean(layer: Layer, *, trusted: bool, last_good: Mapping[str, Any]) -> None
     if layer.name != "user":
         refuse_literal_keys(layer)
         refuse_exposure(layer)
+        refuse_server_trust(layer)
     if layer.name in {"project", "editor"}:
         refuse_permissions(layer)
     tried: set[check.Path] = set()

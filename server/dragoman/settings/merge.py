@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dragoman.settings.layers import Layer, LayerName
-from dragoman.settings.untrusted import narrow
+from dragoman.settings.untrusted import keep_servers, narrow
 
 
 @dataclass(slots=True)
@@ -41,8 +41,13 @@ class Merged:
 def merge(stack: Iterable[Layer], *, trusted: bool) -> Merged:
     """Put later layers over earlier ones; an untrusted project can only narrow what is sent, never widen it."""
     merged = Merged()
+    own: Mapping[str, Any] = {}
     for layer in stack:
         data = copy.deepcopy(layer.data)
+        if layer.name == "user":
+            own = layer.data
+        elif layer.name in {"project", "editor"}:
+            keep_servers(layer, data, own)
         if layer.name == "project" and not trusted:
             narrow(layer, data, merged.data)
         _merge_table(merged, merged.data, data, layer, ())

@@ -173,12 +173,18 @@ class McpServerSettings(Section):
     args: tuple[str, ...] = Field(default=(), description="Its arguments.")
     env: dict[str, str] = Field(default={}, description="Environment variables it gets.")
     url: str | None = Field(default=None, description="Its address, if it is reached over HTTP.")
+    headers: dict[str, str] = Field(default={}, description="HTTP headers that it gets, such as one with a key.")
 
 
 class McpSettings(Section):
     """Servers that offer tools to agents."""
 
     servers: dict[str, McpServerSettings] = Field(default={}, description="Tool servers by name.")
+    trusted: tuple[str, ...] = Field(
+        default=(),
+        description="Names of servers that are believed when they say that a tool only looks: it is then called without a "
+        "question; only your own settings file can name them.",
+    )
 
 
 class StorageSettings(Section):

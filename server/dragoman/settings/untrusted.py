@@ -19,7 +19,7 @@ HARMLESS = frozenset({"completion", "context", "review"})
 IN_WORKSPACES = HARMLESS | {"models"}
 """What a workspace that the editor trusts may set: it can choose among providers, and name none."""
 
-IN_OWN_FILE_ONLY = frozenset({("security", "redact"), ("models", "local_only")})
+IN_OWN_FILE_ONLY = frozenset({("security", "redact"), ("models", "local_only"), ("mcp", "trusted")})
 """Keys that no editor is offered: whatever it sends may have come from a workspace."""
 
 TRUST_HINT = "Run `dragoman trust` in the project's folder if you know who wrote it."
@@ -96,6 +96,41 @@ def refuse_exposure(layer: Layer) -> None:
             find_line(layer.text, ("security", "redact")),
         )
     )
+
+
+def refuse_server_trust(layer: Layer) -> None:
+    """Keep every layer but the user's own file from saying which tool servers are believed."""
+    mcp = layer.data.get("mcp")
+    if not isinstance(mcp, dict) or not mcp.get("trusted"):
+        return
+    del mcp["trusted"]
+    layer.problems.append(
+        Problem(
+            layer.label_of(("mcp", "trusted")),
+            "mcp.trusted",
+            "'mcp.trusted' can be set only in the user's own settings file.",
+            "`dragoman config path` shows where that is.",
+            find_line(layer.text, ("mcp", "trusted")),
+        )
+    )
+
+
+def keep_servers(layer: Layer, data: dict[str, Any], own: Mapping[str, Any]) -> None:
+    """Keep a project and an editor from changing a tool server of the user's: permissions were given to that one, by its name."""
+    mine, theirs = own.get("mcp", {}).get("servers", {}), data.get("mcp", {}).get("servers", {})
+    for name in sorted(set(mine) & set(theirs)):
+        if theirs.pop(name) == mine[name]:
+            continue
+        layer.problems.append(
+            Problem(
+                layer.label_of(("mcp", "servers", name)),
+                f"mcp.servers.{name}",
+                f"The tool server {name!r} is one of the user's own settings file, and stays as it is there.",
+                "Give this one another name.",
+                find_line(layer.text, ("mcp", "servers", name)),
+                severity="warning",
+            )
+        )
 
 
 def refuse_permissions(layer: Layer) -> None:

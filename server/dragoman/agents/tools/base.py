@@ -15,7 +15,9 @@ from dragoman.agents.tools.approval import Approver, Refusal
 from dragoman.agents.tools.documents import Editor
 from dragoman.agents.tools.policy import Permission, Policy
 from dragoman.agents.tools.remembered import Memory
+from dragoman.errors import SecretFileError
 from dragoman.models.base import Tool as Definition
+from dragoman.security.paths import is_secret_path
 
 
 class Arguments(BaseModel):
@@ -79,6 +81,16 @@ class ToolContext:
     def root(self) -> Path:
         """Return the folder where relative paths begin."""
         return self.roots[0]
+
+
+def refuse_after_keys(context: ToolContext, where: str) -> None:
+    """Raise SecretFileError when the run has read a file of keys: what goes to others may hold them, in a form nobody finds."""
+    read = next((path for path in context.seen if is_secret_path(path)), None)
+    if read is not None:
+        raise SecretFileError(
+            f"This run has read {read.name!r}, which is expected to hold keys, so nothing goes to {where}.",
+            hint="Go on without it, or tell the user to ask again in a run that does not read that file.",
+        )
 
 
 class Tool(ABC, Generic[A]):

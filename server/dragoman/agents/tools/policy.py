@@ -63,7 +63,10 @@ PROTECTED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A call as a policy sees it: ``paths`` are what it touches, from the workspace's root; ``command`` what it runs."""
+    """A call as a policy sees it: ``paths`` are what it touches, from the workspace's root; ``command`` what it runs.
+
+    Of what uses the network, ``paths`` are the names of hosts.
+    """
 
     agent: str
     tool: str
@@ -142,14 +145,14 @@ def _touches(rule: Rule, path: str) -> bool:
 def rules_of_answer(request: Request, decision: Literal["allow", "deny"]) -> tuple[Rule, ...]:
     """Return what an answer that is to be remembered says of later calls.
 
-    A command is remembered to the letter.
+    A command is remembered to the letter, and so is a host.
     A yes to writing is for the same tool in the whole workspace, except what is `PROTECTED`; a no is for these files.
     """
     rule = Rule(decision, request.permission, request.tool, agent=request.agent)
     if request.command:
         return (replace(rule, command=literal(command_line(request.command))),)
     protected = any(match_path(one.path or "", path) for one in PROTECTED for path in request.paths)
-    if request.paths and (decision == "deny" or protected):
+    if request.paths and (decision == "deny" or protected or request.permission == "network"):
         return tuple(replace(rule, path=f"/{literal(path)}") for path in request.paths)
     return (rule,)
 

@@ -134,7 +134,7 @@ async def run_process(
             await _end_gently(pid, protocol)
         # What it left in its group: nobody else has got the group's number a moment after its end.
         _kill_group(pid)
-        await asyncio.to_thread(_kill_marked, mark)
+        await asyncio.to_thread(kill_marked, mark)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(COMMAND_DRAIN_S):
                 await asyncio.shield(protocol.drained)
@@ -142,7 +142,7 @@ async def run_process(
         # A cancel: whoever waits shall not wait long, but nothing may be left either. The thread ends whatever comes.
         if not protocol.exited.done():
             _kill_group(pid)
-        await asyncio.shield(asyncio.gather(asyncio.to_thread(_kill_marked, mark), protocol.exited))
+        await asyncio.shield(asyncio.gather(asyncio.to_thread(kill_marked, mark), protocol.exited))
         raise
     finally:
         transport.close()
@@ -158,7 +158,7 @@ async def run_process(
 
 async def _end_gently(pid: int, protocol: _Output) -> None:
     """Let a program end by itself, for a moment, and then kill it."""
-    _signal_group(pid, signal.SIGTERM)
+    signal_group(pid, signal.SIGTERM)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(COMMAND_GRACE_S):
             await asyncio.shield(protocol.exited)
@@ -167,10 +167,11 @@ async def _end_gently(pid: int, protocol: _Output) -> None:
 
 
 def _kill_group(pid: int) -> None:
-    _signal_group(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+    signal_group(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
-def _signal_group(pid: int, number: int) -> None:
+def signal_group(pid: int, number: int) -> None:
+    """Send a signal to every process of a group, if there are any."""
     with contextlib.suppress(OSError):
         if hasattr(os, "killpg"):
             os.killpg(pid, number)
@@ -178,8 +179,8 @@ def _signal_group(pid: int, number: int) -> None:
             os.kill(pid, number)
 
 
-def _kill_marked(mark: str) -> None:
-    """Kill whatever left the group; it may start others while it is looked for, so until a look finds none."""
+def kill_marked(mark: str) -> None:
+    """Kill whatever has the mark, for it left its group; it may start others while it is looked for, so until a look finds none."""
     import psutil
 
     for _ in range(5):

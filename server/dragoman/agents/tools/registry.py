@@ -40,6 +40,11 @@ class ToolRegistry:
         """The tools' names in the order they were added."""
         return tuple(self._tools)
 
+    @property
+    def all(self) -> tuple[Tool[Any], ...]:
+        """The tools in the order they were added."""
+        return tuple(self._tools.values())
+
     def get(self, name: str) -> Tool[Any]:
         """Return a tool; raises UnknownToolError with the nearest name."""
         tool = self._tools.get(name)
