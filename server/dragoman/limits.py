@@ -203,6 +203,10 @@ INDEX_BUSY_S: Final = 2.0
 INDEX_CACHE_KIB: Final = 8_192
 """Pages of the index kept in memory: the upper levels of its trees and what was asked last."""
 
+INDEX_SEGMENTS: Final = 200
+"""Pieces that the table of words may be in before a write puts them together itself, which takes a tenth of a second; between
+questions that is done a little at a time, long before there are so many."""
+
 INDEX_DEAD_CHUNKS: Final = 5_000
 INDEX_DEAD_SHARE: Final = 1.0
 """So many replaced chunks, and so many to one that is alive, make the index worth reading anew."""

@@ -46,15 +46,16 @@ def cases_of(package: Package, needs: Sequence[Need], negatives: int) -> Iterato
             method.change(changed)
             place = Place(question.path, "python", question.prefix, question.suffix, seen_before=question.seen_before)
             asked, pool = method.retriever.collect(place)
-            rarity = word_rarity(pool)
+            names = pool.names()
+            rarity = word_rarity(names)
             needed = frozenset[str]().union(*need.names.values())
-            unseen = [name for name in pool.signals if name not in asked.scope.seen]
+            unseen = sorted(names - asked.scope.seen)
             right = [name for name in unseen if name in needed]
             wrong = [name for name in unseen if name not in needed]
             drawn = draw.sample(wrong, min(negatives, len(wrong)))
             found = []
             for name in [*right, *drawn]:
-                signals = {**pool.signals[name], **by_name(name, asked.scope.words, rarity)}
+                signals = {**pool.signals_of(name), **by_name(name, asked.scope.words, rarity)}
                 terms = {"constant": 1.0, **{signal: signals.get(signal, 0.0) for signal in SIGNALS}}
                 found.append(Case(package.name, terms, name in needed))
             yield found, len(drawn) / max(1, len(wrong))

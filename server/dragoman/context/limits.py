@@ -98,6 +98,9 @@ RETRIEVAL_CACHED_FILES: Final = 400
 RETRIEVAL_CACHED_PIECES: Final = 200
 """Pieces of files kept between questions, some ten kilobytes each."""
 
+RETRIEVAL_CACHED_HOLDERS: Final = 2_000
+"""Names whose pieces are remembered while the index is the same, a kilobyte each."""
+
 RETRIEVAL_READ_BYTES: Final = 1_000_000
 """So much of a file is read for its lines; larger files are not in the index."""
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Protocol
 
 from dragoman.context.limits import RETRIEVAL_ITEMS
-from dragoman.context.retrieval.files import Card, File, Files
+from dragoman.context.retrieval.files import File, Files
 from dragoman.context.retrieval.place import Place
 from dragoman.context.retrieval.resolution import Resolver
 from dragoman.context.retrieval.scope import Scope
+from dragoman.context.workspace.cards import Card
 from dragoman.context.workspace.git_changes import GitChanges
 from dragoman.context.workspace.outline import identifiers
 
@@ -87,28 +89,34 @@ class Source(Protocol):
 
 @dataclass(slots=True)
 class Pool:
-    """Items and signals, put together from all sources; a line is in it once, under the source that found it first."""
+    """Items and signals, put together from all sources; a line is in it once, under the source that found it first.
+
+    ``signals`` has for each signal the names that it speaks for, with how strongly it does so.
+    """
 
     items: dict[tuple[str, int, str], Item] = field(default_factory=dict)
-    signals: dict[str, Signals] = field(default_factory=dict)
+    signals: defaultdict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
+
+    def names(self) -> set[str]:
+        """Return all names that anything speaks for."""
+        return set().union(*self.signals.values())
+
+    def signals_of(self, name: str) -> Signals:
+        """Return what speaks for a name."""
+        return {signal: strengths[name] for signal, strengths in self.signals.items() if name in strengths}
 
     def speak(self, name: str, signal: str, strength: float = 1.0) -> None:
         """Note that ``signal`` speaks for ``name``; the strongest one counts."""
-        signals = self.signals.get(name)
-        if signals is None:
-            self.signals[name] = {signal: strength}
-        elif signals.get(signal, 0.0) < strength:
-            signals[signal] = strength
+        strengths = self.signals[signal]
+        if strengths.get(name, 0.0) < strength:
+            strengths[name] = strength
 
-    def speak_for(self, signal: str, strengths: Iterable[tuple[str, float]]) -> None:
-        """Note the same for many names at once."""
-        known = self.signals
-        for name, strength in strengths:
-            signals = known.get(name)
-            if signals is None:
-                known[name] = {signal: strength}
-            elif signals.get(signal, 0.0) < strength:
-                signals[signal] = strength
+    def speak_for(self, names: Iterable[str], signal: str, strength: float = 1.0) -> None:
+        """Note the same for several names."""
+        strengths = self.signals[signal]
+        for name in names:
+            if strengths.get(name, 0.0) < strength:
+                strengths[name] = strength
 
     def add(self, item: Item) -> None:
         """Put an item into the pool, as long as there is room."""
@@ -124,17 +132,20 @@ class Pool:
         ``worth`` is what the signature is worth to who knows the name already: its parameters, what it returns.
         """
         self.speak(symbol.name, signal, strength)
-        if (file.path, symbol.line, symbol.signature) in self.items:
-            return
-        header = file.symbols[symbol.parent].signature if symbol.parent >= 0 else ""
-        self.add(
-            Item(source, file.path, symbol.line, symbol.signature, names_of(symbol.signature), header, score=worth)
-        )
+        self._put(source, file, symbol, worth)
 
     def add_symbols(self, source: str, file: File, symbols: Sequence[Card], signal: str, strength: float = 1.0) -> None:
         """Put several symbols of one file into the pool."""
+        self.speak_for([symbol.name for symbol in symbols], signal, strength)
         for symbol in symbols:
-            self.add_symbol(source, file, symbol, signal, strength)
+            self._put(source, file, symbol, 0.0)
+
+    def _put(self, source: str, file: File, symbol: Card, worth: float) -> None:
+        items, text = self.items, symbol.signature
+        key = (file.path, symbol.line, text)
+        if key not in items and len(items) < RETRIEVAL_ITEMS:
+            header = file.symbols[symbol.parent].signature if symbol.parent >= 0 else ""
+            items[key] = Item(source, file.path, symbol.line, text, names_of(text), header, False, worth)
 
 
 @lru_cache(maxsize=20_000)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol, Self
+from typing import Protocol, Self
 
 from dragoman.context.limits import (
     RETRIEVAL_CACHED_FILES,
+    RETRIEVAL_CACHED_HOLDERS,
     RETRIEVAL_CACHED_PIECES,
     RETRIEVAL_POSTINGS,
     RETRIEVAL_READ_BYTES,
 )
+from dragoman.context.workspace.cards import Card, Cards, pack
 from dragoman.context.workspace.outline import Import, Outline, names_by_line
-from dragoman.context.workspace.store import ChunkRow, IndexStore
+from dragoman.context.workspace.store import ChunkRow, IndexStore, Stamp
 
 
 class Overlay(Protocol):
@@ -47,67 +51,65 @@ class Overlays(Protocol):
         ...
 
 
-class Card(NamedTuple):
-    """A `dragoman.context.workspace.outline.Symbol` as retrieval reads it: made by the hundred for each question."""
-
-    name: str
-    kind: str
-    line: int
-    end_line: int
-    signature: str
-    parent: int
-    bases: Sequence[str]
-    type: str
-
-
 class File:
-    """A file with what it defines and imports; ``id`` is its number in the index, -1 where it has none."""
+    """A file with what it defines and imports; ``symbols`` and ``imports`` are made as far as somebody looks."""
 
-    __slots__ = ("_members", "_places", "id", "imports", "language", "path", "symbols")
+    __slots__ = ("_imports", "language", "path", "symbols")
 
-    def __init__(
-        self, number: int, path: str, language: str, symbols: tuple[Card, ...], imports: tuple[Import, ...]
-    ) -> None:
-        self.id = number
+    def __init__(self, path: str, language: str, packed: str) -> None:
         self.path = path
         self.language = language
-        self.symbols = symbols
-        self.imports = imports
-        self._places: dict[tuple[str, int], int] | None = None
-        self._members: dict[int, list[Card]] | None = None
+        self.symbols = Cards(packed)
+        self._imports: tuple[Import, ...] | None = None
+
+    @classmethod
+    def of(cls, path: str, outline: Outline) -> Self:
+        """Return the file that has this outline."""
+        return cls(path, outline.language, pack(outline))
+
+    @property
+    def imports(self) -> tuple[Import, ...]:
+        """What it takes from elsewhere."""
+        if self._imports is None:
+            self._imports = self.symbols.imports()
+        return self._imports
 
     def find(self, name: str, parent: int = -1) -> int:
         """Return the position of the symbol ``name`` in ``parent``, -1 when there is none."""
-        if self._places is None:
-            self._places = {}
-            for at, symbol in enumerate(self.symbols):
-                self._places.setdefault((symbol.name, symbol.parent), at)
-        return self._places.get((name, parent), -1)
+        return self.symbols.find(name, parent)
 
     def top(self, limit: int) -> list[Card]:
         """Return what is defined at the top of the file."""
-        return [symbol for symbol in self.symbols if symbol.parent < 0][:limit]
+        return self.symbols.tops(limit)
 
     def members(self, parent: int) -> list[Card]:
         """Return what is defined directly in the symbol at ``parent``."""
-        if self._members is None:
-            self._members = {}
-            for symbol in self.symbols:
-                if symbol.parent >= 0:
-                    self._members.setdefault(symbol.parent, []).append(symbol)
-        return self._members.get(parent, [])
+        return self.symbols.inside(parent)
 
 
-class Piece(NamedTuple):
-    """Lines of a file with the names on each."""
+class _Kept:
+    """A file as it was last read, None for one that there is not; ``checked`` is the state of the index that it is known for."""
 
-    lines: list[str]
-    named: list[list[str]]
+    __slots__ = ("checked", "file", "stamp")
 
-    @classmethod
-    def of(cls, lines: list[str]) -> Self:
-        """Read the names."""
-        return cls(lines, names_by_line(lines))
+    def __init__(self, file: File | None, stamp: Stamp | None, checked: int) -> None:
+        self.file = file
+        self.stamp = stamp
+        self.checked = checked
+
+
+class Piece:
+    """Lines of a file with the names on each; ``places`` has the lines of each name, every line once."""
+
+    __slots__ = ("lines", "named", "places")
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+        self.named = names_by_line(lines)
+        self.places: dict[str, list[int]] = {}
+        for at, names in enumerate(self.named):
+            for name in {*names}:
+                self.places.setdefault(name, []).append(at)
 
 
 class Files:
@@ -117,10 +119,11 @@ class Files:
         self.store = store
         self.root = root
         self.overlays = overlays
-        self._files: dict[str, File | None] = {}
+        self._root = str(root)
+        self._files: OrderedDict[str, _Kept] = OrderedDict()
         self._lines: dict[str, list[str]] = {}
         self._read_bytes: dict[str, bytes] = {}
-        self._pieces: dict[int, Piece] = {}
+        self._pieces: OrderedDict[ChunkRow, Piece] = OrderedDict()
         self._holders: dict[str, list[int]] = {}
         self._opened: set[str] = set()
         self._version = (-1, -1)
@@ -130,14 +133,11 @@ class Files:
         version = (self.store.version(), self.overlays.version)
         self._lines.clear()
         self._read_bytes.clear()
-        if len(self._pieces) > RETRIEVAL_CACHED_PIECES:
-            self._pieces.clear()
+        if len(self._holders) > RETRIEVAL_CACHED_HOLDERS:
             self._holders.clear()
-        if version == self._version and len(self._files) <= RETRIEVAL_CACHED_FILES:
+        if version == self._version:
             return False
-        if version[0] != self._version[0] or len(self._files) > RETRIEVAL_CACHED_FILES:
-            self._files.clear()
-            self._pieces.clear()
+        if version[0] != self._version[0]:
             self._holders.clear()
         # Somebody types, and only that: what other files hold is as it was.
         opened = {path for path, _ in self.overlays.items()}
@@ -149,9 +149,20 @@ class Files:
 
     def get(self, path: str) -> File | None:
         """Return the file at ``path``, None when neither the index nor an open document has it."""
-        if path not in self._files:
-            self._files[path] = self._read(path)
-        return self._files[path]
+        kept = self._files.get(path)
+        if kept is not None:
+            self._files.move_to_end(path)
+            if kept.checked == self._version[0]:
+                return kept.file
+            if path in self._opened or self.store.stamp(path) == kept.stamp:
+                # The index has changed, but not here.
+                kept.checked = self._version[0]
+                return kept.file
+        kept = self._files[path] = self._read(path)
+        if len(self._files) > RETRIEVAL_CACHED_FILES:
+            # One goes for each that comes: to forget them all takes as long as a question.
+            self._files.popitem(last=False)
+        return kept.file
 
     def first(self, paths: Sequence[str]) -> File | None:
         """Return the first of the paths at which there is a file: one look-up, however many they are."""
@@ -168,20 +179,15 @@ class Files:
             f"/{name}." in f"/{path}" or f"/{name}/" in f"/{path}" for path, _ in self.overlays.items()
         )
 
-    def _read(self, path: str) -> File | None:
-        found = self.store.outline(path)
+    def _read(self, path: str) -> _Kept:
         overlay = self.overlays.get(path)
         if overlay is not None:
-            outline = overlay.outline
-            symbols = tuple(
-                Card(one.name, one.kind, one.line, one.end_line, one.signature, one.parent, one.bases, one.type)
-                for one in outline.symbols
-            )
-            return File(found[0].id if found else -1, path, outline.language, symbols, outline.imports)
+            return _Kept(File.of(path, overlay.outline), None, self._version[0])
+        found = self.store.outline(path)
         if found is None:
-            return None
-        row, cards, imports = found
-        return File(row.id, path, row.language, tuple(map(Card._make, cards)), tuple(Import(*one) for one in imports))
+            return _Kept(None, None, self._version[0])
+        stamp, language, packed = found
+        return _Kept(File(path, language, packed), stamp, self._version[0])
 
     def numbered(self, number: int) -> File | None:
         """Return the file with this number in the index."""
@@ -204,8 +210,12 @@ class Files:
     def _bytes(self, path: str) -> bytes:
         if path not in self._read_bytes:
             try:
-                with (self.root / path).open("rb") as file:
-                    self._read_bytes[path] = file.read(RETRIEVAL_READ_BYTES)
+                # Without Path and a buffer, which cost more than to read a file of this size.
+                descriptor = os.open(f"{self._root}/{path}", os.O_RDONLY | getattr(os, "O_BINARY", 0))
+                try:
+                    self._read_bytes[path] = os.read(descriptor, RETRIEVAL_READ_BYTES)
+                finally:
+                    os.close(descriptor)
             except (OSError, ValueError):
                 self._read_bytes[path] = b""
         return self._read_bytes[path]
@@ -218,12 +228,16 @@ class Files:
         return found
 
     def piece(self, chunk: ChunkRow) -> Piece:
-        """Return a piece of a file; kept while the index is the same, for the next question is about the next line."""
+        """Return a piece of a file; kept while the file is the same, for the next question is about the next line."""
         if self.overlays.get(chunk.path) is not None:
-            return Piece.of(self.chunk_lines(chunk))
-        found = self._pieces.get(chunk.id)
+            return Piece(self.chunk_lines(chunk))
+        found = self._pieces.get(chunk)
         if found is None:
-            found = self._pieces[chunk.id] = Piece.of(self.chunk_lines(chunk))
+            found = self._pieces[chunk] = Piece(self.chunk_lines(chunk))
+            if len(self._pieces) > RETRIEVAL_CACHED_PIECES:
+                self._pieces.popitem(last=False)
+        else:
+            self._pieces.move_to_end(chunk)
         return found
 
     def chunk_lines(self, chunk: ChunkRow) -> list[str]:

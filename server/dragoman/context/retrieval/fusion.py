@@ -94,10 +94,14 @@ def _worthwhile(
     items: Iterable[Item], chances: Mapping[str, float]
 ) -> tuple[list[Item], list[list[tuple[str, float]]]]:
     """Return the items that have any chance or worth, and the names with their chances."""
+    likely = {name: chance for name, chance in chances.items() if chance > RETRIEVAL_FAINT}
     pool, worth = [], []
     for item in items:
-        names = [(name, chance) for name in item.names if (chance := chances.get(name, 0.0)) > RETRIEVAL_FAINT]
-        if names or (item.score > 0 and not item.whole):
+        # Most items have no such name.
+        if not likely.keys().isdisjoint(item.names):
             pool.append(item)
-            worth.append(names)
+            worth.append([(name, likely[name]) for name in item.names if name in likely])
+        elif item.score > 0 and not item.whole:
+            pool.append(item)
+            worth.append([])
     return pool, worth

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dragoman.context.limits import INSTALLED_FILE_BYTES, INSTALLED_FILES, INSTALLED_QUEUE
-from dragoman.context.retrieval.files import Card, File
+from dragoman.context.retrieval.files import File
 from dragoman.context.workspace.reading import read_outline
 from dragoman.syntax.file_types import language_of
 
@@ -119,10 +119,4 @@ def _read(path: str, file: Path) -> File | None:
         text = file.read_bytes().decode("utf-8", "replace")
     except OSError:
         return None
-    language = language_of(file.name)
-    outline = read_outline(language, text)
-    cards = tuple(
-        Card(one.name, one.kind, one.line, one.end_line, one.signature, one.parent, one.bases, one.type)
-        for one in outline.symbols
-    )
-    return File(-1, path, language, cards, outline.imports)
+    return File.of(path, read_outline(language_of(file.name), text))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dragoman.context.limits import (
@@ -15,7 +16,7 @@ from dragoman.context.limits import (
     RETRIEVAL_WINDOW_AFTER,
     RETRIEVAL_WINDOW_BEFORE,
 )
-from dragoman.context.retrieval.files import Files
+from dragoman.context.retrieval.files import Files, Piece
 from dragoman.context.retrieval.scope import Scope
 from dragoman.context.workspace.store import ChunkRow
 
@@ -67,13 +68,13 @@ def find_similar(files: Files, scope: Scope, path: str) -> list[Similar]:
     return [Similar(chunk, scores[chunk.id] / total) for chunk in alive[:RETRIEVAL_CHUNKS]]
 
 
-def weigh_lines(scope: Scope, named: list[list[str]]) -> list[float]:
-    """Return how much of the place's names each line and the few lines before it hold, 0 to 1: what follows a like line counts.
-
-    ``named`` has the names on each line.
-    """
+def weigh_lines(scope: Scope, piece: Piece) -> list[float]:
+    """Return how much of the place's names each line and the few lines before it hold, 0 to 1: what follows a like line counts."""
     near = scope.near
-    weights = [sum(near[name] for name in {*names} if name in near) for names in named]
+    weights = [0.0] * len(piece.named)
+    for name in piece.places.keys() & near.keys():
+        for at in piece.places[name]:
+            weights[at] += near[name]
     around = []
     value = 0.0
     for weight in weights:
@@ -81,6 +82,14 @@ def weigh_lines(scope: Scope, named: list[list[str]]) -> list[float]:
         value = 0.7 * value + weight
     most = max(around, default=0.0)
     return [value / most for value in around] if most else around
+
+
+def strongest(named: Sequence[Sequence[str]], weights: Sequence[float]) -> dict[str, float]:
+    """Return the names on lines, each with the weight of its best line."""
+    best: dict[str, float] = {}
+    for at in sorted(range(len(weights)), key=weights.__getitem__):
+        best.update(dict.fromkeys(named[at], weights[at]))
+    return best
 
 
 def window_of(similar: Similar, lines: list[str], weights: list[float]) -> SimilarWindow | None:

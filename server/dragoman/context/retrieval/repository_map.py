@@ -23,13 +23,14 @@ from dragoman.context.limits import (
     MAP_USES_ASKED,
 )
 from dragoman.context.retrieval.candidates import Item, names_of
-from dragoman.context.retrieval.files import Card, File, Files
+from dragoman.context.retrieval.files import File, Files
 from dragoman.context.retrieval.fusion import choose
 from dragoman.context.retrieval.popularity import Popularity
 from dragoman.context.retrieval.rendering import render
 from dragoman.context.retrieval.resolution import Resolver
 from dragoman.context.retrieval.scope import split_words
 from dragoman.context.snippets import Snippet
+from dragoman.context.workspace.cards import Card
 from dragoman.context.workspace.outline import Import, identifiers
 
 SOURCE = "map"

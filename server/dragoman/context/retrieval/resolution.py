@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator
 
 from dragoman.context.limits import RETRIEVAL_PLACES
-from dragoman.context.retrieval.files import Card, File, Files
+from dragoman.context.retrieval.files import File, Files
 from dragoman.context.retrieval.installed import PREFIX, Installed
 from dragoman.context.retrieval.unread import Unread
+from dragoman.context.workspace.cards import UNTYPICAL, Card
 from dragoman.context.workspace.outline import Import
 
 _ENDINGS = {
@@ -200,18 +201,26 @@ class Resolver:
 
     def only(self, name: str, language: str) -> Definition | None:
         """Return the definition of a name that is defined once at the top of a file of this language, None else."""
-        found: Definition | None = None
-        for number, _ in self._files.store.symbols_named(name, 6):
-            file = self._files.numbered(number)
-            if file is None or _LIKE.get(file.language, file.language) != _LIKE.get(language, language):
+        found: tuple[str, int] | None = None
+        wanted = _LIKE.get(language, language)
+        for row in self._files.store.defined(name, 6):
+            if _LIKE.get(row.language, row.language) != wanted:
                 continue
-            at = file.find(name)
-            if at < 0 or file.symbols[at].kind in {"attribute", "variable", "module"}:
+            at = row.position if row.top else -1
+            if self._files.overlays.get(row.path) is not None:
+                at = self._top_of(self._files.get(row.path), name)
+            if at < 0 or found == (row.path, at):
                 continue
             if found is not None:
                 return None
-            found = file, at
-        return found
+            found = row.path, at
+        file = None if found is None else self._files.get(found[0])
+        return None if file is None or found is None or found[1] >= len(file.symbols) else (file, found[1])
+
+    def _top_of(self, file: File | None, name: str) -> int:
+        """Return the position of a class, function or type called ``name`` at the top of a file, -1 where there is none."""
+        at = -1 if file is None else file.find(name)
+        return -1 if file is None or at < 0 or file.symbols[at].kind in UNTYPICAL else at
 
     def members(self, definition: Definition, depth: int = 2) -> list[Member]:
         """Return what a class has, its own members first, then those of its bases: (file, symbol, distance)."""

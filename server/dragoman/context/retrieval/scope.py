@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from dragoman.context.limits import RETRIEVAL_AROUND_LINES, RETRIEVAL_TYPED_LINES
-from dragoman.context.retrieval.files import Card, File
+from dragoman.context.retrieval.files import File
 from dragoman.context.retrieval.place import Place
+from dragoman.context.workspace.cards import Card
 from dragoman.context.workspace.outline import identifiers
 
 _ANNOTATED = re.compile(r"\b(\w+)[ \t]*:[ \t]*[&*]*(?:mut[ \t]+)?[\"']?((?:[\w.]+\[)?[A-Za-z_][\w.]*)")
@@ -26,6 +27,7 @@ _RECEIVER = re.compile(r"([A-Za-z_]\w*(?:(?:\.|->|::)[A-Za-z_]\w*)*)(?:\.|->|::)
 _AROUND = 0.6
 """What the name of the function or class around the cursor counts, however far up it stands."""
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_LOWER_WORDS = re.compile(r"[a-z]{3,}|\d{3,}")
 _KEYWORDS = frozenset(
     word
     for line in (
@@ -84,7 +86,9 @@ def read_scope(place: Place, file: File | None) -> Scope:
 @lru_cache(maxsize=50_000)
 def split_words(name: str) -> tuple[str, ...]:
     """Return the words of a name in lower case: ``readFile_v2`` has read and file."""
-    return tuple(word.lower() for word in _WORDS.findall(name) if len(word) > 2)
+    if name.islower() and name.isascii():
+        return tuple(_LOWER_WORDS.findall(name))
+    return tuple([word.lower() for word in _WORDS.findall(name) if len(word) > 2])
 
 
 def _near(before: list[str], after: list[str]) -> Counter[str]:

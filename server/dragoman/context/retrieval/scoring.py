@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import chain
 
 from dragoman.context.limits import RETRIEVAL_FAINT
@@ -15,21 +15,21 @@ from dragoman.context.retrieval.scoring_weights import BIAS, WEIGHTS
 
 def chances(question: Question, pool: Pool) -> dict[str, float]:
     """Return the chances of the names in the pool that the model does not read anyway and that have any worth counting."""
-    seen = question.scope.seen
     words = question.scope.words
-    weights = WEIGHTS
+    totals = dict.fromkeys(pool.names(), BIAS)
+    rarity = word_rarity(totals)
+    for signal, strengths in pool.signals.items():
+        weight = WEIGHTS[signal]
+        for name, strength in strengths.items():
+            totals[name] += weight * strength
     found: dict[str, float] = {}
-    rarity = word_rarity(pool)
-    for name, signals in pool.signals.items():
-        if name in seen:
-            continue
-        total = BIAS
-        for signal, strength in signals.items():
-            total += weights[signal] * strength
+    for name in totals.keys() - question.scope.seen:
+        total = totals[name]
         if total + _MOST_BY_NAME < _FAINTEST:
             continue
-        for signal, strength in by_name(name, words, rarity).items():
-            total += weights[signal] * strength
+        if name[0] == "_" or not words.isdisjoint(split_words(name)):
+            for signal, strength in by_name(name, words, rarity).items():
+                total += WEIGHTS[signal] * strength
         found[name] = 1 / (1 + math.exp(-total))
     return found
 
@@ -38,11 +38,23 @@ _MOST_BY_NAME = max(0.0, WEIGHTS["words"]) + max(0.0, WEIGHTS["telling_words"])
 _FAINTEST = math.log(RETRIEVAL_FAINT / (1 - RETRIEVAL_FAINT))
 
 
-def word_rarity(pool: Pool) -> dict[str, float]:
-    """Return how much each word tells that is in the pool's names: one that many names share tells little."""
-    counted = Counter(chain.from_iterable(map(split_words, pool.signals)))
-    total = math.log(len(pool.signals) + 1)
-    return {word: total - math.log(count) for word, count in counted.items()}
+class _Rarity(dict[str, float]):
+    """Worked out word by word: a question asks for a tenth of them."""
+
+    def __init__(self, counted: Counter[str], total: float) -> None:
+        super().__init__()
+        self._counted = counted
+        self._total = total
+
+    def __missing__(self, word: str) -> float:
+        found = self[word] = self._total - math.log(self._counted[word])
+        return found
+
+
+def word_rarity(names: Collection[str]) -> Mapping[str, float]:
+    """Return how much each word of some names tells: one that many of them share tells little."""
+    counted = Counter(chain.from_iterable(map(split_words, names)))
+    return _Rarity(counted, math.log(len(names) + 1))
 
 
 def by_name(name: str, words: frozenset[str], rarity: Mapping[str, float]) -> Signals:

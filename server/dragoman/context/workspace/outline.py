@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 SymbolKind = Literal["class", "function", "method", "attribute", "variable", "type", "module"]
 
@@ -38,8 +38,7 @@ class Symbol:
     type: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
+class Import(NamedTuple):
     """One name that a file takes from elsewhere.
 
     ``module`` is as written without leading dots, ``level`` counts those (Python) or is 1 for a relative path (``./x``).

@@ -1,27 +1,29 @@
 """The index's file: what every file of a workspace defines, imports and mentions, in one SQLite database.
 
 Beside signatures no text is kept, only where it stands: who wants lines reads them from the file.
-Words are looked up through a full-text table whose rows are chunks; what changed gets new rows, and the old ones are
-ignored until a compaction, since that table forgets only what it is told again in full.
+Words are looked up through a full-text table whose rows are chunks; a chunk with other words gets a new row, and the old one
+is ignored until a compaction, since that table forgets only what it is told again in full.
+A file that is read again costs what has changed in it, wherever that has moved to.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
+import hashlib
 import logging
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from dragoman.context.workspace.cards import find_tops, pack
 from dragoman.context.workspace.outline import Import, Outline
-from dragoman.limits import INDEX_BUSY_S, INDEX_CACHE_KIB, INDEX_DEAD_CHUNKS, INDEX_DEAD_SHARE
+from dragoman.limits import INDEX_BUSY_S, INDEX_CACHE_KIB, INDEX_DEAD_CHUNKS, INDEX_DEAD_SHARE, INDEX_SEGMENTS
 
 logger = logging.getLogger(__name__)
 
-VERSION = 3
+VERSION = 4
 """Of the tables; an index of another version is made anew."""
 
 _TABLES = """
@@ -32,16 +34,19 @@ CREATE INDEX files_by_stem ON files(stem);
 CREATE INDEX files_by_folder ON files(folder);
 CREATE INDEX files_by_folder_name ON files(folder_name);
 CREATE TABLE names(
-  name TEXT NOT NULL, file INTEGER NOT NULL, position INTEGER NOT NULL, PRIMARY KEY(name, file, position)) WITHOUT ROWID;
-CREATE INDEX names_by_file ON names(file);
+  name TEXT NOT NULL, file INTEGER NOT NULL, position INTEGER NOT NULL, top INTEGER NOT NULL,
+  PRIMARY KEY(name, file, position)) WITHOUT ROWID;
+CREATE INDEX names_by_file ON names(file, top);
 CREATE TABLE imported(leaf TEXT NOT NULL, file INTEGER NOT NULL, PRIMARY KEY(leaf, file)) WITHOUT ROWID;
 CREATE INDEX imported_by_file ON imported(file);
 CREATE TABLE chunks(
-  id INTEGER PRIMARY KEY AUTOINCREMENT, file INTEGER NOT NULL, first_line INTEGER NOT NULL, last_line INTEGER NOT NULL);
+  id INTEGER PRIMARY KEY AUTOINCREMENT, file INTEGER NOT NULL, first_line INTEGER NOT NULL, last_line INTEGER NOT NULL,
+  digest INTEGER NOT NULL);
 CREATE INDEX chunks_by_file ON chunks(file);
 CREATE VIRTUAL TABLE words USING fts5(terms, content='', detail=none, columnsize=0, tokenize="unicode61 tokenchars '_'");
 INSERT INTO words(words, rank) VALUES ('automerge', 0);
 """
+_SEGMENTS = f"INSERT INTO words(words, rank) VALUES ('crisismerge', {INDEX_SEGMENTS})"  # noqa: S608 - a number.
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +61,7 @@ class Entry:
     terms: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FileRow:
+class FileRow(NamedTuple):
     """A file of the index."""
 
     id: int
@@ -65,9 +69,16 @@ class FileRow:
     language: str
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """A file of the index as it was when it was read."""
+class Stamp(NamedTuple):
+    """A file of the index as it was when it was read: what the index says of it is the same as long as this is."""
+
+    id: int
+    mtime_ns: int
+    size: int
+
+
+class StoredFile(NamedTuple):
+    """A file of the index as it was when it was read, with its path."""
 
     id: int
     path: str
@@ -75,15 +86,28 @@ class StoredFile:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkRow:
-    """A piece of a file; lines from 0 and inclusive."""
+class NamedRow(NamedTuple):
+    """A definition: ``top`` tells whether it is a class, function or type at the top of its file."""
+
+    file: int
+    path: str
+    language: str
+    position: int
+    top: bool
+
+
+class ChunkRow(NamedTuple):
+    """A piece of a file; lines from 0 and inclusive, ``mtime_ns`` is when the file was written that they are of."""
 
     id: int
     file: int
     path: str
     first_line: int
     last_line: int
+    mtime_ns: int
+
+
+_CHUNK = "SELECT chunks.id, file, path, first_line, last_line, mtime_ns FROM chunks JOIN files ON files.id = file "
 
 
 class IndexStore:
@@ -145,30 +169,23 @@ class IndexStore:
         folder, _, name = entry.path.rpartition("/")
         row = run.execute("SELECT id FROM files WHERE path = ?", (entry.path,)).fetchone()
         outline = entry.outline
-        values = (entry.language, entry.mtime_ns, entry.size, _write(outline), entry.path)
+        values = (entry.language, entry.mtime_ns, entry.size, pack(outline), entry.path)
         if row is None:
             file = run.execute(
                 "INSERT INTO files(language, mtime_ns, size, outline, path, stem, folder, folder_name) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (*values, name.partition(".")[0], folder, folder.rpartition("/")[2]),
             ).lastrowid
+            assert file is not None
         else:
             (file,) = row
-            _forget(run, file)
             run.execute("UPDATE files SET language = ?, mtime_ns = ?, size = ?, outline = ? WHERE path = ?", values)
-        run.executemany(
-            "INSERT OR IGNORE INTO names VALUES (?, ?, ?)",
-            [(symbol.name, file, at) for at, symbol in enumerate(outline.symbols)],
-        )
-        run.executemany(
-            "INSERT OR IGNORE INTO imported VALUES (?, ?)", [(leaf_of(one), file) for one in outline.imports]
-        )
-        for chunk, terms in zip(outline.chunks, entry.terms, strict=True):
-            number = run.execute(
-                "INSERT INTO chunks(file, first_line, last_line) VALUES (?, ?, ?)",
-                (file, chunk.first_line, chunk.last_line),
-            ).lastrowid
-            run.execute("INSERT INTO words(rowid, terms) VALUES (?, ?)", (number, terms))
+        is_new = row is None
+        tops = find_tops(outline.symbols)
+        names = {(one.name, at, int(at in tops)) for at, one in enumerate(outline.symbols)}
+        _replace(run, "names", "name, position, top", file, names, is_new=is_new)
+        _replace(run, "imported", "leaf", file, {(leaf_of(one),) for one in outline.imports}, is_new=is_new)
+        _put_chunks(run, file, entry, is_new=is_new)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -219,6 +236,11 @@ class IndexStore:
         (others,) = self._connection.execute("PRAGMA data_version").fetchone()
         return int(others) * 1_000_003 + self._connection.total_changes
 
+    def stamp(self, path: str) -> Stamp | None:
+        """Return when the file at ``path`` was read, as far as the index goes."""
+        row = self._connection.execute("SELECT id, mtime_ns, size FROM files WHERE path = ?", (path,)).fetchone()
+        return Stamp(*row) if row else None
+
     def file(self, path: str) -> FileRow | None:
         """Return the file at ``path``."""
         row = self._connection.execute("SELECT id, path, language FROM files WHERE path = ?", (path,)).fetchone()
@@ -255,21 +277,26 @@ class IndexStore:
         near = [row for row in rows if row[3] == folder or row[3].endswith(f"/{folder}")]
         return [FileRow(*row[:3]) for row in near[:limit]]
 
-    def outline(self, path: str) -> tuple[FileRow, list[list[Any]], list[list[Any]]] | None:
-        """Return a file with the fields of its symbols (without documentation) and imports, ordered as `Symbol` and `Import`."""
+    def outline(self, path: str) -> tuple[Stamp, str, str] | None:
+        """Return of a file when it was read, its language and its outline, packed as `cards` has it."""
         row = self._connection.execute(
-            "SELECT id, path, language, outline FROM files WHERE path = ?", (path,)
+            "SELECT id, mtime_ns, size, language, outline FROM files WHERE path = ?", (path,)
         ).fetchone()
-        if row is None:
-            return None
-        symbols, imports = json.loads(row[3])
-        return FileRow(*row[:3]), symbols, imports
+        return (Stamp(*row[:3]), row[3], row[4]) if row else None
 
     def symbols_named(self, name: str, limit: int = 20) -> list[tuple[int, int]]:
         """Return (file, position of the symbol in its outline) of the definitions of ``name``."""
         return self._connection.execute(
             "SELECT file, position FROM names WHERE name = ? LIMIT ?", (name, limit)
         ).fetchall()
+
+    def defined(self, name: str, limit: int) -> list[NamedRow]:
+        """Return the definitions of ``name`` with their files: one look-up, and no outline is read."""
+        rows = self._connection.execute(
+            "SELECT file, path, language, position, top FROM names JOIN files ON files.id = file WHERE name = ? LIMIT ?",
+            (name, limit),
+        )
+        return [NamedRow(*row) for row in rows]
 
     def importers(self, leaf: str, limit: int = 50) -> list[int]:
         """Return the files that import something under the name ``leaf``: a module's last part or a member's name."""
@@ -340,21 +367,14 @@ class IndexStore:
     def chunk_at(self, path: str, line: int) -> ChunkRow | None:
         """Return the chunk of a file that holds a line."""
         row = self._connection.execute(
-            "SELECT chunks.id, file, path, first_line, last_line FROM chunks JOIN files ON files.id = file "
-            "WHERE path = ?1 AND first_line <= ?2 AND last_line >= ?2",
-            (path, line),
+            f"{_CHUNK} WHERE path = ?1 AND first_line <= ?2 AND last_line >= ?2", (path, line)
         ).fetchone()
         return ChunkRow(*row) if row else None
 
     def chunks(self, numbers: Sequence[int]) -> list[ChunkRow]:
         """Return those of the chunks that still are."""
         marks = ",".join("?" * len(numbers))
-        rows = self._connection.execute(
-            "SELECT chunks.id, file, path, first_line, last_line FROM chunks JOIN files ON files.id = file "  # noqa: S608
-            f"WHERE chunks.id IN ({marks})",
-            numbers,
-        )
-        return [ChunkRow(*row) for row in rows]
+        return [*map(ChunkRow._make, self._connection.execute(f"{_CHUNK} WHERE chunks.id IN ({marks})", numbers))]
 
 
 class _ForeignError(Exception):
@@ -399,6 +419,7 @@ def _create(connection: sqlite3.Connection) -> sqlite3.Connection:
         for statement in _TABLES.split(";\n"):
             if statement.strip():
                 connection.execute(statement)
+        connection.execute(_SEGMENTS)
         connection.execute(f"PRAGMA user_version = {VERSION}")
     connection.execute("COMMIT")
     return connection
@@ -420,11 +441,36 @@ def leaf_of(one: Import) -> str:
     return one.module.replace("/", ".").rpartition(".")[2]
 
 
-def _write(outline: Outline) -> str:
-    """Write symbols and imports as JSON arrays of their fields: read back in one go, many times quicker than rows."""
-    symbols = [
-        [one.name, one.kind, one.line, one.end_line, one.signature, one.parent, one.bases, one.type]
-        for one in outline.symbols
-    ]
-    imports = [[one.module, one.name, one.bound, one.line, one.level] for one in outline.imports]
-    return json.dumps([symbols, imports], ensure_ascii=False, separators=(",", ":"))
+def _replace(run: sqlite3.Connection, table: str, columns: str, file: int, rows: set[Any], *, is_new: bool) -> None:
+    """Let ``rows`` be a table's rows of a file, writing what differs."""
+    known = set() if is_new else {*run.execute(f"SELECT {columns} FROM {table} WHERE file = ?", (file,))}  # noqa: S608
+    names = columns.split(", ")
+    if gone := known - rows:
+        where = " AND ".join(f"{name} = ?" for name in names)
+        run.executemany(f"DELETE FROM {table} WHERE {where} AND file = {file}", gone)  # noqa: S608 - our own names.
+    if added := rows - known:
+        marks = ", ".join("?" * len(names))
+        # In the table's own order, which is written several times quicker than any other.
+        run.executemany(f"INSERT INTO {table}({columns}, file) VALUES ({marks}, {file})", sorted(added))  # noqa: S608
+
+
+def _put_chunks(run: sqlite3.Connection, file: int, entry: Entry, *, is_new: bool) -> None:
+    """Let a file's chunks be those of ``entry``; one with the words of an old one keeps its row, wherever it stands now."""
+    known: dict[int, list[tuple[int, ...]]] = {}
+    query = "SELECT digest, id, first_line, last_line FROM chunks WHERE file = ? ORDER BY id DESC"
+    for digest, *rest in () if is_new else run.execute(query, (file,)):
+        known.setdefault(digest, []).append(tuple(rest))
+    for chunk, terms in zip(entry.outline.chunks, entry.terms, strict=True):
+        lines = chunk.first_line, chunk.last_line
+        digest = int.from_bytes(hashlib.blake2b(terms.encode("utf-8", "replace"), digest_size=6).digest())
+        if same := known.get(digest):
+            number, *before = same.pop()
+            if (*before,) != lines:
+                run.execute("UPDATE chunks SET first_line = ?, last_line = ? WHERE id = ?", (*lines, number))
+            continue
+        made = run.execute(
+            "INSERT INTO chunks(file, first_line, last_line, digest) VALUES (?, ?, ?, ?)", (file, *lines, digest)
+        )
+        run.execute("INSERT INTO words(rowid, terms) VALUES (?, ?)", (made.lastrowid, terms))
+    gone = [(number,) for rows in known.values() for number, *_ in rows]
+    run.executemany("DELETE FROM chunks WHERE id = ?", gone)

@@ -45,8 +45,8 @@ def test_a_constructor_is_called_by_the_name_of_its_class(tmp_path: Path) -> Non
 def test_the_names_of_a_use_are_spoken_for(tmp_path: Path) -> None:
     index = SmallIndex(tmp_path, FILES)
     _, pool = index.retriever.collect(index.place("shop/pricing.py", IN_FUNCTION))
-    assert pool.signals["HALF_PRICE"]["importer"] > 0
-    assert "nothing_to_do_with_it" not in pool.signals or "importer" not in pool.signals["nothing_to_do_with_it"]
+    assert pool.signals_of("HALF_PRICE")["importer"] > 0
+    assert "importer" not in pool.signals_of("nothing_to_do_with_it")
 
 
 def test_outside_of_any_function_there_is_nothing_to_use(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_of_two_edits_the_newer_one_counts_more(tmp_path: Path) -> None:
     index = SmallIndex(tmp_path, FILES)
     edits = (("shop/new.py", 0, "newer_name = 1"), ("shop/old.py", 0, "older_name = 1"))
     _, pool = index.retriever.collect(index.place("shop/cart.py", "x = |\n", edits=edits))
-    assert pool.signals["newer_name"]["edited"] > pool.signals["older_name"]["edited"] > 0
+    assert pool.signals_of("newer_name")["edited"] > pool.signals_of("older_name")["edited"] > 0
 
 
 def test_names_in_a_report_near_the_cursor_are_read(tmp_path: Path) -> None:

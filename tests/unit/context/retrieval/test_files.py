@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.support.small_index import SmallIndex
 
 
-def test_typing_forgets_the_document_alone_and_a_save_everything(tmp_path: Path) -> None:
+def test_typing_forgets_the_document_alone(tmp_path: Path) -> None:
     index = SmallIndex(tmp_path, {"a.py": "def first_one():\n    pass\n", "b.py": "import a\n"})
     files = index.retriever.files
     files.begin()
@@ -25,7 +25,22 @@ def test_typing_forgets_the_document_alone_and_a_save_everything(tmp_path: Path)
     assert files.begin()
     closed = files.get("b.py")
     assert closed is not None
-    assert closed.symbols == ()
+    assert len(closed.symbols) == 0
+
+
+def test_a_save_forgets_the_saved_file_alone(tmp_path: Path) -> None:
+    index = SmallIndex(tmp_path, {"a.py": "def first_one():\n    pass\n", "b.py": "import a\n"})
+    files = index.retriever.files
+    files.begin()
+    kept, saved = files.get("a.py"), files.get("b.py")
+
+    index.write({"b.py": "import a\n\ndef second_one():\n    pass\n"})
+    assert files.begin()
+    assert files.get("a.py") is kept
+    again = files.get("b.py")
+    assert again is not None
+    assert again is not saved
+    assert [one.name for one in again.symbols] == ["second_one"]
 
 
 def test_a_saved_file_is_read_again(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_what_the_index_does_not_hold_stays_where_it_is(repository: SmallIndex) 
     git(repository.root, "add", "-N", "keys.py")
     assert [hunk.path for hunk in asked(repository)] == ["keys.py"]
     _, pool = repository.retriever.collect(repository.place("shop/cart.py", "x = |\n"))
-    assert "password_of_all" not in pool.signals
+    assert "password_of_all" not in pool.names()
 
 
 def test_a_folder_within_a_repository_has_paths_of_its_own(repository: SmallIndex) -> None:

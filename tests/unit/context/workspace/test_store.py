@@ -6,6 +6,7 @@ import sqlite3
 
 import pytest
 
+from dragoman.context.workspace.cards import Cards
 from dragoman.context.workspace.outline import identifiers
 from dragoman.context.workspace.reading import read_outline
 from dragoman.context.workspace.store import Entry, IndexStore
@@ -30,12 +31,16 @@ def store(tmp_path):
 def test_a_file_comes_back_with_its_symbols_and_imports(store) -> None:
     store.put([entry("library/shelf.py", SHELF)])
 
-    row, symbols, imports = store.outline("library/shelf.py")
+    stamp, language, packed = store.outline("library/shelf.py")
 
-    assert (row.path, row.language) == ("library/shelf.py", "python")
-    assert [one[:2] for one in symbols] == [["Shelf", "class"], ["lend_volume", "method"]]
-    assert symbols[1][4:] == ["def lend_volume(self) -> Book", 0, [], "Book"]
-    assert [one[:3] for one in imports] == [["library.books", "Book", "Book"], ["library.books", "Atlas", "Map"]]
+    assert (stamp, language) == (store.stamp("library/shelf.py"), "python")
+    cards = Cards(packed)
+    assert [one[:2] for one in cards] == [("Shelf", "class"), ("lend_volume", "method")]
+    assert cards[1][4:] == ("def lend_volume(self) -> Book", 0, (), "Book")
+    assert [one[:3] for one in cards.imports()] == [
+        ("library.books", "Book", "Book"),
+        ("library.books", "Atlas", "Map"),
+    ]
     assert store.counts() == {"files": 1, "symbols": 2, "chunks": 1}
 
 
@@ -44,6 +49,8 @@ def test_names_lead_to_their_files(store) -> None:
     number = store.file("library/shelf.py").id
 
     assert store.symbols_named("lend_volume") == [(number, 1)]
+    assert store.defined("Shelf", 10) == [(number, "library/shelf.py", "python", 0, True)]
+    assert [one.top for one in store.defined("lend_volume", 10)] == [False], "it stands in a class"
     assert store.importers("Atlas") == [number]
     assert store.modules("shelf", 10) == ["library/shelf.py"]
     assert [one.path for one in store.files_in("library", 10)] == ["library/shelf.py"]
@@ -62,6 +69,19 @@ def test_a_changed_file_is_found_by_what_it_says_now_only(store) -> None:
     assert store.known() == {"a.py": (2, 25)}
 
 
+def test_only_the_pieces_that_have_changed_are_written_anew(store) -> None:
+    parts = [f"def function_{number}():\n" + "    value = 1\n" * 30 + "\n\n" for number in range(3)]
+    store.put([entry("a.py", "".join(parts))])
+    before = {one.first_line: one.id for one in store.chunks(store.chunks_with("value", 10))}
+    store.put([entry("a.py", "def newcomer():\n" + "    other = 1\n" * 30 + "\n\n" + "".join(parts), mtime=2)])
+    after = {one.first_line: one.id for one in store.chunks(store.chunks_with("value", 10))}
+
+    assert len(before) == 3
+    assert after == {line + 33: number for line, number in before.items()}, "they have moved and are the same"
+    assert {one.mtime_ns for one in store.chunks([*after.values()])} == {2}
+    assert len(store.chunks(store.chunks_with("newcomer", 10))) == 1
+
+
 def test_a_removed_file_is_gone(store) -> None:
     store.put([entry("a.py", "def first_of_all(): ...\n")])
     store.remove(["a.py", "never/there.py"])
@@ -76,7 +96,8 @@ def test_a_worn_index_forgets_its_words_and_is_read_again(store, monkeypatch) ->
     store.put([one])
     assert not store.compact_if_worn()
     for mtime in range(5):
-        store.put([entry("a.py", "def first_of_all(): ...\n", mtime)])
+        store.put([entry("a.py", f"def first_of_all({'x' * mtime}xxx): ...\n", mtime)])
+    store.put([entry("a.py", "def first_of_all(): ...\n", 6)])
 
     assert store.compact_if_worn()
 

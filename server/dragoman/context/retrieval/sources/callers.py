@@ -48,8 +48,7 @@ class Callers:
             window = lines[first : at + 1 + RETRIEVAL_CALLER_AFTER]
             text = "\n".join(window).rstrip()
             names = tuple(dict.fromkeys(identifiers(text)))
-            for name in names:
-                pool.speak(name, "importer", 0.8**shown)
+            pool.speak_for(names, "importer", 0.8**shown)
             line = chunk.first_line + first
             pool.add(Item(self.name, chunk.path, line, text, names, whole=True, score=0.3 * 0.8**shown))
             shown += 1

@@ -28,8 +28,7 @@ class GitDiff:
             # What the index does not hold is ignored or holds keys.
             if question.files.get(hunk.path) is None:
                 continue
-            for name in names_of("\n".join(hunk.added)):
-                pool.speak(name, "edited", _STRENGTH)
+            pool.speak_for(names_of("\n".join(hunk.added)), "edited", _STRENGTH)
             if hunk.path != question.place.path:
                 text = "\n".join(hunk.lines[:RETRIEVAL_HUNK_LINES])
                 pool.add(Item(self.name, hunk.path, hunk.first_line, text, names_of(text), whole=True, score=0.1))

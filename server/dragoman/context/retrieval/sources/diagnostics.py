@@ -17,6 +17,5 @@ class Diagnostics:
             return
         text = "\n".join(f"line {line + 1}: {message}" for line, message in reported)
         names = names_of("\n".join(message for _, message in reported))
-        for name in names:
-            pool.speak(name, "edited")
+        pool.speak_for(names, "edited")
         pool.add(Item(self.name, question.place.path, reported[0][0], text, names, whole=True, score=0.5))

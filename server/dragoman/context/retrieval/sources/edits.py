@@ -15,6 +15,5 @@ class RecentEdits:
         for rank, (path, line, text) in enumerate(question.place.edits):
             strength = 0.85**rank
             names = names_of(text)
-            for name in names:
-                pool.speak(name, "edited", strength)
+            pool.speak_for(names, "edited", strength)
             pool.add(Item(self.name, path, line, text, names, whole=True, score=0.5 * strength))

@@ -33,13 +33,12 @@ class Imports:
             symbol = file.symbols[at]
             worth = RETRIEVAL_SIGNATURE_WORTH if question.scope.near.get(one.bound, 0.0) >= _AT_HAND else 0.0
             pool.add_symbol(self.name, file, symbol, "imported_member", strength, worth=worth)
-            for name in names_of(symbol.signature):
-                pool.speak(name, "imported_parameter", strength)
+            pool.speak_for(names_of(symbol.signature), "imported_parameter", strength)
             if symbol.kind in {"class", "type"}:
                 for holder, member, distance in resolver.members((file, at)):
                     pool.add_symbol(self.name, holder, member, "imported_member", strength * 0.8**distance)
-                    for name in names_of(member.signature) if member.name == "__init__" else ():
-                        pool.speak(name, "imported_parameter", strength)
+                    if member.name == "__init__":
+                        pool.speak_for(names_of(member.signature), "imported_parameter", strength)
         if found:
             # What else that module has is not in this file's reach.
             return

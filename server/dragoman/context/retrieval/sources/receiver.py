@@ -71,8 +71,7 @@ class Receiver:
                 or head not in place.before[-place.seen_before :] + place.after[: place.seen_after]
             ):
                 pool.add_symbol(self.name, file, symbol, "receiver", worth=RETRIEVAL_CALL_WORTH)
-                for parameter in names_of(symbol.signature):
-                    pool.speak(parameter, "receiver")
+                pool.speak_for(names_of(symbol.signature), "receiver")
 
     def type_of(self, expression: str, own: File, question: Question) -> Definition | None:
         """Return the class that an expression such as ``self.cart.items`` is of, None when the text does not say."""

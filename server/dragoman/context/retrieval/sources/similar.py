@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 
 from dragoman.context.limits import RETRIEVAL_CHUNKS
 from dragoman.context.retrieval.candidates import Item, Pool, Question
 from dragoman.context.retrieval.hybrid import find_alike
-from dragoman.context.retrieval.lexical import weigh_lines, window_of
+from dragoman.context.retrieval.lexical import strongest, weigh_lines, window_of
 
 
 class SimilarCode:
@@ -17,31 +18,29 @@ class SimilarCode:
 
     def collect(self, question: Question, pool: Pool) -> None:
         """Add the most alike windows; their names, and those around them, are spoken for."""
-        counted: Counter[str] = Counter()
-        strongest: dict[str, dict[str, float]] = {"similar": {}, "similar_line": {}, "similar_window": {}}
+        found = []
         for similar in find_alike(question.files, question.scope, question.place):
-            lines, named = question.files.piece(similar.chunk)
-            weights = weigh_lines(question.scope, named)
-            best: dict[str, float] = {}
-            for names, weight in zip(named, weights, strict=True):
-                for name in names:
-                    if best.get(name, -1.0) < weight:
-                        best[name] = weight
-            # The best pieces come first, so the first score of a name is its highest.
-            for name, weight in best.items():
-                strongest["similar"].setdefault(name, similar.score)
-                if strongest["similar_line"].get(name, 0.0) < weight * similar.score:
-                    strongest["similar_line"][name] = weight * similar.score
-            counted.update(best.keys())
-            window = window_of(similar, lines, weights)
-            if window is None:
+            piece = question.files.piece(similar.chunk)
+            weights = weigh_lines(question.scope, piece)
+            found.append((similar, piece, weights))
+            if (window := window_of(similar, piece.lines, weights)) is None:
                 continue
             first = window.first_line - similar.chunk.first_line
-            shown = tuple({name: None for names in named[first : first + len(window.lines)] for name in names})
-            for name in shown:
-                strongest["similar_window"].setdefault(name, similar.score)
+            shown = tuple(dict.fromkeys(chain.from_iterable(piece.named[first : first + len(window.lines)])))
+            pool.speak_for(shown, "similar_window", similar.score)
             text = "\n".join(window.lines)
             pool.add(Item(self.name, window.path, window.first_line, text, shown, whole=True, score=similar.score))
-        for signal, names_of_it in strongest.items():
-            pool.speak_for(signal, names_of_it.items())
-        pool.speak_for("similar_count", ((name, min(1.0, count / RETRIEVAL_CHUNKS)) for name, count in counted.items()))
+        counted: Counter[str] = Counter()
+        scores, lines = pool.signals["similar"], pool.signals["similar_line"]
+        # The best pieces come first, so the score that is written last is a name's highest.
+        for similar, piece, weights in reversed(found):
+            score = similar.score
+            best = strongest(piece.named, weights)
+            scores.update(dict.fromkeys(best, score))
+            counted.update(best.keys())
+            for name, weight in best.items():
+                if lines.get(name, 0.0) < weight * score:
+                    lines[name] = weight * score
+        pool.signals["similar_count"].update(
+            (name, min(1.0, count / RETRIEVAL_CHUNKS)) for name, count in counted.items()
+        )
