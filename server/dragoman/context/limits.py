@@ -158,6 +158,9 @@ less than this."""
 CONTEXT_TOKENS_PER_EXTRA_BYTE: Final = 0.7
 """As `dragoman.models.tokenizers` has it: rare accented letters and ideographs have a token each."""
 
+CONTEXT_WEIGHED_LINES: Final = 4_096
+"""Lines of code whose tokens are remembered, a fifth of a kilobyte each."""
+
 INSTALLED_FILES: Final = 150
 """Outlines of installed files kept in memory, some ten kilobytes each."""
 
@@ -166,6 +169,9 @@ INSTALLED_FILE_BYTES: Final = 300_000
 
 INSTALLED_QUEUE: Final = 100
 """Installed files waiting to be read; a question of a file with many imports asks for some dozens."""
+
+RETRIEVAL_NAMESAKES: Final = 100
+"""Files of one name that a Python import is held against; with more of them each place where it may lie is looked up."""
 
 RETRIEVAL_PLACES: Final = 120
 """Places where an import's file may lie: so many endings in so many folders upwards; asked for in one look-up."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from dragoman.context.limits import RETRIEVAL_PLACES
+from dragoman.context.limits import RETRIEVAL_NAMESAKES, RETRIEVAL_PLACES
 from dragoman.context.retrieval.files import File, Files
 from dragoman.context.retrieval.installed import PREFIX, Installed
 from dragoman.context.retrieval.unread import Unread
@@ -52,7 +52,7 @@ class Resolver:
         self._installed = installed or Installed(files.root)
         self._unread = unread or Unread(files.root)
         self._modules: dict[tuple[str, str, int, str], list[File]] = {}
-        self._leaves: dict[str, bool] = {}
+        self._leaves: dict[str, list[str]] = {}
         self._looked_up: dict[tuple[str, str], Definition | None] = {}
         self._members: dict[tuple[str, int, int], list[Member]] = {}
 
@@ -78,7 +78,11 @@ class Resolver:
     def _find_module(self, path: str, one: Import, language: str) -> list[File]:
         workspace = self._files.root.name
         places: list[str] = []
-        if language != "python" or self._may_be_here(one.module):
+        if language == "python" and not one.level and (namesakes := self._namesakes(one.module)) is not None:
+            place = _nearest(path, one.module, namesakes)
+            if place and (file := self._files.get(place)) is not None:
+                return [file]
+        else:
             likely = (place for place in _candidates(path, one, language, workspace) if place != path)
             places = list(dict.fromkeys(likely))[:RETRIEVAL_PLACES]
         if places and (file := self._files.first(places)) is not None:
@@ -89,14 +93,20 @@ class Resolver:
             self._unread.module(path, one, _candidates(path, one, language, workspace))
         return self._outside(path, one, language)
 
-    def _may_be_here(self, module: str) -> bool:
-        """Tell whether a Python module's last name is a file's or a package's: of most imports it is not, and that is quick."""
+    def _namesakes(self, module: str) -> list[str] | None:
+        """Return the files that may be a Python module, by its last name; None where that does not say enough.
+
+        Of most imports there is none, and where there are some, they are fewer than the places where the module may lie.
+        """
         leaf = module.rpartition(".")[2]
+        if not leaf or module.partition(".")[0] == self._files.root.name:
+            return None
         known = self._leaves.get(leaf)
         if known is None:
-            known = not leaf or leaf == self._files.root.name or self._files.has_module(leaf)
-            self._leaves[leaf] = known
-        return known
+            known = self._leaves[leaf] = self._files.store.modules(leaf, RETRIEVAL_NAMESAKES)
+        return (
+            None if len(known) >= RETRIEVAL_NAMESAKES else [*known, *(path for path, _ in self._files.overlays.items())]
+        )
 
     def _outside(self, path: str, one: Import, language: str) -> list[File]:
         """Return the module of an installed package, as far as it has been read."""
@@ -256,6 +266,23 @@ def _core(kind: str) -> str:
     while (found := _INNERMOST.search(kind)) is not None:
         kind = found[1]
     return kind.partition("|")[0].strip("*& ?")
+
+
+def _nearest(path: str, module: str, places: Sequence[str]) -> str:
+    """Return which of ``places`` a Python module is for the file at ``path``, as `_candidates` would find it; "" if none."""
+    inner = module.replace(".", "/")
+    fitting: dict[str, list[str]] = {}
+    for place in places:
+        for ending in _ENDINGS["python"]:
+            tail = f"{inner}{ending}"
+            if place != path and (place == tail or place.endswith(f"/{tail}")):
+                fitting.setdefault(place[: -len(tail) - 1], []).append(ending)
+    if not fitting:
+        return ""
+    for root in _upward(posixpath.dirname(path)):
+        if (endings := fitting.get(root)) is not None:
+            return _join(root, inner, min(endings, key=_ENDINGS["python"].index))
+    return ""
 
 
 def _candidates(path: str, one: Import, language: str, workspace: str) -> Iterator[str]:

@@ -222,6 +222,17 @@ class IndexStore:
         # One change is the asking; see the documentation of FTS5 for "merge".
         return self._connection.total_changes - before > 1
 
+    def join(self, pages: int) -> Iterator[None]:
+        """Put all words into one piece, so many pages at a time: every look-up is twice as quick then as in six pieces.
+
+        Yields between the steps, for somebody else to write.
+        """
+        ask = "INSERT INTO words(words, rank) VALUES ('merge', ?)"
+        self._connection.execute(ask, (-pages,))
+        yield
+        while self.tidy(pages):
+            yield
+
     # -- reading -------------------------------------------------------------------------------------------------------
 
     def counts(self) -> dict[str, int]:

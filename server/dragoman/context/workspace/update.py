@@ -21,6 +21,7 @@ from dragoman.limits import (
     CRAWL_AHEAD_S,
     CRAWL_BATCH_FILES,
     CRAWL_BATCH_TERMS,
+    CRAWL_JOIN_SHARE,
     CRAWL_PAUSE_S,
     CRAWL_REPORT_S,
     INDEX_TIDY_PAGES_CRAWLING,
@@ -128,6 +129,9 @@ class Updater:
                     kept += 1
             self._tell(done, found)
         self._flush()
+        if self._written * CRAWL_JOIN_SHARE > kept:
+            for _ in self._store.join(INDEX_TIDY_PAGES_CRAWLING):
+                time.sleep(CRAWL_PAUSE_S)
         removed = self._remove_rest(known)
         self._report(done, found)
         return Update(kept, self._written, removed, self._walk.cut_short)

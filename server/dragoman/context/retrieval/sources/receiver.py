@@ -9,9 +9,12 @@ from dragoman.context.retrieval.candidates import Pool, Question, names_of
 from dragoman.context.retrieval.files import File
 from dragoman.context.retrieval.resolution import Definition
 
-_CALL = re.compile(r"([A-Za-z_]\w*(?:(?:\.|->|::)\w+)*)\((?:[^()]|\([^()]*\))*\Z")
+_BRACKET = re.compile(r"[()]")
+_CALLED = re.compile(r"[A-Za-z_]\w*(?:(?:\.|->|::)\w+)*\Z")
 _CALL_CHARS = 400
 """So far before the cursor a call may have begun that its arguments are still being written."""
+_NAME_CHARS = 120
+"""So long is what is called, with what stands before its dots."""
 _CONSTRUCTORS = frozenset({"__init__", "constructor", "new"})
 _SELF = frozenset({"self", "this", "cls", "Self", "super"})
 
@@ -49,10 +52,10 @@ class Receiver:
 
     def _called(self, own: File, question: Question, pool: Pool) -> None:
         """Add the head of what is being called at the cursor: its arguments come next, whatever else does."""
-        call = _CALL.search(question.place.before[-_CALL_CHARS:])
-        if call is None:
+        call = _call_at(question.place.before[-_CALL_CHARS:])
+        if not call:
             return
-        holder, _, name = call[1].replace("->", ".").replace("::", ".").rpartition(".")
+        holder, _, name = call.replace("->", ".").replace("::", ".").rpartition(".")
         if not holder:
             found = question.resolver.lookup(own, name)
             called = [] if found is None else [(found[0], found[0].symbols[found[1]])]
@@ -112,3 +115,14 @@ class Receiver:
     def _members(self, found: Definition, signal: str, strength: float, question: Question, pool: Pool) -> None:
         for file, member, distance in question.resolver.members(found):
             pool.add_symbol(self.name, file, member, signal, strength * 0.85**distance)
+
+
+def _call_at(text: str) -> str:
+    """Return what is being called at the end of ``text``: what stands before the last bracket that is still open."""
+    depth = 0
+    for bracket in reversed([*_BRACKET.finditer(text)]):
+        depth += 1 if bracket[0] == ")" else -1
+        if depth < 0:
+            found = _CALLED.search(text, max(0, bracket.start() - _NAME_CHARS), bracket.start())
+            return "" if found is None else found[0]
+    return ""
