@@ -62,7 +62,7 @@ def vet(announced: Iterable[Announced], *, more: bool = False) -> Listing:
             continue
         tools[one.name] = Announced(one.name, plain(one.description), schema, one.is_reading)
     if more:
-        faults.append(f"has more than {SERVER_TOOLS} tools; the first {len(tools)} are offered")
+        faults.append(f"has more tools than are read; the first {len(tools)} are offered")
     return Listing(tuple(tools.values()), tuple(faults))
 
 
