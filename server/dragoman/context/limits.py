@@ -92,14 +92,17 @@ OVERVIEW_S: Final = 30.0
 
 # -- retrieval ---------------------------------------------------------------------------------------------------------
 
-RETRIEVAL_CACHED_FILES: Final = 400
+RETRIEVAL_CACHED_FILES: Final = 200
 """Outlines kept between questions: those of the files around a cursor, some two kilobytes each."""
 
-RETRIEVAL_CACHED_PIECES: Final = 200
-"""Pieces of files kept between questions, some ten kilobytes each."""
+RETRIEVAL_CACHED_PIECES: Final = 100
+"""Pieces of files kept between questions, some twenty kilobytes each."""
 
-RETRIEVAL_CACHED_HOLDERS: Final = 2_000
-"""Names whose pieces are remembered while the index is the same, a kilobyte each."""
+RETRIEVAL_CACHED_MEMBERS: Final = 100
+"""Classes whose members are kept between questions, some kilobytes each."""
+
+RETRIEVAL_CACHED_HOLDERS: Final = 1_000
+"""Names whose pieces, or files, are remembered while the index is the same, a kilobyte each."""
 
 RETRIEVAL_READ_BYTES: Final = 1_000_000
 """So much of a file is read for its lines; larger files are not in the index."""

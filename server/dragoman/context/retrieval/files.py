@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
+from array import array
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol, Self
@@ -15,6 +15,7 @@ from dragoman.context.limits import (
     RETRIEVAL_POSTINGS,
     RETRIEVAL_READ_BYTES,
 )
+from dragoman.context.retrieval.recent import Recent
 from dragoman.context.workspace.cards import Card, Cards, pack
 from dragoman.context.workspace.outline import Import, Outline, names_by_line
 from dragoman.context.workspace.store import ChunkRow, IndexStore, Stamp
@@ -120,11 +121,11 @@ class Files:
         self.root = root
         self.overlays = overlays
         self._root = str(root)
-        self._files: OrderedDict[str, _Kept] = OrderedDict()
+        self._files: Recent[str, _Kept | None] = Recent(RETRIEVAL_CACHED_FILES)
         self._lines: dict[str, list[str]] = {}
         self._read_bytes: dict[str, bytes] = {}
-        self._pieces: OrderedDict[ChunkRow, Piece] = OrderedDict()
-        self._holders: dict[str, list[int]] = {}
+        self._pieces: Recent[ChunkRow, Piece | None] = Recent(RETRIEVAL_CACHED_PIECES)
+        self._holders: Recent[str, Sequence[int] | None] = Recent(RETRIEVAL_CACHED_HOLDERS)
         self._opened: set[str] = set()
         self._version = (-1, -1)
 
@@ -133,8 +134,6 @@ class Files:
         version = (self.store.version(), self.overlays.version)
         self._lines.clear()
         self._read_bytes.clear()
-        if len(self._holders) > RETRIEVAL_CACHED_HOLDERS:
-            self._holders.clear()
         if version == self._version:
             return False
         if version[0] != self._version[0]:
@@ -142,26 +141,23 @@ class Files:
         # Somebody types, and only that: what other files hold is as it was.
         opened = {path for path, _ in self.overlays.items()}
         for path in opened | self._opened:
-            self._files.pop(path, None)
+            self._files.forget(path)
         self._opened = opened
         self._version = version
         return True
 
     def get(self, path: str) -> File | None:
         """Return the file at ``path``, None when neither the index nor an open document has it."""
-        kept = self._files.get(path)
+        kept = self._files.get(path, None)
         if kept is not None:
-            self._files.move_to_end(path)
             if kept.checked == self._version[0]:
                 return kept.file
             if path in self._opened or self.store.stamp(path) == kept.stamp:
                 # The index has changed, but not here.
                 kept.checked = self._version[0]
                 return kept.file
-        kept = self._files[path] = self._read(path)
-        if len(self._files) > RETRIEVAL_CACHED_FILES:
-            # One goes for each that comes: to forget them all takes as long as a question.
-            self._files.popitem(last=False)
+        kept = self._read(path)
+        self._files.put(path, kept)
         return kept.file
 
     def first(self, paths: Sequence[str]) -> File | None:
@@ -220,24 +216,23 @@ class Files:
                 self._read_bytes[path] = b""
         return self._read_bytes[path]
 
-    def holders(self, name: str) -> list[int]:
+    def holders(self, name: str) -> Sequence[int]:
         """Return the first pieces of files that hold ``name``, at most `RETRIEVAL_POSTINGS`; kept while the index is the same."""
-        found = self._holders.get(name)
+        found = self._holders.get(name, None)
         if found is None:
-            found = self._holders[name] = self.store.chunks_with(name, RETRIEVAL_POSTINGS)
+            # A tenth of the memory of a list.
+            found = array("q", self.store.chunks_with(name, RETRIEVAL_POSTINGS))
+            self._holders.put(name, found)
         return found
 
     def piece(self, chunk: ChunkRow) -> Piece:
         """Return a piece of a file; kept while the file is the same, for the next question is about the next line."""
         if self.overlays.get(chunk.path) is not None:
             return Piece(self.chunk_lines(chunk))
-        found = self._pieces.get(chunk)
+        found = self._pieces.get(chunk, None)
         if found is None:
-            found = self._pieces[chunk] = Piece(self.chunk_lines(chunk))
-            if len(self._pieces) > RETRIEVAL_CACHED_PIECES:
-                self._pieces.popitem(last=False)
-        else:
-            self._pieces.move_to_end(chunk)
+            found = Piece(self.chunk_lines(chunk))
+            self._pieces.put(chunk, found)
         return found
 
     def chunk_lines(self, chunk: ChunkRow) -> list[str]:

@@ -46,8 +46,8 @@ def find_similar(files: Files, scope: Scope, path: str) -> list[Similar]:
     only its first pieces count, for little.
     """
     terms = heapq.nlargest(RETRIEVAL_TERMS, scope.near.items(), key=lambda item: item[1])
-    rare: list[tuple[float, list[int]]] = []
-    common: list[tuple[float, list[int]]] = []
+    rare: list[tuple[float, Sequence[int]]] = []
+    common: list[tuple[float, Sequence[int]]] = []
     for term, weight in terms:
         found = files.holders(term)
         if found:

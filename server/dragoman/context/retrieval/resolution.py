@@ -5,10 +5,18 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
-from dragoman.context.limits import RETRIEVAL_NAMESAKES, RETRIEVAL_PLACES
+from dragoman.context.limits import (
+    RETRIEVAL_CACHED_FILES,
+    RETRIEVAL_CACHED_HOLDERS,
+    RETRIEVAL_CACHED_MEMBERS,
+    RETRIEVAL_NAMESAKES,
+    RETRIEVAL_PLACES,
+)
 from dragoman.context.retrieval.files import File, Files
 from dragoman.context.retrieval.installed import PREFIX, Installed
+from dragoman.context.retrieval.recent import Recent
 from dragoman.context.retrieval.unread import Unread
 from dragoman.context.workspace.cards import UNTYPICAL, Card
 from dragoman.context.workspace.outline import Import
@@ -51,10 +59,10 @@ class Resolver:
         self._files = files
         self._installed = installed or Installed(files.root)
         self._unread = unread or Unread(files.root)
-        self._modules: dict[tuple[str, str, int, str], list[File]] = {}
-        self._leaves: dict[str, list[str]] = {}
-        self._looked_up: dict[tuple[str, str], Definition | None] = {}
-        self._members: dict[tuple[str, int, int], list[Member]] = {}
+        self._modules: Recent[tuple[str, str, int, str], list[File] | None] = Recent(RETRIEVAL_CACHED_FILES)
+        self._leaves: Recent[str, list[str] | None] = Recent(RETRIEVAL_CACHED_HOLDERS)
+        self._looked_up: Recent[tuple[str, str], Definition | Literal[False] | None] = Recent(RETRIEVAL_CACHED_FILES)
+        self._members: Recent[tuple[str, int, int], list[Member] | None] = Recent(RETRIEVAL_CACHED_MEMBERS)
 
     def begin(self) -> None:
         """Forget what was found: the index has changed."""
@@ -68,11 +76,11 @@ class Resolver:
     def module(self, path: str, one: Import, language: str) -> list[File]:
         """Return the files that an import of the file at ``path`` names: one, or those of a folder; none if it is not here."""
         key = (path, one.module, one.level, "" if language in _BY_MODULE else one.name)
-        found = self._modules.get(key)
+        found = self._modules.get(key, None)
         if found is None:
             found = self._find_module(path, one, _LIKE.get(language, language))
             if found or not self._installed.is_reading:
-                self._modules[key] = found
+                self._modules.put(key, found)
         return found
 
     def _find_module(self, path: str, one: Import, language: str) -> list[File]:
@@ -101,9 +109,10 @@ class Resolver:
         leaf = module.rpartition(".")[2]
         if not leaf or module.partition(".")[0] == self._files.root.name:
             return None
-        known = self._leaves.get(leaf)
+        known = self._leaves.get(leaf, None)
         if known is None:
-            known = self._leaves[leaf] = self._files.store.modules(leaf, RETRIEVAL_NAMESAKES)
+            known = self._files.store.modules(leaf, RETRIEVAL_NAMESAKES)
+            self._leaves.put(leaf, known)
         return (
             None if len(known) >= RETRIEVAL_NAMESAKES else [*known, *(path for path, _ in self._files.overlays.items())]
         )
@@ -183,11 +192,11 @@ class Resolver:
         Of ``list[Cart]`` and ``Optional<Cart>`` it is the inner name's.
         """
         key = (file.path, name)
-        if key in self._looked_up:
-            return self._looked_up[key]
+        if (known := self._looked_up.get(key, False)) is not False:
+            return known
         found = self._look_up(file, _core(name))
         if found is not None or not self._installed.is_reading:
-            self._looked_up[key] = found
+            self._looked_up.put(key, found)
         return found
 
     def _look_up(self, file: File, name: str) -> Definition | None:
@@ -235,12 +244,12 @@ class Resolver:
     def members(self, definition: Definition, depth: int = 2) -> list[Member]:
         """Return what a class has, its own members first, then those of its bases: (file, symbol, distance)."""
         key = (definition[0].path, definition[1], depth)
-        if key not in self._members:
-            found = self._find_members(definition, depth)
-            if self._installed.is_reading:
-                return found
-            self._members[key] = found
-        return self._members[key]
+        known = self._members.get(key, None)
+        if known is None:
+            known = self._find_members(definition, depth)
+            if not self._installed.is_reading:
+                self._members.put(key, known)
+        return known
 
     def _find_members(self, definition: Definition, depth: int) -> list[Member]:
         found: list[Member] = []
