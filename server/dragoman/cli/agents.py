@@ -44,6 +44,10 @@ def show_agent(name: Name, workspace: Folder = None, config: ConfigFile = None, 
         if found[key]:
             print_text(f"{key}: {found[key]}")
     print_text(f"tools: {', '.join(found['tools']) or 'none'}")
+    for server in found["tool_servers"]:
+        print_text(
+            f"tool server: {server['name']} ({server['where']}){': ' if server['problem'] else ''}{server['problem']}"
+        )
     for key, verdict in found["permissions"].items():
         print_text(f"permission: {key} = {verdict}")
     limits = found["limits"]
@@ -82,16 +86,21 @@ async def _list(folder: Path, config: Path | None) -> tuple[list[dict[str, Any]]
 
 
 async def _show(name: str, folder: Path, config: Path | None) -> dict[str, Any]:
+    from dragoman.agents.mcp.names import wanted_servers
     from dragoman.agents.permissions import key_of
     from dragoman.cli.agent_desk import open_agents
 
     async with open_agents(config, folder) as (agents, trusted):
         agent = agents.get(name, (folder,), trusted)
+        names = [one.name for one in agents.tool_servers()]
         return {
             **_summary(agent, agents),
             "permissions": {key_of(rule): rule.verdict for rule in agent.rules},
             "limits": asdict(agent.limits),
             "prompt": agent.prompt,
+            "tool_servers": [
+                asdict(agents.tool_servers()[names.index(one)]) for one in wanted_servers(names, agent.tools)
+            ],
         }
 
 

@@ -54,6 +54,10 @@ async def _examine(config: Path | None, file: Path | None, *, generate: bool, li
         findings.append(_check_index(app, workspace_of(file)))
         if not as_json:
             printer.show(findings[-1])
+        for finding in _check_tool_servers(app):
+            findings.append(finding)
+            if not as_json:
+                printer.show(finding)
         if file is not None:
             findings.append(_check_file(app, file))
             if not as_json:
@@ -123,6 +127,27 @@ def _check_index(app: App, root: Path) -> Finding:
     if known.state == "scanning":
         return Finding("note", "index", f"The index of {root} is being built: {size}.", "", "index_scanning", facts)
     return Finding("ok", "index", f"{root} is indexed: {size}.", "", "ok", facts)
+
+
+def _check_tool_servers(app: App) -> list[Finding]:
+    """Say of each foreign tool server whether it could be started, without starting it."""
+    import shutil
+
+    from dragoman.agents.mcp.servers import McpServers
+    from dragoman.models.diagnosis import Finding
+
+    findings = []
+    for state in McpServers(app.settings.mcp, app.settings.security).states():
+        problem = state.problem
+        if not problem and state.kind == "command" and shutil.which(state.where) is None:
+            problem = f"The tool server {state.name!r} cannot be started: there is no program {state.where!r}."
+        facts = {"name": state.name, "kind": state.kind, "where": state.where}
+        if problem:
+            findings.append(Finding("warning", "tool servers", problem, "", "tool_server", facts))
+        else:
+            said = f"{state.name} ({state.where}) is started when an agent first needs it."
+            findings.append(Finding("ok", "tool servers", said, "", "ok", facts))
+    return findings
 
 
 class _Printer:

@@ -34,7 +34,8 @@ _BLOCKS: Final = frozenset(
 def read_html(page: str) -> str:
     """Return the text of a page; never raises, whatever the page is."""
     reader = _Reader()
-    reader.feed(page)
+    # The parser gives up at a section that it does not know.
+    reader.feed(page.replace("<![", "&lt;!["))
     reader.close()
     return reader.text()
 

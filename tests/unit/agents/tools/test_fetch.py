@@ -1,0 +1,172 @@
+"""Fetching pages, from real servers on this machine that misbehave too."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from dragoman.agents.limits import FETCH_BYTES
+from dragoman.agents.tools import fetch
+from dragoman.agents.tools.fetch import FetchUrl
+from dragoman.agents.tools.html_text import read_html
+from dragoman.agents.tools.policy import Policy, Request, Rule, rules_of_answer
+from dragoman.agents.tools.web import is_public
+from dragoman.errors import FetchError, ToolDeniedError
+from tests.support.tool_bench import ToolBench
+
+NEAR = Rule("allow", "network", "fetch_url", path="localhost")
+HTML = (
+    b"<html><head><title>A &amp; B</title><style>x{}</style></head><body><h1>Top</h1><script>evil()</script>"
+    b"<p>One <a href='/two'>two</a>"
+)
+
+
+@asynccontextmanager
+async def site(*answers: bytes, ends: bool = True) -> AsyncIterator[tuple[str, list[str]]]:
+    """Yield an address that gives the answers in turn, and what it was asked."""
+    asked: list[str] = []
+    left = list(answers)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        writer.write(left.pop(0) if len(left) > 1 else left[0])
+        if ends:
+            writer.close()
+        else:
+            await reader.read()
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://localhost:{server.sockets[0].getsockname()[1]}", asked
+    finally:
+        server.close()
+
+
+def bench(tmp_path: Path, *rules: Rule) -> ToolBench:
+    return ToolBench(tmp_path, more=[FetchUrl()], policy=Policy(rules, trusted=True))
+
+
+def ok(body: bytes, kind: str = "text/html", more: str = "") -> bytes:
+    return f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n{more}\r\n".encode() + body
+
+
+async def test_a_page_is_read_as_text(tmp_path: Path) -> None:
+    chunks = b"5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"
+    moved = b"HTTP/1.1 302 Found\r\nLocation: /next?a=1\r\n\r\n"
+    async with site(
+        ok(HTML), ok(chunks, "text/plain", "Transfer-Encoding: chunked\r\n"), moved, ok(b"{}", "application/json")
+    ) as (
+        url,
+        asked,
+    ):
+        at = bench(tmp_path, NEAR)
+        text = await at.call("fetch_url", url=f"{url}/page")
+        assert "Title: A & B" in text
+        assert "# Top" in text
+        assert "two (/two)" in text
+        assert "evil" not in text
+        assert (await at.call("fetch_url", url=url)).endswith("\nhello world")
+        assert (await at.call("fetch_url", url=url)).endswith("\n{}")
+        assert asked[-1].startswith("GET /next?a=1 HTTP/1.1\r\nHost: localhost:")
+
+
+async def test_it_is_closed_until_a_rule_opens_it_and_asked_about_by_host(tmp_path: Path) -> None:
+    with pytest.raises(ToolDeniedError):
+        await bench(tmp_path).call("fetch_url", url="https://example.org/")
+    request = Request("fixer", "fetch_url", "network", ("example.org",))
+    (remembered,) = rules_of_answer(request, "allow")
+    policy = Policy((Rule("ask", "network"),), trusted=True)
+    assert policy.decide(request, [remembered]).verdict == "allow"
+    assert policy.decide(Request("fixer", "fetch_url", "network", ("example.com",)), [remembered]).verdict == "ask"
+
+
+@pytest.mark.parametrize(
+    "rule", [Rule("allow", "network"), Rule("ask", "network", path="localhost"), Rule("allow", path="*")]
+)
+async def test_this_machine_and_network_need_a_rule_that_names_them(tmp_path: Path, rule: Rule) -> None:
+    async with site(ok(b"secret")) as (url, asked):
+        for one in (
+            url,
+            url.replace("localhost", "127.0.0.1"),
+            url.replace("localhost", "0x7f.1"),
+            "http://[::ffff:7f00:1]/",
+        ):
+            with pytest.raises((FetchError, ToolDeniedError)):
+                await bench(tmp_path, rule, Rule("allow", "network")).call("fetch_url", url=one)
+        assert asked == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+        ),
+        *("::1", "fe80::1%eth0", "fd00::1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::"),
+    ],
+)
+def test_addresses_that_are_not_of_the_public_internet(address: str) -> None:
+    assert not is_public(address)
+    assert is_public("93.184.216.34")
+    assert is_public("2606:4700::1111")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (ok(b"\x7fELF\0", "application/octet-stream"), "is no text"),
+        (ok(b"a\0b", "text/plain"), "is no text"),
+        (b"SSH-2.0-x\r\n\r\n", "does not speak HTTP"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 50_000, "head is too long"),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\n\r\nnothing here", "HTTP 404: nothing here"),
+        (ok(b"abc", "text/plain", "Content-Length: 99\r\n"), "broke off"),
+        (ok(b"zz\r\n", "text/plain", "Transfer-Encoding: chunked\r\n"), "does not answer as it should"),
+        (b"HTTP/1.1 301 Moved\r\nLocation: /again\r\n\r\n", "more than 5 times"),
+        (b"HTTP/1.1 301 Moved\r\nLocation: http://example.org/x\r\n\r\n", "at another host: 'http://example.org/x'"),
+    ],
+)
+async def test_what_is_no_page_is_a_sentence(tmp_path: Path, answer: bytes, said: str) -> None:
+    async with site(answer) as (url, _):
+        with pytest.raises(FetchError, match=said):
+            await bench(tmp_path, NEAR).call("fetch_url", url=url)
+
+
+async def test_a_long_page_is_cut_and_a_slow_one_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with site(ok(b"x" * (FETCH_BYTES + 9), "text/plain")) as (url, _):
+        result = await bench(tmp_path, NEAR).result("fetch_url", url=url)
+        assert result.details["bytes"] == FETCH_BYTES
+        assert "bytes were read" in result.text
+    monkeypatch.setattr(fetch, "FETCH_SECONDS", 0.1)
+    async with site(b"HTTP/1.1 200 OK\r\n", ends=False) as (url, _):
+        with pytest.raises(FetchError, match=r"did not come within 0\.1 seconds"):
+            await bench(tmp_path, NEAR).call("fetch_url", url=url)
+
+
+async def test_an_address_that_carries_something_away_is_refused(tmp_path: Path) -> None:
+    at = bench(tmp_path, Rule("allow", "network"))
+    for url, said in (
+        ("https://example.org/?k=AKIAZ7Q2M5XK4W6LP3RT", "a key or a password"),
+        ("https://me:pw@example.org/", "a name or a password"),
+        ("file:///etc/passwd", "no http"),
+        ("https://example.org/\r\nX: y", "no http"),
+        ("https://example.org/" + "x" * 3_000, "at most 2,000"),
+    ):
+        with pytest.raises(FetchError, match=said):
+            await at.call("fetch_url", url=url)
+
+
+def test_broken_pages_are_read_too() -> None:
+    assert read_html("<p>a<pre> b\n  c</pre></a></script><![x<li>d") != ""
+    assert read_html("<script>never closed") == ""
