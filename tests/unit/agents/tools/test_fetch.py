@@ -30,14 +30,13 @@ async def site(*answers: bytes, ends: bool = True) -> AsyncIterator[tuple[str, l
     """Yield an address that gives the answers in turn, and what it was asked."""
     asked: list[str] = []
     left = list(answers)
+    open_ones: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_ones.append(writer)
         asked.append((await reader.readuntil(b"\r\n\r\n")).decode())
         writer.write(left.pop(0) if len(left) > 1 else left[0])
         if ends:
-            writer.close()
-        else:
-            await reader.read()
             writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -45,6 +44,10 @@ async def site(*answers: bytes, ends: bool = True) -> AsyncIterator[tuple[str, l
         yield f"http://localhost:{server.sockets[0].getsockname()[1]}", asked
     finally:
         server.close()
+        for one in open_ones:
+            one.transport.abort()
+        # Its end is heard of a turn later.
+        await asyncio.sleep(0.01)
 
 
 def bench(tmp_path: Path, *rules: Rule) -> ToolBench:
