@@ -83,9 +83,13 @@ bench: $(VENV)/.installed-dev ## Run every measurement in turn, an hour with the
 	  [ -z "$$failed" ] || { echo "These did not end well:$$failed"; exit 1; }
 
 .PHONY: tasks
-tasks: $(VENV)/.installed-dev ## Make every task of the harness with a perfect model and with a broken one
+tasks: $(VENV)/.installed-dev ## Make every task of the harness with a perfect and a broken model; ARGS="--model NAME" with yours
+ifeq ($(ARGS),)
 	@$(BIN)/python -m tests.tasks --scripted oracle
 	@$(BIN)/python -m tests.tasks --scripted broken
+else
+	@$(BIN)/python -m tests.tasks $(ARGS)
+endif
 
 bench-%: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.bench.$*

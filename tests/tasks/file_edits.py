@@ -45,6 +45,7 @@ TASKS: tuple[Task, ...] = (
         {"marks.py": MARKS},
         f"assert open('marks.py').read() == {MARKS.replace('COUNT = 1', 'COUNT = 2')!r}\n",
         (edit("marks.py", "COUNT = 1", "COUNT = 2"),),
+        (write("marks.py", "COUNT = 2\n"),),
     ),
     Task(
         "delete",
@@ -78,7 +79,7 @@ TASKS: tuple[Task, ...] = (
         {"book.py": MARKED},
         f"assert open('book.py', 'rb').read() == {MARKED.replace('10', '12').encode()!r}\n",
         (edit("book.py", "PAGES = 10", "PAGES = 12"),),
-        (edit("/book.py", "PAGES = 10", "PAGES = 12"), edit("book.py", "PAGES = 42", "PAGES = 12")),
+        (edit("book.py", "PAGES = 42", "PAGES = 12"),),
     ),
     Task(
         "long_file",
@@ -113,7 +114,9 @@ TASKS: tuple[Task, ...] = (
                 "edit_file",
                 {
                     "path": "shapes.py",
-                    "blocks": BLOCKS.replace("def edge(a, b):\n    return a * b\n=", "def rim(n):\n    return n\n="),
+                    "blocks": BLOCKS.replace(
+                        "def edge(a, b):\n    return a * b\n=", "def edge(a, b):\n    return a - b\n="
+                    ),
                 },
             ),
         ),

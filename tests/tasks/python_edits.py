@@ -69,5 +69,6 @@ TASKS: tuple[Task, ...] = (
             Call("move_file", {"path": "tools.py", "target": "parts/tools.py"}),
             edit("main.py", "from tools", "from parts.tools"),
         ),
+        (Call("move_file", {"path": "tools.py", "target": "parts/tools.py"}),),
     ),
 )

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from dragoman.settings.folders import data_folder
 from tests.tasks.definitions import Task
 
 Part = Literal["oracle", "broken"]
@@ -29,7 +32,10 @@ models = [{{ name = "scripted", roles = ["chat", "edit"], tools = true, context_
 """
 
 RUN_SECONDS = 120.0
-"""A run that takes longer hangs."""
+"""A run of a scripted model that takes longer hangs."""
+
+END_SECONDS = 20.0
+"""So long a run that was interrupted may take to say how it ended."""
 
 TEST_SECONDS = 20.0
 """Hidden tests take milliseconds."""
@@ -37,25 +43,27 @@ TEST_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one task went; ``ended`` is the type of the run's last event, empty when there was none."""
+    """How one task went; ``ended`` is the type of the run's last event, empty when there was none.
+
+    ``why`` is what a run that failed said; ``steps`` and ``tokens`` are the run's own count.
+    """
 
     task: str
     solved: bool
     ended: str
     failed_calls: int
     made_calls: int
+    steps: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    why: str = ""
 
 
 def run_task(task: Task, part: Part) -> Outcome:
     """Let the scripted model play its part in a task; raises ValueError when its hidden test proves nothing."""
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
-        workspace = home / "workspace"
-        for path, text in task.files.items():
-            (workspace / path).parent.mkdir(parents=True, exist_ok=True)
-            (workspace / path).write_bytes(text.encode())
-        if passes(task, workspace, home):
-            raise ValueError(f"the hidden test of {task.name!r} passes before anything was done")
+        workspace = _lay_out(task, home)
         calls = task.solution if part == "oracle" else task.mistake
         script = {
             "text": "Done.",
@@ -64,15 +72,54 @@ def run_task(task: Task, part: Part) -> Outcome:
         }
         with _served(script) as url:
             (home / "config.toml").write_text(CONFIG.format(url=url), encoding="utf-8")
-            events = _run(task, home, workspace)
-        results = [event for event in events if event["type"] == "tool_result"]
-        return Outcome(
-            task.name,
-            passes(task, workspace, home),
-            events[-1]["type"] if events else "",
-            sum(bool(event["failed"]) for event in results),
-            len(results),
-        )
+            own = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "STATE", "CACHE")}
+            options = ("--config", str(home / "config.toml"))
+            events, seconds = _run(task, workspace, options, {**own, "HOME": str(home)}, RUN_SECONDS)
+        return _judge(task, workspace, home, events, seconds)
+
+
+def run_real(task: Task, model: str, seconds: float) -> tuple[Outcome, list[dict[str, Any]]]:
+    """Let a model of the user's configuration try a task for so long; returns the run's events too.
+
+    What the run keeps goes to a folder of its own, beside a link to the user's weights.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        workspace = _lay_out(task, home)
+        data = home / "data"
+        data.mkdir()
+        (data / "models").symlink_to(data_folder() / "models", target_is_directory=True)
+        own = {"DRAGOMAN_DATA_DIR": str(data), "DRAGOMAN_CACHE_DIR": str(home / "cache")}
+        events, took = _run(task, workspace, ("--model", model), own, seconds)
+        return _judge(task, workspace, home, events, took), events
+
+
+def _lay_out(task: Task, home: Path) -> Path:
+    """Write a task's workspace and return its folder; raises ValueError when the hidden test passes in it."""
+    workspace = home / "workspace"
+    for path, text in task.files.items():
+        (workspace / path).parent.mkdir(parents=True, exist_ok=True)
+        (workspace / path).write_bytes(text.encode())
+    if passes(task, workspace, home):
+        raise ValueError(f"the hidden test of {task.name!r} passes before anything was done")
+    return workspace
+
+
+def _judge(task: Task, workspace: Path, home: Path, events: list[dict[str, Any]], seconds: float) -> Outcome:
+    results = [event for event in events if event["type"] == "tool_result"]
+    last = events[-1] if events else {"type": ""}
+    usage = last.get("usage", {})
+    return Outcome(
+        task.name,
+        passes(task, workspace, home),
+        last["type"],
+        sum(bool(event["failed"]) for event in results),
+        len(results),
+        usage.get("steps", 0),
+        usage.get("prompt_tokens", 0) + usage.get("completion_tokens", 0),
+        round(seconds, 1),
+        last.get("error", ""),
+    )
 
 
 def passes(task: Task, workspace: Path, home: Path) -> bool:
@@ -97,21 +144,32 @@ def as_line(outcome: Outcome) -> str:
     return json.dumps(asdict(outcome))
 
 
-def _run(task: Task, home: Path, workspace: Path) -> list[dict[str, object]]:
-    own = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "STATE", "CACHE")}
+def _run(
+    task: Task, workspace: Path, options: tuple[str, ...], own: dict[str, str], limit: float
+) -> tuple[list[dict[str, Any]], float]:
+    """Return the run's events and its seconds; one that takes longer than ``limit`` is interrupted, as by Ctrl+C."""
     command = [sys.executable, "-m", "dragoman", "run", "fixer", task.words, "--json", "--yes"]
-    command += ["--workspace", str(workspace), "--config", str(home / "config.toml")]
-    ran = subprocess.run(
+    command += ["--workspace", str(workspace), *options]
+    began = time.monotonic()
+    with subprocess.Popen(
         command,
-        env={**os.environ, **own, "HOME": str(home)},
+        env={**os.environ, **own},
         stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=RUN_SECONDS,
-        check=False,
-    )
-    if not ran.stdout.strip():
-        raise RuntimeError(f"the run of {task.name!r} said nothing: {ran.stderr.decode(errors='replace')[-2000:]}")
-    return [json.loads(line) for line in ran.stdout.splitlines()]
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            said, trouble = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)
+            try:
+                said, trouble = process.communicate(timeout=END_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                said, trouble = process.communicate()
+    if not said.strip():
+        raise RuntimeError(f"the run of {task.name!r} said nothing: {trouble.decode(errors='replace')[-2000:]}")
+    return [json.loads(line) for line in said.splitlines()], time.monotonic() - began
 
 
 @contextlib.contextmanager
