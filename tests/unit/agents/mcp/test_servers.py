@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -160,3 +161,36 @@ def test_making_servers_imports_no_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+async def test_a_server_over_http_is_reached_and_found_again_when_it_was_started_anew() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    async def start() -> subprocess.Popen[bytes]:
+        process = subprocess.Popen([sys.executable, GOOD, str(port)], stderr=subprocess.DEVNULL)
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.02)
+                continue
+            writer.close()
+            await writer.wait_closed()
+            return process
+
+    process = await start()
+    try:
+        async with serving(command=None, args=(), url=f"http://127.0.0.1:{port}/mcp", headers={"X-Key": "k"}) as server:
+            assert len((await server.list_tools()).tools) == 5
+            assert not server.is_remote
+            assert (await server.call("forecast", {"city": "Rome"})).text == "Rain in Rome for 1 day(s)."
+            process.kill()
+            process.wait()
+            assert "tool server 'far'" in await failure(server, "forecast")
+            process = await start()
+            assert (await server.call("forecast", {"city": "Oslo"})).text == "Rain in Oslo for 1 day(s)."
+    finally:
+        process.kill()
+        process.wait()
