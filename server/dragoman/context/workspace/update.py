@@ -46,9 +46,9 @@ def make_entry(path: str, contents: Contents) -> Entry:
     language = language_of(path)
     outline = read_outline(language, contents.text)
     lines = contents.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    terms = tuple(
-        " ".join(identifiers("\n".join(lines[chunk.first_line : chunk.last_line + 1]))) for chunk in outline.chunks
-    )
+    pieces = ("\n".join(lines[chunk.first_line : chunk.last_line + 1]) for chunk in outline.chunks)
+    # Each name once: the words of a piece are not counted.
+    terms = tuple(" ".join(dict.fromkeys(identifiers(piece))) for piece in pieces)
     return Entry(path, language, contents.mtime_ns, contents.size, outline, terms)
 
 
