@@ -79,3 +79,27 @@ def test_a_question_in_a_chat_document_is_answered_below(tmp_path: Path) -> None
             ],
             scene,
         )
+
+
+def test_an_explanation_is_written_to_a_file_that_the_user_is_told_of(tmp_path: Path) -> None:
+    with open_agent_scene(tmp_path, text="It adds up\nwhat is there.") as scene:
+        uri = (scene.workspace / "cart.py").as_uri()
+        (told,) = run_emacs(
+            config_block("Emacs", "elisp"),
+            [
+                opened(scene, "cart.py", CART),
+                command("explain", uri),
+                (
+                    '(wait-until "the name of a file" (lambda () (seq-find (lambda (one) (string-prefix-p "Dragoman answers" one)) '
+                    "seen-messages)))"
+                ),
+                (
+                    '(let ((path (substring (car seen-messages) (length "Dragoman answers in "))))'
+                    '  (wait-until "the explanation" (lambda () (with-temp-buffer (insert-file-contents path)'
+                    '    (and (string-suffix-p "what is there.\n" (text)) (text))))))'
+                ),
+            ],
+            scene,
+        )[-1:]
+        # Eglot cannot be shown a document, and would ask before each change of one that is not open.
+        assert told == "# Explain cart.py\n\nIt adds up\nwhat is there.\n"

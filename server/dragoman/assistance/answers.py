@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Final
 
 from dragoman.assistance.texts import Texts
 from dragoman.lsp.services import ClientPort, EditorEdit
 from dragoman.settings.folders import data_folder
+
+logger = logging.getLogger(__name__)
 
 KEPT: Final = 50
 """Answer documents that are kept; older ones are deleted when a new one is made."""
@@ -22,15 +26,10 @@ TRIES: Final = 5
 """How often a piece is tried again that the editor refused because somebody typed meanwhile."""
 
 
-class DocumentWriter:
-    """Writes behind the last line of a document, in whole lines until the end."""
+class AnswerWriter(ABC):
+    """Writes an answer behind what is there, in whole lines until the end."""
 
-    def __init__(self, uri: str, texts: Texts, client: ClientPort, head: str = "") -> None:
-        self.uri = uri
-        self._texts = texts
-        self._client = client
-        self._written = head
-        """The document as we made it, for an editor that does not tell of it."""
+    def __init__(self) -> None:
         self._waiting = ""
         self._told = asyncio.Event()
         self._ended = False
@@ -47,7 +46,7 @@ class DocumentWriter:
         self._told.set()
 
     async def work(self) -> None:
-        """Write until the end; returns early when the editor refuses."""
+        """Write until the end; returns early when nothing more can be written."""
         while not self.failed:
             await self._told.wait()
             self._told.clear()
@@ -64,6 +63,43 @@ class DocumentWriter:
                 return
             if not self._ended:
                 await asyncio.sleep(PAUSE_S)
+
+    @abstractmethod
+    async def _put(self, text: str) -> bool:
+        """Add whole lines; False when that is impossible now and later."""
+
+
+class FileWriter(AnswerWriter):
+    """Writes to a file of ours, for an editor that cannot be shown one: to change it there it would ask its user each time."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    async def _put(self, text: str) -> bool:
+        try:
+            await asyncio.to_thread(_append, self._path, text)
+        except OSError as error:
+            logger.warning("The answer could not be written to %s: %s", self._path, error.strerror or error)
+            return False
+        return True
+
+
+def _append(path: Path, text: str) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+class DocumentWriter(AnswerWriter):
+    """Writes to a document that the editor has."""
+
+    def __init__(self, uri: str, texts: Texts, client: ClientPort, head: str = "") -> None:
+        super().__init__()
+        self.uri = uri
+        self._texts = texts
+        self._client = client
+        self._written = head
+        """The document as we made it, for an editor that does not tell of it."""
 
     async def _put(self, text: str) -> bool:
         """Add whole lines; nothing is written into a line that the user has begun."""

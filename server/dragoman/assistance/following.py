@@ -11,7 +11,7 @@ from typing import Any
 
 from dragoman.agents.events import RunEvent
 from dragoman.agents.run import Run
-from dragoman.assistance.answers import DocumentWriter
+from dragoman.assistance.answers import AnswerWriter
 from dragoman.assistance.edits import OpenEdit
 from dragoman.cancellation import TaskSet
 from dragoman.lsp.services import ClientPort, Progress
@@ -27,7 +27,7 @@ class Following:
     run: Run
     title: str
     shows_progress: bool = True
-    writer: DocumentWriter | None = None
+    writer: AnswerWriter | None = None
     edit: OpenEdit | None = None
     behind: Callable[[Run], Awaitable[None]] | None = None
     seq: int = field(default=0, init=False)

@@ -21,7 +21,7 @@ from dragoman.agents.run import Run
 from dragoman.agents.runtime_limits import CONTEXT_TOKENS
 from dragoman.agents.tools.policy import Remember
 from dragoman.agents.tools.project import Index
-from dragoman.assistance.answers import DocumentWriter, make_document
+from dragoman.assistance.answers import AnswerWriter, DocumentWriter, FileWriter, make_document
 from dragoman.assistance.budget import ChatBudget
 from dragoman.assistance.buffers import BufferEditor
 from dragoman.assistance.chat_document import ANSWER, YOU, read_conversation
@@ -294,7 +294,7 @@ class Assistance:
     async def _agents(self) -> AgentManager:
         return await self._around.app().agents()
 
-    async def _writer(self, title: str, head: str | None = None) -> DocumentWriter | None:
+    async def _writer(self, title: str, head: str | None = None) -> AnswerWriter | None:
         """Open a document for an answer in a client that shows no runs; None where it cannot."""
         if self._client.shows_runs:
             return None
@@ -306,6 +306,7 @@ class Assistance:
         uri = path.as_uri()
         if not await self._client.show_document(uri):
             self._client.show_message("info", f"Dragoman answers in {path}")
+            return FileWriter(path)
         return DocumentWriter(uri, self._texts, self._client, begin)
 
     # -- conversations -------------------------------------------------------------------------------------------------
