@@ -110,7 +110,45 @@ def _describe(offer: Offer, answer: Mapping[str, Any] | None) -> str:
 
 
 def _describe_tool(tool: Tool) -> str:
-    return f"{tool.name}: {tool.description}\n{json.dumps(dict(tool.parameters), ensure_ascii=False)}"
+    """Return what a model reads of a tool: a line for each argument, which is half as long as its schema and says as much.
+
+    A schema with parts within parts is shown as it is.
+    """
+    arguments = tool.parameters.get("properties", {})
+    wanted = tool.parameters.get("required", ())
+    lines = [_describe_argument(name, one, is_required=name in wanted) for name, one in arguments.items()]
+    if None in lines:
+        return f"{tool.name}: {tool.description}\nArguments: {json.dumps(dict(tool.parameters), ensure_ascii=False)}"
+    return "\n".join([f"{tool.name}: {tool.description}", *(line for line in lines if line)])
+
+
+def _describe_argument(name: str, schema: Any, *, is_required: bool) -> str | None:
+    """Return a line about an argument, None for one that is not said in a line."""
+    kind = _kind(schema)
+    if kind is None:
+        return None
+    told = kind if is_required else f"{kind}, optional"
+    default = schema.get("default")
+    if default is not None:
+        told += f", {json.dumps(default, ensure_ascii=False)} if left out"
+    said = schema.get("description", "")
+    return f"- {name} ({told}): {said}" if said else f"- {name} ({told})"
+
+
+def _kind(schema: Any) -> str | None:
+    """Return the words for a type, None for one that has more to it."""
+    if not isinstance(schema, Mapping) or {"$ref", "oneOf", "allOf", "properties"} & schema.keys():
+        return None
+    if isinstance(schema.get("enum"), list):
+        return " or ".join(json.dumps(one, ensure_ascii=False) for one in schema["enum"])
+    if "anyOf" in schema:
+        kinds = [_kind(one) for one in schema["anyOf"] if one != {"type": "null"}]
+        return None if None in kinds or len(kinds) != 1 else kinds[0]
+    kind = schema.get("type")
+    if kind == "array":
+        inner = _kind(schema.get("items", {}))
+        return None if inner is None else f"list of {inner}"
+    return kind if kind in {"string", "integer", "number", "boolean"} else None
 
 
 def _form(properties: dict[str, Any]) -> dict[str, Any]:

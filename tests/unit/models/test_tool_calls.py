@@ -263,7 +263,7 @@ async def test_the_history_is_written_in_the_form_with_roles_in_turn() -> None:
     (request,) = inner.requests
     system, user, called, result, said, *rest = request.messages
     assert system.content.startswith("You help.\n\n")
-    assert all(name in system.content for name in ("read_file", "Read a file.", '"required": ["path"]', "list_files"))
+    assert all(name in system.content for name in ("read_file: Read a file.", "- path (string)", "list_files"))
     assert user == USER
     assert called == ChatMessage("assistant", f'I look.\n{CALL}\n{{"tool": "list_files", "arguments": "{{broken"}}')
     assert result.role == "user"
@@ -469,3 +469,29 @@ async def test_closing_and_cancelling_reach_the_model_at_once(able: Any) -> None
     assert inner.running == 1
     await stream.aclose()
     assert inner.running == 0
+
+
+async def test_a_tool_is_described_in_lines_and_what_has_parts_within_by_its_schema() -> None:
+    flat = {
+        "type": "object",
+        "properties": {
+            "path": {"type": "string", "minLength": 1, "description": "The file."},
+            "line": {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}], "default": None},
+            "depth": {"type": "integer", "default": 3, "description": "How deep."},
+            "how": {"enum": ["fast", "well"]},
+            "argv": {"type": "array", "items": {"type": "string"}, "maxItems": 9},
+        },
+        "required": ["path", "argv"],
+        "additionalProperties": False,
+    }
+    deep = {"type": "object", "properties": {"where": {"type": "object", "properties": {"x": {"type": "integer"}}}}}
+    model, inner = wrap('{"answer": "Bye."}')
+    await ask(model, asking(tools=(Tool("flat", "Does.", flat), Tool("deep", "Digs.", deep), Tool("none", "Is.", {}))))
+    told = inner.requests[0].messages[0].content
+    assert (
+        "flat: Does.\n- path (string): The file.\n- line (integer, optional)\n"
+        "- depth (integer, optional, 3 if left out): How deep.\n"
+        '- how ("fast" or "well", optional)\n- argv (list of string)\n'
+    ) in told
+    assert f"deep: Digs.\nArguments: {json.dumps(deep)}" in told
+    assert told.rstrip().endswith("none: Is.")
