@@ -257,6 +257,21 @@ async def test_only_what_differs_from_the_last_commit_is_reviewed(tmp_path: Path
         assert (await at.ended(run))[-1]["type"] == "finished"
         shown = str(model.generations[-1].body["messages"][-1]["content"])
         assert re.findall(r"^ *(\d+)> (.*)$", shown, re.MULTILINE) == [("1", "import math"), ("7", "    return 1")]
+        # What a branch has of its own becomes a pull request's description.
+        error = await at.editor.call_error(
+            "workspace/executeCommand", at.editor.command_params("dragoman.pullRequest", {})
+        )
+        assert "no commits of its own" in error["message"]
+        for command in (["branch", "-M", "main"], ["checkout", "-qb", "work"], [*IDENTITY, "commit", "-qam", "Count"]):
+            subprocess.run(["git", *command], cwd=root, check=True, capture_output=True)
+        model.script.text = "Count them\n\nOne by one.\n"
+        run = (await at.command("pullRequest"))["runId"]
+        assert (await at.ended(run))[-1]["output"] == "Count them\n\nOne by one.\n"
+        asked = str(model.generations[-1].body["messages"][-1]["content"])
+        assert "pull request" in asked
+        assert "Commits since 'main':" in asked
+        assert ": Count\n" in asked
+        assert "+    return 1" in asked
         at.editor.ignored |= {"dragoman/runEvent"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -66,7 +67,11 @@ FINDINGS = "".join(
 )  # fmt: skip
 ANSWER = "The notes are there:\n\n```python\nprice = 3\n```\n\nNothing else is **changed**.\n"
 
-FILES = {f"{name}.py": AREA for name in ("talked", "edited", "reviewed", "cancelled")}
+MESSAGE = "Take the factor out\n\nIt was written twice."
+FILES = {f"{name}.py": AREA for name in ("talked", "edited", "reviewed", "cancelled", "twice", "committed")} | {
+    "shop.ts": "export function total(items: number[]): number {\n  return items.length;\n}\n",
+    "bill.ts": "import { total } from './shop';\n\nexport const due = total([1]);\nexport const note = 'the total';\n",
+}
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +85,15 @@ def model() -> Iterator[FakeModelServer]:
 @pytest.fixture(scope="module")
 def editor(model: FakeModelServer) -> Iterator[Workbench]:
     """One window for all tests of this file."""
-    with Workbench(files=FILES, config=PROVIDER.format(url=model.url), name="vscode-agents") as workbench:
+    config = PROVIDER.format(url=model.url)
+    workbench = Workbench(files=FILES, config=config, settings={"git.enabled": True}, name="vscode-agents")
+    workbench.workspace.mkdir()
+    for path, text in FILES.items():
+        (workbench.workspace / path).write_text(text, encoding="utf-8")
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "first"]):
+        identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+        subprocess.run(["git", *identity, *command], cwd=workbench.workspace, check=True, capture_output=True)
+    with workbench:
         workbench.wait(STATUS)
         workbench.until(lambda: workbench.messages("initialized"), "the server")
         yield workbench
@@ -223,6 +236,85 @@ def test_a_review_s_findings_come_one_by_one_and_a_fix_is_made(editor: Workbench
     editor.click(f'{ACTIONS}:has-text("Apply fix")')
     editor.wait_for_saved("reviewed.py", AREA.replace(OLD_OUTLINE, NEW_OUTLINE))
     editor.until(lambda: len(squiggles(editor)) == 1, "the end of the finding that was repaired")
+
+
+def test_two_edits_of_one_file_are_decided_one_by_one(editor: Workbench, model: FakeModelServer) -> None:
+    both = [
+        ["first", BLOCKS.partition(">>>>>>> REPLACE\n")[0] + ">>>>>>> REPLACE\n"],
+        ["second", BLOCKS.partition("REPLACE\n")[2]],
+    ]
+    model.configure(rules=both, tool_calls=[], token_delay=0.05)
+    editor.open("twice.py")
+    edit_lines(editor, 4, "first")
+    edit_lines(editor, 9, "second")
+    editor.until(lambda: model.in_flight() == 2, "both at work at once")
+    editor.wait(f'{FIRST}:has-text("Proposed")')
+    editor.wait(f'{SECOND}:has-text("Proposed")')
+    editor.screenshot("two-edits")
+    editor.click(f"{SECOND} .codicon-check")
+    editor.wait(SECOND, state="hidden")
+    editor.click(f"{FIRST} .codicon-close")
+    editor.wait(ZONE, state="hidden")
+    editor.press("Control+1")
+    editor.wait_for_saved("twice.py", AREA.replace(OLD_OUTLINE, NEW_OUTLINE))
+    model.configure(rules=[])
+
+
+def edit_lines(editor: Workbench, line: int, instruction: str) -> None:
+    """Select the three lines of a function, and say what is to be changed."""
+    editor.press("Control+1", "Control+Home", *["ArrowDown"] * (line - 1), *["Shift+ArrowDown"] * 3, "Control+Alt+i")
+    editor.wait('.quick-input-widget:has-text("Edit lines")')
+    editor.type(instruction)
+    editor.press("Enter")
+
+
+def test_changes_are_reviewed_and_described_for_a_commit(editor: Workbench, model: FakeModelServer) -> None:
+    model.configure(text=MESSAGE, tool_calls=[], token_delay=0)
+    (editor.workspace / "committed.py").write_text(AREA.replace(OLD_OUTLINE, NEW_OUTLINE), encoding="utf-8")
+    editor.open("committed.py")
+    editor.press("Control+Shift+g")
+    editor.wait('.scm-view .monaco-list-row:has-text("committed.py")')
+    editor.run_command("Dragoman: Write Commit Message")
+    editor.wait('.scm-editor:has-text("Take the factor out")')
+    editor.screenshot("commit-message")
+    assert "+    return 2 * (width + height)" in json.dumps(model.generations()[-1]["body"]["messages"])
+
+    finding = {**json.loads(FINDINGS.splitlines()[1]), "quote": "return 2 * (width + height)", "fix": None}
+    model.configure(text=json.dumps(finding))
+    editor.press("Control+1")
+    editor.run_command("Dragoman: Review Changes")
+    editor.until(lambda: squiggles(editor), "a finding in what was changed")
+    editor.screenshot("changes-reviewed")
+    asked = [json.dumps(one["body"]["messages"]) for one in model.generations()]
+    (about,) = [one for one in asked if "Review 'committed.py'" in one]
+    assert "10> " in about
+    assert "5> " not in about
+    assert not any("Review 'shop.ts'" in one for one in asked), "nobody changed that one"
+
+
+def test_references_are_those_of_the_editor_s_language_servers(editor: Workbench, model: FakeModelServer) -> None:
+    calls = [{"name": "find_references", "arguments": {"name": "total"}}]
+    model.configure(text="In two files.", tool_calls=calls, token_delay=0)
+    editor.open("shop.ts")
+
+    def told() -> str | None:
+        """Ask; a language server that has just started may not know yet."""
+        before = len(events(editor, "tool_result"))
+        editor.run_command("Dragoman: Open Chat")
+        editor.wait(f"{VIEW}#question:focus")
+        editor.type("Where is total used?")
+        editor.press("Enter")
+        results = editor.until(lambda: events(editor, "tool_result")[before:], "what the tool says")
+        editor.wait(f"{VIEW}#send")
+        return str(results[0]["result"]) if "language servers" in str(results[0]["result"]) else None
+
+    found = editor.until(told, "an answer of the language server")
+    assert found.splitlines()[:-1] == [
+        "bill.ts:1: import { total } from './shop';",
+        "bill.ts:3: export const due = total([1]);",
+        "shop.ts:1: export function total(items: number[]): number {",
+    ]
+    model.configure(tool_calls=[])
 
 
 def squiggles(editor: Workbench) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,7 @@ from dragoman.agents.mcp.servers import McpServers, ServerState
 from dragoman.agents.mcp.tools import ForeignTool, choose, foreign_tools
 from dragoman.agents.run import Run, RunLimits, RunStore
 from dragoman.agents.runtime import AgentRuntime, Reader, RunRequest, needs_of
-from dragoman.agents.runtime_limits import ANSWER_TOKENS, FINISHED_RUNS, WINDOW_SMALL
+from dragoman.agents.runtime_limits import ANSWER_TOKENS, BRANCH_BASES, FINISHED_RUNS, WINDOW_SMALL
 from dragoman.agents.toolbox import ESSENTIAL, PERMISSION_OF, build_registry, is_open
 from dragoman.agents.tools.approval import Approver
 from dragoman.agents.tools.base import Output, ToolContext
@@ -32,7 +33,7 @@ from dragoman.agents.tools.project import Index
 from dragoman.agents.tools.references import Usages
 from dragoman.agents.tools.registry import ToolRegistry
 from dragoman.agents.tools.remembered import Memory, RememberedRules
-from dragoman.errors import NoModelError, RunError, UnknownAgentError
+from dragoman.errors import CommandError, NoModelError, RunError, UnknownAgentError
 from dragoman.events import EventBus
 from dragoman.models.base import ChatMessage, Image
 from dragoman.models.manager import ModelManager
@@ -316,6 +317,26 @@ class AgentManager:
             result = await registry.call("git_diff", arguments, context)
             if result.details.get("characters"):
                 return result.text
+        return ""
+
+    async def read_branch(self, agent: str, place: Workplace) -> str:
+        """Return the commits and the diff of the branch against the one it left; empty where it has none of its own.
+
+        What the agent's model may not read is left out.  Raises ToolError, and as `start`.
+        """
+        definition = await self._take(agent, place)
+        context = self._context(definition, place, remote=await self.may_leave(definition))
+        registry = build_registry()
+        await registry.call("git_status", "{}", context)
+        for base in BRANCH_BASES:
+            try:
+                log = await registry.call("git_log", json.dumps({"revision": f"{base}..HEAD"}), context)
+            except CommandError:
+                # There is no such branch.
+                continue
+            if log.details["commits"]:
+                diff = await registry.call("git_diff", json.dumps({"revision": f"{base}...HEAD"}), context)
+                return f"Commits since {base!r}:\n{log.text}\n\n{diff.text}"
         return ""
 
     def _watch(self, run: Run) -> Run:

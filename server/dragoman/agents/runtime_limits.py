@@ -54,3 +54,15 @@ WINDOW_SMALL: Final = 8_192
 
 SUMMARY_TOKENS: Final = 400
 """The summary of what fell out of a run's context."""
+
+BRANCH_BASES: Final = (
+    "origin/HEAD",
+    "origin/main",
+    "origin/master",
+    "main",
+    "master",
+    "trunk",
+    "develop",
+    "@{upstream}",
+)
+"""What a branch is compared with to describe it: the first that is there and that it is ahead of."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dragoman.agents.edits.session import EditSession
 from dragoman.agents.manager import AgentManager, Workplace
+from dragoman.agents.prompts import read_prompt
 from dragoman.agents.review_limits import REVIEW_WINDOW
 from dragoman.agents.reviews.dismissals import Dismissals
 from dragoman.agents.reviews.request import SCHEMA, plan_tasks, review_answer_tokens
@@ -257,15 +258,26 @@ class Assistance:
 
     async def commit_message(self) -> dict[str, Any]:
         """Write a message for what is staged, else for all that is changed."""
-        manager = await self._agents()
+        diff = await (await self._agents()).read_changes("committer", self._repository())
+        if not diff:
+            raise RunError("There is nothing to commit.", hint="Change or stage something first.")
+        return await self._describe("Commit message", diff)
+
+    async def pull_request(self) -> dict[str, Any]:
+        """Write a description of what the branch has that the one it left has not."""
+        changes = await (await self._agents()).read_branch("committer", self._repository())
+        if not changes:
+            raise RunError("This branch has no commits of its own.", hint="Commit your work on a branch first.")
+        return await self._describe("Pull request", f"{read_prompt('pull_request')}\n\n{changes}")
+
+    def _repository(self) -> Workplace:
         place = self._workplace()
         if not place.roots:
             raise RunError("No folder is open.", hint="Open the folder of your project.")
-        diff = await manager.read_changes("committer", place)
-        if not diff:
-            raise RunError("There is nothing to commit.", hint="Change or stage something first.")
-        run = await manager.start("committer", diff, place, tools=False)
-        title = "Commit message"
+        return place
+
+    async def _describe(self, title: str, task: str) -> dict[str, Any]:
+        run = await (await self._agents()).start("committer", task, self._workplace(), tools=False)
         self._followers.follow(Following(run, title, writer=await self._writer(title)))
         return {"runId": run.id}
 

@@ -32,6 +32,7 @@ COMMANDS = (
     "dragoman.ask",
     "dragoman.runAgent",
     "dragoman.commitMessage",
+    "dragoman.pullRequest",
     "dragoman.approve",
     "dragoman.acceptEdit",
     "dragoman.rejectEdit",

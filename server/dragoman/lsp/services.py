@@ -237,6 +237,10 @@ class AssistanceService(Protocol):
         """Write a message for what is changed: ``{runId}``."""
         ...
 
+    async def pull_request(self) -> dict[str, Any]:
+        """Describe what a branch changes: ``{runId}``."""
+        ...
+
     def approve(self, run_id: str, call_id: str, *, allow: bool, remember: str) -> bool:
         """Answer a question for permission; False when it is not open (any more)."""
         ...

@@ -3,7 +3,7 @@ import { ChatView } from '../chat/view';
 import { Previews } from '../edits/previews';
 import type { Server } from '../server';
 import { AgentCommands } from './commands';
-import { showCommitMessage } from './git';
+import { showCommitMessage, showText } from './git';
 import { Participant } from './participant';
 import { isShownElsewhere, RunProgress } from './progress';
 import { type ApprovalRequired, fieldsOf, lineNumbers, readSpan, type RunEvent, textOf } from './protocol';
@@ -74,6 +74,7 @@ export class Assistance implements Disposable {
       review: () => commands.review(),
       reviewChanges: () => commands.reviewChanges(),
       commitMessage: commands.commitMessage,
+      pullRequest: commands.pullRequest,
       acceptHunk: spoken((thread) => previews.decide(true, threadOf(thread))),
       rejectHunk: spoken((thread) => previews.decide(false, threadOf(thread))),
       acceptAllHunks: spoken(() => previews.decideAll(true)),
@@ -127,6 +128,8 @@ export class Assistance implements Disposable {
   private finished({ runId, output }: { runId: string; output: string }, { command }: Origin): void {
     if (command === 'dragoman.commitMessage') {
       void showCommitMessage(output.trim());
+    } else if (command === 'dragoman.pullRequest') {
+      void showText(output.trim(), 'markdown');
     } else if (
       isShownElsewhere(command) &&
       !['dragoman.review', 'dragoman.reviewChanges', 'dragoman.ask'].includes(command) &&

@@ -49,6 +49,7 @@ export class AgentCommands {
   }
 
   commitMessage = () => this.start('dragoman.commitMessage', {});
+  pullRequest = () => this.start('dragoman.pullRequest', {});
 
   private async onSelection(command: string): Promise<void> {
     const editor = activeEditor();

@@ -18,8 +18,12 @@ export async function showCommitMessage(message: string): Promise<void> {
     repository.inputBox.value = message;
     return;
   }
-  const document = await workspace.openTextDocument({ content: message, language: 'git-commit' });
-  await window.showTextDocument(document);
+  await showText(message, 'git-commit');
+}
+
+/** Opens a text in an editor of its own, to be copied or changed. */
+export async function showText(content: string, language: string): Promise<void> {
+  await window.showTextDocument(await workspace.openTextDocument({ content, language }));
 }
 
 /** The files with changes, staged or not. */

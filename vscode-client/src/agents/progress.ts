@@ -10,6 +10,7 @@ const TITLES: Record<string, string> = {
   'dragoman.review': 'Reviewing',
   'dragoman.reviewChanges': 'Reviewing what is changed in',
   'dragoman.commitMessage': 'Writing a commit message',
+  'dragoman.pullRequest': 'Describing this branch',
   'dragoman.ask': 'Answering',
 };
 

@@ -32,6 +32,7 @@ const STARTING: ReadonlySet<string> = new Set(
     'reviewChanges',
     'runAgent',
     'commitMessage',
+    'pullRequest',
     'ask',
   ].map((name) => `dragoman.${name}`),
 );

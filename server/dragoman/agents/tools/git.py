@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from pydantic import Field
 
@@ -31,6 +31,9 @@ _QUIET = (
     *("-c", "log.showSignature=false", "-c", "commit.gpgSign=false", "-c", "gc.auto=0", "-c", "maintenance.auto=false"),
     *("-c", "core.editor=false", "-c", "core.pager=cat", "-c", "color.ui=false"),
 )
+
+
+_REVISION: Final = r"^[\w./~^@{}-]{1,200}$"
 
 
 async def run_git(context: ToolContext, arguments: Sequence[str], *, may_fail: bool = False) -> str:
@@ -63,6 +66,12 @@ async def run_git(context: ToolContext, arguments: Sequence[str], *, may_fail: b
     return ended.output
 
 
+def _check(revision: str) -> str:
+    if revision.startswith("-"):
+        raise CommandError(f"{revision!r} is no commit.")
+    return revision
+
+
 class StatusArguments(Arguments):
     """`GitStatus` takes nothing."""
 
@@ -93,7 +102,7 @@ class DiffArguments(Arguments):
     staged: bool = Field(False, description="What is staged instead of all that differs from the last commit.")
     revision: str | None = Field(
         None,
-        pattern=r"^[\w./~^@{}-]{1,200}$",
+        pattern=_REVISION,
         description="Another commit or range to compare with, such as `main...HEAD`.",
     )
 
@@ -113,9 +122,7 @@ class GitDiff(Tool[DiffArguments]):
 
     async def call(self, arguments: DiffArguments, context: ToolContext, call_id: str) -> ToolResult:  # noqa: ARG002
         """Ask git; the diff is cut at whole sections' ends where it is too long."""
-        revision = arguments.revision or "HEAD"
-        if revision.startswith("-"):
-            raise CommandError(f"{revision!r} is no commit.")
+        revision = _check(arguments.revision or "HEAD")
         below = [find_place(context.roots, arguments.path).path] if arguments.path else ["."]
         asked = (
             *("diff", "--no-ext-diff", "--no-textconv", "--no-color", "--ignore-submodules=all", "--relative"),
@@ -132,6 +139,9 @@ class LogArguments(Arguments):
     """What `GitLog` takes."""
 
     path: str | None = Field(None, min_length=1, description="Only commits that changed something below this path.")
+    revision: str | None = Field(
+        None, pattern=_REVISION, description="Only commits of this range, such as `main..HEAD`."
+    )
     count: int = Field(GIT_LOG_ENTRIES, ge=1, le=GIT_LOG_ENTRIES_MOST, description="How many, the newest first.")
 
 
@@ -151,9 +161,8 @@ class GitLog(Tool[LogArguments]):
     async def call(self, arguments: LogArguments, context: ToolContext, call_id: str) -> ToolResult:  # noqa: ARG002
         """Ask git."""
         below = [str(find_place(context.roots, arguments.path).path)] if arguments.path else ["."]
-        text = await run_git(
-            context, ("log", f"--max-count={arguments.count}", "--format=%h %as %an: %s", "--no-color", "--", *below)
-        )
+        asked = ("log", f"--max-count={arguments.count}", "--format=%h %as %an: %s", "--no-color")
+        text = await run_git(context, (*asked, _check(arguments.revision or "HEAD"), "--", *below))
         return ToolResult(text.rstrip("\n") or "[no commits]", {"commits": text.count("\n")})
 
 

@@ -97,6 +97,11 @@ async def _commit_message(session: Session, _arguments: Arguments) -> dict[str, 
     return await assistance.commit_message()
 
 
+async def _pull_request(session: Session, _arguments: Arguments) -> dict[str, Any]:
+    assistance = await session.services.assistance()
+    return await assistance.pull_request()
+
+
 async def _approve(session: Session, arguments: Arguments) -> dict[str, bool]:
     name = "dragoman.approve"
     decision, remember = arguments.get("decision"), arguments.get("remember", "once")
@@ -156,6 +161,7 @@ COMMANDS: dict[str, Command] = {
     "dragoman.ask": _ask,
     "dragoman.runAgent": _run_agent,
     "dragoman.commitMessage": _commit_message,
+    "dragoman.pullRequest": _pull_request,
     "dragoman.approve": _approve,
     "dragoman.acceptEdit": _decide(accept=True),
     "dragoman.rejectEdit": _decide(accept=False),

@@ -52,6 +52,7 @@ async def test_status_diff_log_and_commit(bench: ToolBench) -> None:
     assert [line.partition(": ")[2] for line in (await bench.call("git_log")).splitlines()] == ["Ten", "first"]
     assert (await bench.call("git_log", path="b.py")).endswith("A: first")
     assert "+one = 10" in await bench.call("git_diff", revision="HEAD~1", path="a.py")
+    assert (await bench.call("git_log", revision="HEAD~1..HEAD")).endswith("A: Ten")
     assert await bench.call("git_diff", staged=True) == "[no differences]"
 
 
