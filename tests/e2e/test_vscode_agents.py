@@ -47,10 +47,11 @@ OLD_OUTLINE = "    return 2 * width + 2 * height\n"
 NEW_OUTLINE = "    return 2 * (width + height)\n"
 REWRITTEN = AREA.replace(OLD_AREA, NEW_AREA).replace(OLD_OUTLINE, NEW_OUTLINE)
 CODE = f"```python\n{REWRITTEN}```\n"
-BLOCKS = "".join(
+BLOCK_OF_AREA, BLOCK_OF_OUTLINE = (
     f"<<<<<<< SEARCH\n{old}=======\n{new}>>>>>>> REPLACE\n"
     for old, new in ((OLD_AREA, NEW_AREA), (OLD_OUTLINE, NEW_OUTLINE))
 )
+BLOCKS = BLOCK_OF_AREA + BLOCK_OF_OUTLINE
 FINDINGS = "".join(
     json.dumps(finding) + "\n"
     for finding in (
@@ -69,8 +70,7 @@ ANSWER = "The notes are there:\n\n```python\nprice = 3\n```\n\nNothing else is *
 
 MESSAGE = "Take the factor out\n\nIt was written twice."
 FILES = {f"{name}.py": AREA for name in ("talked", "edited", "reviewed", "cancelled", "twice", "committed")} | {
-    "shop.ts": "export function total(items: number[]): number {\n  return items.length;\n}\n",
-    "bill.ts": "import { total } from './shop';\n\nexport const due = total([1]);\nexport const note = 'the total';\n",
+    "style.css": ":root {\n  --accent: red;\n}\n.total {\n  color: var(--accent);\n}\n",
 }
 
 
@@ -239,14 +239,11 @@ def test_a_review_s_findings_come_one_by_one_and_a_fix_is_made(editor: Workbench
 
 
 def test_two_edits_of_one_file_are_decided_one_by_one(editor: Workbench, model: FakeModelServer) -> None:
-    both = [
-        ["first", BLOCKS.partition(">>>>>>> REPLACE\n")[0] + ">>>>>>> REPLACE\n"],
-        ["second", BLOCKS.partition("REPLACE\n")[2]],
-    ]
+    both = [["alpha", BLOCK_OF_AREA], ["beta", BLOCK_OF_OUTLINE]]
     model.configure(rules=both, tool_calls=[], token_delay=0.05)
     editor.open("twice.py")
-    edit_lines(editor, 4, "first")
-    edit_lines(editor, 9, "second")
+    edit_lines(editor, 4, "alpha")
+    edit_lines(editor, 9, "beta")
     editor.until(lambda: model.in_flight() == 2, "both at work at once")
     editor.wait(f'{FIRST}:has-text("Proposed")')
     editor.wait(f'{SECOND}:has-text("Proposed")')
@@ -289,31 +286,27 @@ def test_changes_are_reviewed_and_described_for_a_commit(editor: Workbench, mode
     (about,) = [one for one in asked if "Review 'committed.py'" in one]
     assert "10> " in about
     assert "5> " not in about
-    assert not any("Review 'shop.ts'" in one for one in asked), "nobody changed that one"
+    assert not any("Review 'style.css'" in one for one in asked), "nobody changed that one"
 
 
 def test_references_are_those_of_the_editor_s_language_servers(editor: Workbench, model: FakeModelServer) -> None:
-    calls = [{"name": "find_references", "arguments": {"name": "total"}}]
-    model.configure(text="In two files.", tool_calls=calls, token_delay=0)
-    editor.open("shop.ts")
+    calls = [{"name": "find_references", "arguments": {"name": "--accent"}}]
+    model.configure(text="In one place.", tool_calls=calls, token_delay=0)
+    editor.open("style.css")
 
     def told() -> str | None:
         """Ask; a language server that has just started may not know yet."""
         before = len(events(editor, "tool_result"))
         editor.run_command("Dragoman: Open Chat")
         editor.wait(f"{VIEW}#question:focus")
-        editor.type("Where is total used?")
+        editor.type("Where is the colour used?")
         editor.press("Enter")
         results = editor.until(lambda: events(editor, "tool_result")[before:], "what the tool says")
         editor.wait(f"{VIEW}#send")
         return str(results[0]["result"]) if "language servers" in str(results[0]["result"]) else None
 
     found = editor.until(told, "an answer of the language server")
-    assert found.splitlines()[:-1] == [
-        "bill.ts:1: import { total } from './shop';",
-        "bill.ts:3: export const due = total([1]);",
-        "shop.ts:1: export function total(items: number[]): number {",
-    ]
+    assert found.splitlines()[:-1] == ["style.css:2:   --accent: red;", "style.css:5:   color: var(--accent);"]
     model.configure(tool_calls=[])
 
 
