@@ -18,7 +18,9 @@ local params = vim.lsp.util.make_range_params(0, 'utf-16')
 params.context = { diagnostics = {} }
 local titles = {}
 for _, answer in pairs(vim.lsp.buf_request_sync(0, 'textDocument/codeAction', params, 10000) or {}) do
-  for _, action in ipairs(answer.result or {}) do table.insert(titles, action.title) end
+  for _, action in ipairs(answer.result or {}) do
+    if vim.startswith(action.title, 'Next edit') then table.insert(titles, action.title) end
+  end
 end
 return titles
 """

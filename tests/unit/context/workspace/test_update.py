@@ -69,7 +69,8 @@ def test_entries_hold_the_words_of_each_chunk(root: Path) -> None:
 
     assert entry.language == "python"
     assert len(entry.terms) == len(entry.outline.chunks)
-    assert " ".join(entry.terms).split() == ["def", "alpha", "return", "beta", "def", "gamma", "return", "delta"]
+    # Each once in a piece: how often is not asked.
+    assert " ".join(entry.terms).split() == ["def", "alpha", "return", "beta", "gamma", "delta"]
     assert (entry.mtime_ns, entry.size) == ((root / "a.py").stat().st_mtime_ns, (root / "a.py").stat().st_size)
 
 
