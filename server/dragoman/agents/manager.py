@@ -23,7 +23,7 @@ from dragoman.agents.mcp.tools import ForeignTool, choose, foreign_tools
 from dragoman.agents.run import Run, RunLimits, RunStore
 from dragoman.agents.runtime import AgentRuntime, Reader, RunRequest, needs_of
 from dragoman.agents.runtime_limits import ANSWER_TOKENS, BRANCH_BASES, FINISHED_RUNS, WINDOW_SMALL
-from dragoman.agents.toolbox import ESSENTIAL, PERMISSION_OF, build_registry, is_open
+from dragoman.agents.toolbox import CHANGING, ESSENTIAL, PERMISSION_OF, build_registry, is_open
 from dragoman.agents.tools.approval import Approver
 from dragoman.agents.tools.base import Output, ToolContext
 from dragoman.agents.tools.diagnostics import Reports
@@ -217,7 +217,13 @@ class AgentManager:
         context = self._context(definition, place, remote=remote, foreign=foreign)
         registry = self._tools(definition, place, window, context.policy, foreign) if tools else ToolRegistry()
         system = await instruct(definition.prompt, place.roots, place.editor, window=window, remote=remote, extra=extra)
-        request = replace(request, system=system, local_only=not remote, answers_at_last=not route.has_tools)
+        expected: frozenset[str] = frozenset()
+        if not route.has_tools and definition.role == "edit":
+            # Small models give up early; those that were made for tools need no reminder.
+            expected = frozenset(registry.names) & {*CHANGING, "run_command"}
+        request = replace(
+            request, system=system, local_only=not remote, answers_at_last=not route.has_tools, expected=expected
+        )
         return request, registry, context
 
     async def _route(self, request: RunRequest, *, has_tools: bool) -> _Route:

@@ -77,6 +77,8 @@ class RunRequest:
     ``schema`` is the JSON schema of the answer, which holds a model to it where it can be held and the run has no tools.
     ``local_only`` keeps every answer on this machine, whichever providers come and go meanwhile.
     ``answers_at_last`` has a model that goes round in circles asked once more, without tools, before the run fails.
+    ``expected`` are tools without one of which the task is hardly done: a model that answers before it called any is asked
+    once whether it is done.
     ``parts`` are further tasks of the same kind, each asked by itself when the one before it is answered.
     ``answer_tokens`` are kept for each answer, less in a small window.
     ``operation`` labels the run's events for metrics.
@@ -94,6 +96,7 @@ class RunRequest:
     schema: Mapping[str, Any] | None = None
     local_only: bool = False
     answers_at_last: bool = False
+    expected: frozenset[str] = frozenset()
     parts: tuple[str, ...] = ()
     answer_tokens: int = ANSWER_TOKENS
     operation: str = "run"
@@ -183,6 +186,8 @@ class _Turns:
         self._made: Counter[tuple[str, str, str]] = Counter()
         self._faults: Counter[str] = Counter()
         self._silences = 0
+        self._expected = request.expected
+        """What was not called yet; empty when one of it was, or when the model was asked."""
         self._must_answer = False
         self._definitions: tuple[Tool, ...] | None = None
 
@@ -231,6 +236,9 @@ class _Turns:
         while True:
             answer = await self._ask(messages)
             if not answer.tool_calls:
+                if answer.content.strip() and self._gives_up():
+                    messages = (*messages, answer, ChatMessage("user", read_prompt("giving_up")))
+                    continue
                 if answer.content.strip():
                     if self._request.reader is not None:
                         self._tell(self._request.reader.finish())
@@ -320,10 +328,17 @@ class _Turns:
         else:
             text, failed, details = result.text, False, dict(result.details)
             self._faults.pop(call.name, None)
+            if call.name in self._expected:
+                self._expected = frozenset()
         self._run.emit("tool_result", callId=call.id, tool=call.name, result=text, failed=failed, details=details)
         if self._faults[call.name] > ARGUMENT_REPAIRS:
             raise RunError(f"The model called {call.name!r} with wrong arguments again after it was told: {text}")
         return text + self._watch_for_loop(call, text)
+
+    def _gives_up(self) -> bool:
+        """Tell, once, whether the model answers without having tried what the task wants."""
+        waiting, self._expected = self._expected, frozenset()
+        return bool(waiting)
 
     def _watch_for_silence(self) -> None:
         """Note an empty answer; raises RunError when the model has been told of one before."""

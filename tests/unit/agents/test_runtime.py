@@ -116,6 +116,20 @@ async def test_an_empty_answer_is_told_of_once_and_then_fails(tmp_path: Path) ->
     assert "answered with nothing" in events[-1].data["error"]
 
 
+async def test_who_gives_up_before_anything_was_tried_is_asked_once(tmp_path: Path) -> None:
+    wanted = frozenset({"look"})
+    early, _, model, _ = await go(tmp_path, "Nothing found.", called("look", '{"n": 1}'), "Done.", expected=wanted)
+    assert early.output == "Done."
+    assert [message.role for message in model.requests[1].messages] == ["system", "user", "assistant", "user"]
+
+    again, _, model, _ = await go(tmp_path, "Nothing to do.", "Nothing, I say.", expected=wanted)
+    assert again.output == "Nothing, I say."
+    assert len(model.requests) == 2
+
+    late, _, model, _ = await go(tmp_path, called("look", '{"n": 1}'), "Done.", expected=wanted)
+    assert (late.output, len(model.requests)) == ("Done.", 2)
+
+
 async def test_pictures_and_the_history_reach_the_model_as_they_are(tmp_path: Path) -> None:
     picture = Image("image/png", b"\x89PNG")
     before = (ChatMessage("user", "Hello."), ChatMessage("assistant", "Hello to you."))

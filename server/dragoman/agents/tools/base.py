@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from dragoman.agents.limits import RESULT_CHARS
 from dragoman.agents.tools.approval import Approver, Refusal
@@ -25,6 +25,13 @@ class Arguments(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+
+def _said(value: Any) -> Any:
+    return value or None
+
+
+MaybeText = Annotated[str | None, BeforeValidator(_said)]
+"""A text that may be left out; a model that is held to a schema often gives an empty one instead."""
 
 A = TypeVar("A", bound=Arguments)
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol
 
 from pydantic import Field
 
-from dragoman.agents.tools.base import Arguments, Subjects, Tool, ToolContext, ToolResult
+from dragoman.agents.tools.base import Arguments, MaybeText, Subjects, Tool, ToolContext, ToolResult
 from dragoman.agents.tools.places import find_place
 from dragoman.agents.tools.policy import Permission
 
@@ -23,7 +23,7 @@ class Reports(Protocol):
 class DiagnosticsArguments(Arguments):
     """What `Diagnostics` takes."""
 
-    path: str | None = Field(None, min_length=1, description="Only what is reported of this file.")
+    path: MaybeText = Field(None, min_length=1, description="Only what is reported of this file.")
 
 
 class Diagnostics(Tool[DiagnosticsArguments]):

@@ -18,7 +18,7 @@ from dragoman.agents.limits import (
     READ_LINES,
     WRITE_FILE_CHARS,
 )
-from dragoman.agents.tools.base import Arguments, Subjects, Tool, ToolContext, ToolResult
+from dragoman.agents.tools.base import Arguments, MaybeText, Subjects, Tool, ToolContext, ToolResult
 from dragoman.agents.tools.documents import Document, TextEdit
 from dragoman.agents.tools.globs import match_path
 from dragoman.agents.tools.places import Place, find_place, find_writable, refuse_folder, refuse_secret
@@ -315,7 +315,7 @@ class ListArguments(Arguments):
     """What `ListFiles` takes."""
 
     path: str = Field(".", min_length=1, description="The folder, relative to the workspace.")
-    glob: str | None = Field(None, description="Only files whose path fits, such as `*.py` or `src/**/test_*`.")
+    glob: MaybeText = Field(None, description="Only files whose path fits, such as `*.py` or `src/**/test_*`.")
 
 
 class ListFiles(Tool[ListArguments]):

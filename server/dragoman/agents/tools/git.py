@@ -18,7 +18,7 @@ from dragoman.agents.limits import (
     GIT_OUTPUT_BYTES,
     GIT_SECONDS,
 )
-from dragoman.agents.tools.base import Arguments, Subjects, Tool, ToolContext, ToolResult
+from dragoman.agents.tools.base import Arguments, MaybeText, Subjects, Tool, ToolContext, ToolResult
 from dragoman.agents.tools.places import find_place, find_writable
 from dragoman.agents.tools.policy import Permission
 from dragoman.agents.tools.processes import run_process
@@ -98,9 +98,9 @@ class GitStatus(Tool[StatusArguments]):
 class DiffArguments(Arguments):
     """What `GitDiff` takes."""
 
-    path: str | None = Field(None, min_length=1, description="Only what is below this path.")
+    path: MaybeText = Field(None, min_length=1, description="Only what is below this path.")
     staged: bool = Field(False, description="What is staged instead of all that differs from the last commit.")
-    revision: str | None = Field(
+    revision: MaybeText = Field(
         None,
         pattern=_REVISION,
         description="Another commit or range to compare with, such as `main...HEAD`.",
@@ -138,8 +138,8 @@ class GitDiff(Tool[DiffArguments]):
 class LogArguments(Arguments):
     """What `GitLog` takes."""
 
-    path: str | None = Field(None, min_length=1, description="Only commits that changed something below this path.")
-    revision: str | None = Field(
+    path: MaybeText = Field(None, min_length=1, description="Only commits that changed something below this path.")
+    revision: MaybeText = Field(
         None, pattern=_REVISION, description="Only commits of this range, such as `main..HEAD`."
     )
     count: int = Field(GIT_LOG_ENTRIES, ge=1, le=GIT_LOG_ENTRIES_MOST, description="How many, the newest first.")

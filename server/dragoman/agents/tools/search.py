@@ -23,7 +23,7 @@ from dragoman.agents.limits import (
     SEARCH_PATTERN_CHARS,
     SEARCH_SECONDS,
 )
-from dragoman.agents.tools.base import Arguments, Subjects, Tool, ToolContext, ToolResult
+from dragoman.agents.tools.base import Arguments, MaybeText, Subjects, Tool, ToolContext, ToolResult
 from dragoman.agents.tools.files import walk_below
 from dragoman.agents.tools.globs import match_path
 from dragoman.agents.tools.places import Place, find_place, refuse_secret
@@ -38,7 +38,7 @@ class SearchArguments(Arguments):
     pattern: str = Field(min_length=1, max_length=SEARCH_PATTERN_CHARS, description="What to search for, in one line.")
     path: str = Field(".", min_length=1, description="The folder or file to search, relative to the workspace.")
     regex: bool = Field(False, description="Whether the pattern is a regular expression.")
-    glob: str | None = Field(None, description="Only files whose path fits, such as `*.py` or `src/**`.")
+    glob: MaybeText = Field(None, description="Only files whose path fits, such as `*.py` or `src/**`.")
     ignore_case: bool = Field(False, description="Whether capitals make no difference.")
 
 

@@ -32,6 +32,7 @@ async def test_lines_with_their_places(bench: ToolBench) -> None:
     assert await bench.call("search", pattern="^def", regex=True, path="src") == "src/a.py:3: def Area(w):"
     assert await bench.call("search", pattern="def", glob="*.py") == "src/a.py:3: def Area(w):"
     assert await bench.call("search", pattern="def", path="src/a.py", ignore_case=True) == "src/a.py:3: def Area(w):"
+    assert await bench.call("search", pattern="def area", glob="") == "b.md:1: def area, and def area again"
     assert await bench.call("search", pattern="a.ea") == "[no match in 3 files]"
 
 
