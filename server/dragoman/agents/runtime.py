@@ -16,7 +16,7 @@ from dragoman.agents.compaction import Compaction
 from dragoman.agents.events import EventType, RunEvent
 from dragoman.agents.prompts import read_prompt
 from dragoman.agents.run import Run, RunLimits, RunState, RunStore
-from dragoman.agents.runtime_limits import ANSWER_TOKENS, ARGUMENT_REPAIRS, CONTEXT_TOKENS, REPEATED_CALLS, SILENCES
+from dragoman.agents.runtime_limits import ANSWER_TOKENS, ARGUMENT_REPAIRS, CONTEXT_TOKENS, REMINDERS, REPEATED_CALLS, SILENCES
 from dragoman.agents.tools.approval import Approver, Decision, Question
 from dragoman.agents.tools.base import ToolContext, ToolResult
 from dragoman.cancellation import TaskSet
@@ -78,7 +78,7 @@ class RunRequest:
     ``local_only`` keeps every answer on this machine, whichever providers come and go meanwhile.
     ``answers_at_last`` has a model that goes round in circles asked once more, without tools, before the run fails.
     ``expected`` are tools without one of which the task is hardly done: a model that answers before it called any is asked
-    once whether it is done.
+    whether it is done, some times.
     ``parts`` are further tasks of the same kind, each asked by itself when the one before it is answered.
     ``answer_tokens`` are kept for each answer, less in a small window.
     ``operation`` labels the run's events for metrics.
@@ -187,7 +187,8 @@ class _Turns:
         self._faults: Counter[str] = Counter()
         self._silences = 0
         self._expected = request.expected
-        """What was not called yet; empty when one of it was, or when the model was asked."""
+        """What was not called yet; empty when one of it was."""
+        self._reminders = 0
         self._must_answer = False
         self._definitions: tuple[Tool, ...] | None = None
 
@@ -336,9 +337,9 @@ class _Turns:
         return text + self._watch_for_loop(call, text)
 
     def _gives_up(self) -> bool:
-        """Tell, once, whether the model answers without having tried what the task wants."""
-        waiting, self._expected = self._expected, frozenset()
-        return bool(waiting)
+        """Tell whether the model answers without having tried what the task wants; at most `REMINDERS` times."""
+        self._reminders += bool(self._expected)
+        return bool(self._expected) and self._reminders <= REMINDERS and not self._must_answer
 
     def _watch_for_silence(self) -> None:
         """Note an empty answer; raises RunError when the model has been told of one before."""

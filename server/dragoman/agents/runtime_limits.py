@@ -28,6 +28,9 @@ ARGUMENT_REPAIRS: Final = 1
 SILENCES: Final = 1
 """Empty answers that a model is told of until the run fails; small models give one when a prompt ends oddly."""
 
+REMINDERS: Final = 3
+"""So often a small model is told that it has answered and done nothing: each time it looks at one thing more."""
+
 HISTORY_MESSAGES: Final = 400
 """Messages of a run that its context may hold, more than its steps make; tokens are what bounds it."""
 

@@ -116,15 +116,16 @@ async def test_an_empty_answer_is_told_of_once_and_then_fails(tmp_path: Path) ->
     assert "answered with nothing" in events[-1].data["error"]
 
 
-async def test_who_gives_up_before_anything_was_tried_is_asked_once(tmp_path: Path) -> None:
+async def test_who_gives_up_before_anything_was_tried_is_reminded(tmp_path: Path) -> None:
     wanted = frozenset({"look"})
     early, _, model, _ = await go(tmp_path, "Nothing found.", called("look", '{"n": 1}'), "Done.", expected=wanted)
     assert early.output == "Done."
     assert [message.role for message in model.requests[1].messages] == ["system", "user", "assistant", "user"]
 
-    again, _, model, _ = await go(tmp_path, "Nothing to do.", "Nothing, I say.", expected=wanted)
-    assert again.output == "Nothing, I say."
-    assert len(model.requests) == 2
+    answers = [f"Nothing to do, {number}." for number in range(9)]
+    again, _, model, _ = await go(tmp_path, *answers, expected=wanted)
+    assert again.output == "Nothing to do, 3."
+    assert len(model.requests) == 4
 
     late, _, model, _ = await go(tmp_path, called("look", '{"n": 1}'), "Done.", expected=wanted)
     assert (late.output, len(model.requests)) == ("Done.", 2)
