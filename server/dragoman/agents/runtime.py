@@ -16,7 +16,14 @@ from dragoman.agents.compaction import Compaction
 from dragoman.agents.events import EventType, RunEvent
 from dragoman.agents.prompts import read_prompt
 from dragoman.agents.run import Run, RunLimits, RunState, RunStore
-from dragoman.agents.runtime_limits import ANSWER_TOKENS, ARGUMENT_REPAIRS, CONTEXT_TOKENS, REMINDERS, REPEATED_CALLS, SILENCES
+from dragoman.agents.runtime_limits import (
+    ANSWER_TOKENS,
+    ARGUMENT_REPAIRS,
+    CONTEXT_TOKENS,
+    REMINDERS,
+    REPEATED_CALLS,
+    SILENCES,
+)
 from dragoman.agents.tools.approval import Approver, Decision, Question
 from dragoman.agents.tools.base import ToolContext, ToolResult
 from dragoman.cancellation import TaskSet

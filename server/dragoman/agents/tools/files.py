@@ -100,7 +100,8 @@ class ReadFile(Tool[ReadArguments]):
         text, last = _numbered(lines, first, last, context.result_chars - 200)
         if not lines:
             text = "[the file is empty]"
-        elif last < min(arguments.last_line or len(lines), len(lines)):
+        elif last < len(lines):
+            # Whoever asked for ten lines may not know that there are more.
             text += f"\n[lines {first} to {last} of {len(lines)}; read on with first_line={last + 1}]"
         return ToolResult(text, {"path": place.shown, "first_line": first, "last_line": last, "lines": len(lines)})
 

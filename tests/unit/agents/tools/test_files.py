@@ -28,7 +28,9 @@ def bench(tmp_path: Path) -> ToolBench:
 async def test_lines_are_numbered_and_a_part_says_how_to_read_on(bench: ToolBench) -> None:
     bench.write("a.py", "one\ntwo\nthree\n")
     assert await bench.call("read_file", path="a.py") == "1\tone\n2\ttwo\n3\tthree"
-    assert await bench.call("read_file", path="a.py", first_line=2, last_line=2) == "2\ttwo"
+    assert await bench.call("read_file", path="a.py", first_line=2, last_line=2) == (
+        "2\ttwo\n[lines 2 to 2 of 3; read on with first_line=3]"
+    )
     bench.write("long.txt", "x\n" * (READ_LINES + 5))
     text = await bench.call("read_file", path="long.txt")
     assert text.endswith(f"[lines 1 to {READ_LINES} of {READ_LINES + 5}; read on with first_line={READ_LINES + 1}]")
