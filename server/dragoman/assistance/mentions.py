@@ -11,7 +11,16 @@ from typing import Final
 
 from dragoman.agents.tools.documents import Editor
 from dragoman.agents.tools.places import find_place
-from dragoman.errors import RunError, ToolError
+from dragoman.agents.tools.project import Index
+from dragoman.errors import RunError, ToolError, WorkspaceIndexError
+
+SYMBOL: Final = "symbol:"
+
+SYMBOL_DEFINITIONS: Final = 3
+"""Definitions of one name that are attached."""
+
+SYMBOL_LINES: Final = 60
+"""Lines of each: most functions, and the beginning of a class."""
 
 ATTACHED: Final = 10
 """Attachments of one question."""
@@ -27,7 +36,7 @@ _FILE: Final = re.compile(
 )
 """What is sure to be a file; a decorator such as ``@app.get`` is none."""
 
-_MENTION = re.compile(r"(?<![\w@/.])@(?:\"([^\"\n]+)\"|([\w./\\-]*\w))")
+_MENTION = re.compile(r"(?<![\w@/.])@(?:\"([^\"\n]+)\"|(symbol:[\w.$:-]*\w|[\w./\\-]*\w))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,8 @@ class Attaching:
     special: Mapping[str, Callable[[], Awaitable[str]]]
     """What is no file: ``diff``, ``diagnostics``; returns its text."""
     chars: int = ATTACHMENT_CHARS
+    index: Index | None = None
+    """What knows where ``@symbol:NAME`` is defined."""
 
 
 async def attach(text: str, how: Attaching) -> str:
@@ -62,13 +73,39 @@ async def attach(text: str, how: Attaching) -> str:
             raise RunError(f"More than {ATTACHED} attachments are more than a model can read.", hint="Name fewer.")
         if (special := how.special.get(name)) is not None:
             attached = name, await special()
-        elif (found := await _file(name, how)) is not None:
+        elif (found := await (_symbol if name.startswith(SYMBOL) else _file)(name, how)) is not None:
             attached = found
         else:
             continue
         told.append(section(*attached, left))
         left = max(ATTACHMENT_LEAST, left - len(attached[1]))
     return "\n\n".join([text, *told])
+
+
+async def _symbol(name: str, how: Attaching) -> tuple[str, str] | None:
+    """Return where a name is defined and the lines from there on; None without an index, which leaves it a word."""
+    if how.index is None:
+        return None
+    name = name.removeprefix(SYMBOL)
+    last = name.rpartition(".")[2]
+    try:
+        places = await how.index.symbols(last, limit=SYMBOL_DEFINITIONS)
+    except WorkspaceIndexError as error:
+        raise RunError(f"@{SYMBOL}{name} cannot be attached: {error.message}") from None
+    texts: list[str] = []
+    for one in places:
+        place = find_place(how.roots, one.path)
+        try:
+            how.may_send(place.path)
+            document = await how.editor.read(place.path)
+        except ToolError:
+            # Another one of that name may be read.
+            continue
+        lines = document.text.split("\n")[one.line - 1 : one.line - 1 + SYMBOL_LINES]
+        texts.append("\n".join([f"{place.shown}:{one.line}", *lines]))
+    if not texts:
+        raise RunError(f"@{SYMBOL}{name} cannot be attached: nothing that may be read is defined under that name.")
+    return f"{name}, where it is defined", "\n\n".join(texts)
 
 
 async def _file(name: str, how: Attaching) -> tuple[str, str] | None:

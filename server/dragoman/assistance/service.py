@@ -414,7 +414,8 @@ class Assistance:
             return self._around.diagnostics(None) or "[nothing is reported]"
 
         special = {"diff": diff, "diagnostics": diagnostics}
-        task = await attach(text, Attaching(roots, BufferEditor(self._texts), may_send, special, chars))
+        index = self._around.index(roots[0]) if roots else None
+        task = await attach(text, Attaching(roots, BufferEditor(self._texts), may_send, special, chars, index))
         shown = self._texts.get(uri) if uri is not None else None
         if shown is None or span is None or span.start == span.end:
             return task

@@ -40,7 +40,7 @@ def run_chat(
     config: ConfigFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one event a line, for programs.")] = False,
 ) -> None:
-    """Talk with an agent: @path attaches a file, /new begins anew, /quit ends; `dragoman conversations` keeps what was said."""
+    """Talk with an agent: @path, @symbol:NAME and @diff attach things, /new begins anew, /quit ends the conversation."""
     folder, allowed = folder_of(workspace), classes_of(allow, yes=yes)
     if not asyncio.run(_chat(agent, go_on, model, folder, allowed, config, as_json=as_json)):
         raise typer.Exit(1)
@@ -170,7 +170,7 @@ class Talk:
         async def diff() -> str:
             return await self._desk.agents.read_changes(self.agent, place) or "[no changes]"
 
-        return await attach(text, Attaching(place.roots, place.editor, check, {"diff": diff}, chars))
+        return await attach(text, Attaching(place.roots, place.editor, check, {"diff": diff}, chars, place.index))
 
     async def _keep(self, *said: ChatMessage) -> None:
         if self._keeping is None:

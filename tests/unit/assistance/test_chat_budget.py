@@ -9,7 +9,8 @@ import pytest
 from dragoman.agents.tools.documents import DiskEditor
 from dragoman.assistance.budget import ChatBudget
 from dragoman.assistance.mentions import Attaching, attach
-from dragoman.errors import ContextOverflowError
+from dragoman.context.snippets import Snippet
+from dragoman.errors import ContextOverflowError, RunError, SecretFileError
 from dragoman.models.base import ChatMessage, ModelInfo
 from dragoman.settings import Settings
 
@@ -53,3 +54,38 @@ async def test_what_is_named_is_cut_to_its_share_and_each_has_its_beginning(tmp_
     # Whole lines, and the question fits with what it names.
     assert first.strip().splitlines()[-2].endswith("of a long file")
     assert await budget().said_before((), text) == ()
+
+
+class Defined:
+    """An index that knows where two functions are."""
+
+    async def map(self, focus: object, **more: object) -> tuple[Snippet, ...]:
+        raise AssertionError("nobody asks for a map")
+
+    async def symbols(self, name: str, *, limit: int) -> tuple[Snippet, ...]:
+        places = {"total": [("cart.py", 3), (".env", 1)]}.get(name, [])
+        return tuple(Snippet("definitions", path, name, 3, 1.0, line) for path, line in places[:limit])
+
+
+async def test_a_symbol_is_attached_from_where_it_is_defined(tmp_path: Path) -> None:
+    (tmp_path / "cart.py").write_text("import math\n\ndef total(items):\n    return sum(items)\n")
+    (tmp_path / ".env").write_text("total=secret\n")
+
+    def may_send(path: Path) -> None:
+        if path.name == ".env":
+            raise SecretFileError("No.")
+
+    how = Attaching((tmp_path,), DiskEditor(), may_send, {}, index=Defined())
+    text = await attach("What does @symbol:Cart.total do? And @symbol:total?", how)
+    assert (
+        "Attached, Cart.total, where it is defined:\n```\ncart.py:3\ndef total(items):\n    return sum(items)\n```"
+        in text
+    )
+    assert "import math" not in text
+    assert "secret" not in text
+    with pytest.raises(RunError, match="@symbol:missing cannot be attached"):
+        await attach("And @symbol:missing?", how)
+    # Without an index it stays a word.
+    assert (
+        await attach("And @symbol:total?", Attaching((tmp_path,), DiskEditor(), may_send, {})) == "And @symbol:total?"
+    )
