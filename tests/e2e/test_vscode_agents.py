@@ -240,11 +240,13 @@ def test_a_review_s_findings_come_one_by_one_and_a_fix_is_made(editor: Workbench
 
 def test_two_edits_of_one_file_are_decided_one_by_one(editor: Workbench, model: FakeModelServer) -> None:
     both = [["alpha", BLOCK_OF_AREA], ["beta", BLOCK_OF_OUTLINE]]
-    model.configure(rules=both, tool_calls=[], token_delay=0.05)
+    # So slow that the second is asked for before the first is done, on any machine.
+    model.configure(rules=both, tool_calls=[], token_delay=1)
     editor.open("twice.py")
     edit_lines(editor, 4, "alpha")
     edit_lines(editor, 9, "beta")
     editor.until(lambda: model.in_flight() == 2, "both at work at once")
+    model.configure(token_delay=0.02)
     editor.wait(f'{FIRST}:has-text("Proposed")')
     editor.wait(f'{SECOND}:has-text("Proposed")')
     editor.screenshot("two-edits")
@@ -259,8 +261,14 @@ def test_two_edits_of_one_file_are_decided_one_by_one(editor: Workbench, model: 
 
 def edit_lines(editor: Workbench, line: int, instruction: str) -> None:
     """Select the three lines of a function, and say what is to be changed."""
-    editor.press("Control+1", "Control+Home", *["ArrowDown"] * (line - 1), *["Shift+ArrowDown"] * 3, "Control+Alt+i")
-    editor.wait('.quick-input-widget:has-text("Edit lines")')
+
+    def chosen() -> bool:
+        """Select; a window that is still busy with opening the file may lose keys."""
+        editor.press("Escape", "Control+1", "Control+Home", *["ArrowDown"] * (line - 1))
+        editor.press(*["Shift+ArrowDown"] * 3, "Control+Alt+i")
+        return f"Edit lines {line}" in editor.wait('.quick-input-widget:has-text("Edit line")')[0]
+
+    editor.until(chosen, f"the lines from {line} on")
     editor.type(instruction)
     editor.press("Enter")
 

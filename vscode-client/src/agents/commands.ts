@@ -15,13 +15,15 @@ export class AgentCommands {
     if (!editor) {
       return;
     }
+    // Now: what the title names is what will be changed, wherever the cursor goes meanwhile.
+    const place = selected(editor);
     const instruction = await window.showInputBox({
       title: `Dragoman: Edit ${editor.selection.isSingleLine ? 'line' : 'lines'} ${lineNumbers(editor.selection)}`,
       placeHolder: 'What is to be changed?',
       prompt: 'The change is shown before anything is written.',
     });
     if (instruction?.trim()) {
-      await this.start('dragoman.edit', { ...selected(editor), instruction });
+      await this.start('dragoman.edit', { ...place, instruction });
     }
   }
 
