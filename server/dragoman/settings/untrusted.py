@@ -84,33 +84,27 @@ def _keep(layer: Layer, path: tuple[str, str], value: str, deed: str) -> None:
 def refuse_exposure(layer: Layer) -> None:
     """Keep every layer but the user's own file from switching redaction off: an editor reads a workspace's settings too."""
     security = layer.data.get("security")
-    if not isinstance(security, dict) or security.get("redact", True) is True:
-        return
-    del security["redact"]
-    layer.problems.append(
-        Problem(
-            layer.label_of(("security", "redact")),
-            "security.redact",
-            "'security.redact' can be switched off only in the user's own settings file.",
-            "`dragoman config path` shows where that is.",
-            find_line(layer.text, ("security", "redact")),
-        )
-    )
+    if isinstance(security, dict) and security.get("redact", True) is not True:
+        _take_out(layer, "security", "redact", "switched off")
 
 
 def refuse_server_trust(layer: Layer) -> None:
     """Keep every layer but the user's own file from saying which tool servers are believed."""
     mcp = layer.data.get("mcp")
-    if not isinstance(mcp, dict) or not mcp.get("trusted"):
-        return
-    del mcp["trusted"]
+    if isinstance(mcp, dict) and mcp.get("trusted"):
+        _take_out(layer, "mcp", "trusted", "set")
+
+
+def _take_out(layer: Layer, table: str, key: str, done: str) -> None:
+    """Take out a key that only the user's own file may have, and say so."""
+    del layer.data[table][key]
     layer.problems.append(
         Problem(
-            layer.label_of(("mcp", "trusted")),
-            "mcp.trusted",
-            "'mcp.trusted' can be set only in the user's own settings file.",
+            layer.label_of((table, key)),
+            f"{table}.{key}",
+            f"'{table}.{key}' can be {done} only in the user's own settings file.",
             "`dragoman config path` shows where that is.",
-            find_line(layer.text, ("mcp", "trusted")),
+            find_line(layer.text, (table, key)),
         )
     )
 

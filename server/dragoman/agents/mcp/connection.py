@@ -37,7 +37,6 @@ from dragoman import __version__
 from dragoman.agents.mcp.announced import Announced, Answer, Listing, plain, vet
 from dragoman.agents.mcp.limits import (
     CALL_S,
-    ERROR_CHARS,
     GRACE_S,
     LIST_S,
     RESPONSE_BYTES,
@@ -290,8 +289,3 @@ class _Bounded(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
-
-
-def shorten(text: str) -> str:
-    """Return what a server says of a failure, no longer than a model needs to read."""
-    return text if len(text) <= ERROR_CHARS else text[:ERROR_CHARS] + " […]"

@@ -108,17 +108,23 @@ def find_changed_lines(root: Path, path: Path, text: str, *, trusted: bool) -> t
         return None
     changed = {row for part in target.changed for row in part}
     try:
-        saved = real.read_bytes().decode("utf-8", "replace").splitlines()
+        saved = _rows(real.read_bytes().decode("utf-8", "replace"))
     except OSError:
         saved = []
     rows: list[int] = []
     # What is typed and not saved has moved the lines that git counts, and is changed itself.
-    for kind, first, last, start, end in SequenceMatcher(None, saved, text.splitlines(), autojunk=False).get_opcodes():
+    for kind, first, last, start, end in SequenceMatcher(None, saved, _rows(text), autojunk=False).get_opcodes():
         if kind == "equal":
             rows += [start + 1 + row - first for row in range(first, last) if row + 1 in changed]
         else:
             rows += range(start + 1, end + 1)
     return tuple(range(row, row + 1) for row in rows)
+
+
+def _rows(text: str) -> list[str]:
+    """Return lines as git and editors count them: a form feed begins none, nor does a line break at the end."""
+    rows = [row.removesuffix("\r") for row in text.split("\n")]
+    return rows[:-1] if not rows[-1] else rows
 
 
 def _below(root: Path, folder: Path, rules: IgnoreRules) -> Iterable[ReviewTarget]:

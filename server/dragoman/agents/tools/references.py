@@ -69,12 +69,12 @@ class FindReferences(Tool[ReferencesArguments]):
             return ToolResult("\n".join([*lines, "[as the editor's language servers know it]"]), {"uses": len(lines)})
         finder = compile_pattern(rf"(?<![\w$]){re.escape(name)}(?![\w$])", regex=True, ignore_case=False)
         found = await search_below(place, finder, context)
-        text = "\n".join(found.lines) or f"[the word {name!r} is in none of {found.searched} files]"
+        if not found.lines:
+            return ToolResult(f"[the word {name!r} is in none of {found.searched} files]", {"uses": 0})
         at = {f"{shown}:{line}" for shown, line in defined}
-        marked = [f"{one}  [defined here]" if _place_of(one) in at else one for one in text.splitlines()]
-        if found.lines:
-            marked.append(f"[{found.cut or 'every place of this word, whatever it means there'}]")
-        return ToolResult("\n".join(marked), {"uses": found.matches})
+        marked = [f"{one}  [defined here]" if _place_of(one) in at else one for one in found.lines]
+        note = f"[{found.cut or 'every place of this word, whatever it means there'}]"
+        return ToolResult("\n".join([*marked, note]), {"uses": found.matches})
 
     async def _definitions(self, name: str) -> list[tuple[str, int]]:
         """Return the paths and lines where the name is defined; empty without an index that answers."""
@@ -124,7 +124,8 @@ async def _read(path: Path, context: ToolContext) -> list[str] | None:
         document = await context.editor.read(place.path)
     except ToolError:
         return None
-    return document.text.splitlines()
+    # Not at form feeds and the like, which language servers do not count either.
+    return [line.removesuffix("\r") for line in document.text.split("\n")]
 
 
 def _place_of(line: str) -> str:

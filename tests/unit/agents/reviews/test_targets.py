@@ -88,6 +88,9 @@ def test_changed_lines_are_counted_as_the_editor_has_them(root: Path) -> None:
     assert rows("one = 1\ntwo = 22\nthree = 3\n") == [2]
     # Two lines were typed above and are not saved yet.
     assert rows("zero = 0\n\none = 1\ntwo = 22\nthree = 3\n") == [1, 2, 4]
+    # A form feed begins no line, neither for git nor for an editor, and their line breaks may differ.
+    path.write_text("one = 1\n\x0c\ntwo = 2\x0b\nthree = 33\n")
+    assert rows("one = 1\r\n\x0c\r\ntwo = 2\x0b\r\nthree = 33\r\n") == [2, 3, 4]
     assert find_changed_lines(root, root / "c.py", "one = 1\ntwo = 2\nthree = 3\n", trusted=True) is None
     with pytest.raises(ReviewError):
         find_changed_lines(root, path, "", trusted=False)

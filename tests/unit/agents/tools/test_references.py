@@ -83,5 +83,8 @@ async def test_language_servers_are_asked_about_the_definition_and_believed(tmp_
         "shop/cart.py:1: def total(items):",
         "[as the editor's language servers know it]",
     ]
+    servers.found = ((bench.write("shop/paged.py", "# one\n\x0c\ntotal = 1\n"), 3),)
+    assert (await bench.call("find_references", name="total")).splitlines()[0] == "shop/paged.py:3: total = 1"
+    servers.found = ((cart, 1),)
     only = await bench.call("find_references", name="total", path="shop/cart.py")
     assert only.splitlines()[:-1] == ["shop/cart.py:1: def total(items):"]
