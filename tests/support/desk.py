@@ -90,12 +90,16 @@ class Desk:
 
     def diagnostics(self, uri: str) -> list[Message]:
         """Return what was pushed last for a document."""
-        pushed = [
+        pushed = self.pushes(uri)
+        return pushed[-1] if pushed else []
+
+    def pushes(self, uri: str) -> list[list[Message]]:
+        """Return the diagnostics of every push for a document, the first first."""
+        return [
             one["params"]["diagnostics"]
             for one in self.editor.unread
             if one.get("method") == "textDocument/publishDiagnostics" and one["params"]["uri"] == uri
         ]
-        return pushed[-1] if pushed else []
 
     # -- what the server asks ------------------------------------------------------------------------------------------
 
