@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import unquote, urlsplit
 
 from dragoman import app as root
+from dragoman.assistance.lent_models import answer_lent, list_lent
 from dragoman.cancellation import TaskSet, cancel_and_wait
 from dragoman.completion.acceptance import AcceptanceTracker
 from dragoman.completion.next_edit import NextEdits
@@ -26,7 +27,7 @@ from dragoman.lsp.handshake import Handshake
 from dragoman.lsp.options import LspOptions
 from dragoman.lsp.server import serve_stdio, serve_tcp
 from dragoman.lsp.services import ClientPort, EditorOptions, FileChange, Folder, MessageKind, Progress, ShownFinding
-from dragoman.models.base import Role
+from dragoman.models.base import ChatRequest, Chunk, Role
 from dragoman.models.providers.embedded import EmbeddedProvider
 from dragoman.models.weights import DEFAULT_MODEL, WeightsStore, find_entry, pull
 from dragoman.monitoring import logs
@@ -384,6 +385,14 @@ class EditorServices:
         self._app.models.pin(role, model)  # type: ignore[arg-type]
         self._show_status()
         return {"role": role, "model": model}
+
+    async def models(self) -> tuple[dict[str, Any], ...]:
+        """Return the models that can chat."""
+        return await list_lent(self._app.models)
+
+    def answer(self, request: ChatRequest, model: str | None) -> AsyncGenerator[Chunk, None]:
+        """Have a model answer a conversation as it is, without an agent."""
+        return answer_lent(self._app.models, request, model)
 
     async def pull_model(self, name: str | None) -> dict[str, Any]:
         """Start getting an embedded model; its progress is shown as work-done progress."""

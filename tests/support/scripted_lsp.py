@@ -15,7 +15,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
 from dragoman.completion.next_edit import NextEdits
@@ -26,6 +26,7 @@ from dragoman.context.diagnostics import Reported
 from dragoman.context.snippets import NOTHING
 from dragoman.errors import DragomanError, NoModelError
 from dragoman.lsp.services import AssistanceService, ClientPort, EditorEdit, EditorOptions, ShownFinding
+from dragoman.models.base import ChatRequest, Chunk
 from dragoman.monitoring import bug
 
 
@@ -146,6 +147,12 @@ class ScriptedServices:
 
     def findings(self, uri: str) -> tuple[ShownFinding, ...]:
         return ()
+
+    async def models(self) -> tuple[dict[str, Any], ...]:
+        return ()
+
+    def answer(self, request: ChatRequest, model: str | None) -> AsyncGenerator[Chunk, None]:
+        raise DragomanError("The scripted services have no models.")
 
     async def start(self, editor: EditorOptions) -> None:
         self.calls.append(

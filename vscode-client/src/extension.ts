@@ -21,6 +21,7 @@ export function activate(context: ExtensionContext): void {
   const own = new Server(context, log, {
     changed: () => {
       statusBar.show(own);
+      assistance.modelsMayHaveChanged();
       if (own.state !== 'running') {
         assistance.runs.end();
       }

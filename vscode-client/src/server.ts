@@ -7,6 +7,7 @@ import {
   type FeatureState,
   LanguageClient,
   type LanguageClientOptions,
+  ProgressType,
   RevealOutputChannelOn,
   State,
   type StaticFeature,
@@ -45,6 +46,7 @@ export class Server {
   latency = new Latency();
 
   private client: LanguageClient | undefined;
+  private streams = 0;
   private starting: Promise<void> | undefined;
   private readonly crashes = new CrashCounter();
   private abandonWait: (() => void) | undefined;
@@ -87,6 +89,27 @@ export class Server {
   /** Sends a request of our own; undefined when no server runs. */
   async request(method: string, params: object, token?: CancellationToken): Promise<unknown> {
     return this.state === 'running' ? this.client?.sendRequest(method, params, token) : undefined;
+  }
+
+  /** Sends a request whose answer comes in pieces; throws when no server runs. */
+  async stream(
+    method: string,
+    params: object,
+    take: (piece: unknown) => void,
+    token: CancellationToken,
+  ): Promise<void> {
+    const client = this.client;
+    if (!client || this.state !== 'running') {
+      throw new Error('The Dragoman server is not running.');
+    }
+    this.streams += 1;
+    const partialResultToken = `dragoman-stream-${String(this.streams)}`;
+    const listening = client.onProgress(new ProgressType<unknown>(), partialResultToken, take);
+    try {
+      await client.sendRequest(method, { ...params, partialResultToken }, token);
+    } finally {
+      listening.dispose();
+    }
   }
 
   /** Sends a notification of our own, if a server runs. */

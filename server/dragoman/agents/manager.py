@@ -311,13 +311,13 @@ class AgentManager:
         request = RunRequest(definition.name, "", "", definition.role, definition.model)
         return (await self._route(request, has_tools=False)).window
 
-    async def read_changes(self, agent: str, place: Workplace) -> str:
+    async def read_changes(self, agent: str, place: Workplace, *, model: str | None = None) -> str:
         """Return the diff of what is staged, else of all that differs from the last commit; empty without changes.
 
         What the agent's model may not read is left out.  Raises ToolError, and as `start`.
         """
         definition = await self._take(agent, place)
-        context = self._context(definition, place, remote=await self.may_leave(definition))
+        context = self._context(definition, place, remote=await self.may_leave(definition, model=model))
         registry = build_registry()
         for arguments in ('{"staged": true}', "{}"):
             result = await registry.call("git_diff", arguments, context)

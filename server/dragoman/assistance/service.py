@@ -160,10 +160,10 @@ class Assistance:
         if await self._may_leave(agent):
             self._refuse_private(path_of(uri), uri)
 
-    async def _may_leave(self, agent: str) -> bool:
+    async def _may_leave(self, agent: str, model: str | None = None) -> bool:
         manager = await self._agents()
         definition = await asyncio.to_thread(manager.get, agent, self._around.folders(), self._around.trusted())
-        return await manager.may_leave(definition)
+        return await manager.may_leave(definition, model=model)
 
     # -- actions -------------------------------------------------------------------------------------------------------
 
@@ -324,21 +324,28 @@ class Assistance:
     # -- conversations -------------------------------------------------------------------------------------------------
 
     async def chat(
-        self, text: str, *, conversation: str | None, agent: str | None, uri: str | None, span: Span | None
+        self,
+        text: str,
+        *,
+        conversation: str | None,
+        agent: str | None,
+        uri: str | None,
+        span: Span | None,
+        model: str | None = None,
     ) -> dict[str, Any]:
         """Say something in a conversation."""
         manager = await self._agents()
         name = agent or "assistant"
         if conversation is not None:
             await self._answered(conversation)
-        budget = await self._budget(manager, name)
-        task = await self._attached(manager, name, text, uri, span, chars=budget.attachment_chars)
+        budget = await self._budget(manager, name, model)
+        task = await self._attached(manager, name, text, uri, span, chars=budget.attachment_chars, model=model)
         if conversation is None:
             history = await budget.said_before((), task)
         else:
             history = await self._talks.before(conversation, task, budget)
         place = self._workplace()
-        run = await manager.start(name, task, place, history=history, tools=bool(place.roots))
+        run = await manager.start(name, task, place, history=history, tools=bool(place.roots), model=model)
         kept = conversation or f"conv_{secrets.token_hex(8)}"
         talk = self._talking[kept] = Talk(run)
         await self._talks.keep(kept, ChatMessage("user", task))
@@ -392,23 +399,31 @@ class Assistance:
         self._followers.follow(Following(run, "Answer", writer=writer, behind=invite))
         return {"runId": run.id}
 
-    async def _budget(self, manager: AgentManager, agent: str) -> ChatBudget:
+    async def _budget(self, manager: AgentManager, agent: str, model: str | None = None) -> ChatBudget:
         definition = await asyncio.to_thread(manager.get, agent, self._around.folders(), self._around.trusted())
-        return await ChatBudget.of(self._around.app(), definition)
+        return await ChatBudget.of(self._around.app(), definition, model)
 
     async def _attached(
-        self, manager: AgentManager, agent: str, text: str, uri: str | None, span: Span | None, *, chars: int
+        self,
+        manager: AgentManager,
+        agent: str,
+        text: str,
+        uri: str | None,
+        span: Span | None,
+        *,
+        chars: int,
+        model: str | None = None,
     ) -> str:
         """Return a question with what it names, and with the lines that are selected."""
         roots = tuple(self._around.folders())
-        is_remote = await self._may_leave(agent)
+        is_remote = await self._may_leave(agent, model)
 
         def may_send(path: Path) -> None:
             if is_remote:
                 self._refuse_private(path, path.as_uri())
 
         async def diff() -> str:
-            return await manager.read_changes(agent, self._workplace()) or "[no changes]"
+            return await manager.read_changes(agent, self._workplace(), model=model) or "[no changes]"
 
         async def diagnostics() -> str:
             return self._around.diagnostics(None) or "[nothing is reported]"

@@ -7,7 +7,7 @@ Lines and characters count from 0; characters are Unicode code points.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -15,6 +15,7 @@ from dragoman.completion.next_edit import NextEdit
 from dragoman.completion.provenance import Sent
 from dragoman.completion.query import CompletionQuery, Outcome, TextView
 from dragoman.context.diagnostics import Reported
+from dragoman.models.base import ChatRequest, Chunk
 
 MessageKind = Literal["error", "warning", "info", "log"]
 AcceptKind = Literal["whole", "word", "line"]
@@ -220,9 +221,16 @@ class AssistanceService(Protocol):
         ...
 
     async def chat(
-        self, text: str, *, conversation: str | None, agent: str | None, uri: str | None, span: Span | None
+        self,
+        text: str,
+        *,
+        conversation: str | None,
+        agent: str | None,
+        uri: str | None,
+        span: Span | None,
+        model: str | None = None,
     ) -> dict[str, Any]:
-        """Say something in a conversation, a new one for None: ``{runId, conversationId}``."""
+        """Say something in a conversation, a new one for None: ``{runId, conversationId}``; ``model`` is an exact name."""
         ...
 
     async def ask_document(self, uri: str) -> dict[str, Any]:
@@ -325,6 +333,14 @@ class Services(Protocol):
 
     async def select_model(self, role: str, model: str) -> dict[str, Any]:
         """Use ``model`` for ``role`` from now on; raises `DragomanError` for an unknown role or model."""
+        ...
+
+    async def models(self) -> tuple[dict[str, Any], ...]:
+        """Return what `dragoman.lsp.features.language_models` says of every model that can chat."""
+        ...
+
+    def answer(self, request: ChatRequest, model: str | None) -> AsyncGenerator[Chunk, None]:
+        """Have a model answer a conversation as it is, the one for chats for None; closing this ends the connection to it."""
         ...
 
     async def pull_model(self, name: str | None) -> dict[str, Any]:

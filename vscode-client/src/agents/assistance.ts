@@ -4,6 +4,7 @@ import { Previews } from '../edits/previews';
 import type { Server } from '../server';
 import { AgentCommands } from './commands';
 import { showCommitMessage, showText } from './git';
+import { LanguageModels } from './languageModels';
 import { Participant } from './participant';
 import { isShownElsewhere, RunProgress } from './progress';
 import { type ApprovalRequired, fieldsOf, lineNumbers, readSpan, type RunEvent, textOf } from './protocol';
@@ -28,6 +29,7 @@ export class Assistance implements Disposable {
   private readonly chat: ChatView;
   private readonly previews: Previews;
   private readonly participant: Participant;
+  private readonly models: LanguageModels;
   private readonly proposed = new Set<string>();
 
   constructor(folder: Uri, server: Server) {
@@ -35,6 +37,7 @@ export class Assistance implements Disposable {
     this.chat = new ChatView(folder, this.runs);
     this.previews = new Previews(this.runs);
     this.participant = new Participant(this.runs);
+    this.models = new LanguageModels(server);
     this.runs.follow(this.participant);
     this.runs.follow(new RunProgress(this.runs));
     this.runs.follow({
@@ -89,8 +92,13 @@ export class Assistance implements Disposable {
     void this.chat.started();
   }
 
+  /** Another model may be there than before. */
+  modelsMayHaveChanged(): void {
+    this.models.look();
+  }
+
   dispose(): void {
-    for (const each of [this.chat, this.previews, this.participant]) {
+    for (const each of [this.chat, this.previews, this.participant, this.models]) {
       each.dispose();
     }
   }

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { RunEvent } from './protocol';
 import { readStarted } from './protocol';
 import type { Audience, Runs } from './runs';
+import { CHOSEN, VENDOR } from './languageModels';
 import { describeArguments } from '../chat/transcript';
 
 interface Talk {
@@ -58,7 +59,13 @@ export class Participant implements Audience, vscode.Disposable {
     const before = context.history.findLast((turn) => turn instanceof vscode.ChatResponseTurn);
     const conversationId = (before?.result.metadata as { readonly conversationId?: string } | undefined)
       ?.conversationId;
-    const argument = { text: request.prompt, ...(conversationId === undefined ? {} : { conversationId }) };
+    const { model } = request as { readonly model?: { readonly vendor: string; readonly id: string } };
+    const argument = {
+      text: request.prompt,
+      ...(conversationId === undefined ? {} : { conversationId }),
+      // Another vendor's model is not ours to ask.
+      ...(model?.vendor === VENDOR && model.id !== CHOSEN ? { model: model.id } : {}),
+    };
     let runId = '';
     let failure: string | undefined;
     let end: () => void = () => undefined;

@@ -73,10 +73,10 @@ def _act(action: str) -> Command:
 async def _chat(session: Session, arguments: Arguments) -> dict[str, Any]:
     name = "dragoman.chat"
     text, uri = read_text(arguments, "text", name), read_optional(arguments, "uri", name)
-    conversation, agent = (read_optional(arguments, key, name) for key in ("conversationId", "agent"))
+    conversation, agent, model = (read_optional(arguments, key, name) for key in ("conversationId", "agent", "model"))
     assistance = await session.services.assistance()
     span = _span(session, uri, arguments, name) if uri is not None else None
-    return await assistance.chat(text, conversation=conversation, agent=agent, uri=uri, span=span)
+    return await assistance.chat(text, conversation=conversation, agent=agent, uri=uri, span=span, model=model)
 
 
 async def _ask(session: Session, arguments: Arguments) -> dict[str, Any]:
