@@ -3,52 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import re
 import subprocess
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.agent_scene import BLOCK, BLOCKS, CART, EDITED, FINDINGS, PROVIDER
-from tests.support.desk import PLAIN, RICH, Desk
-from tests.support.fake_editor import DRAGOMAN, editing
-from tests.support.fake_model import FakeModel, Script
+from tests.support.agent_scene import BLOCK, BLOCKS, CART, EDITED, FINDINGS
+from tests.support.desk import desk
+from tests.support.fake_model import Script
 
 IDENTITY = ("-c", "user.name=A", "-c", "user.email=a@example.org")
-
-
-@contextlib.asynccontextmanager
-async def desk(
-    folder: Path,
-    script: Script,
-    *,
-    rich: bool = True,
-    answer: str | None = "Allow once",
-    far: bool = False,
-    loose: bool = False,
-) -> AsyncIterator[tuple[Desk, FakeModel, Path]]:
-    root = folder / "shop"
-    root.mkdir()
-    (root / "cart.py").write_text(CART)
-    async with FakeModel(script) as model:
-        config = folder / "config.toml"
-        more = f'proxy = "{model.url}"' if far else ""
-        url = "http://models.invalid" if far else model.url
-        storage = f'[storage]\ndatabase_url = "sqlite:///{folder / "kept.sqlite"}"'
-        config.write_text(f"{PROVIDER.format(url=url)}{more}\n{storage}\n")
-        env = {**os.environ, "XDG_DATA_HOME": str(folder / "data")}
-        async with editing(command=[*DRAGOMAN, "--config", str(config)], env=env) as editor:
-            at = Desk(editor, answer)
-            await editor.initialize(
-                {**(RICH if rich else PLAIN), "general": {"positionEncodings": ["utf-32"]}},
-                workspaceFolders=None if loose else [{"uri": root.as_uri(), "name": "shop"}],
-                initializationOptions={"trusted": True},
-            )
-            yield at, model, root
 
 
 def kinds(events: list[dict[str, Any]]) -> list[str]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from tests.support.fake_editor import PATIENCE, FakeEditor
+from tests.support.agent_scene import CART, PROVIDER
+from tests.support.fake_editor import DRAGOMAN, PATIENCE, FakeEditor, editing
+from tests.support.fake_model import FakeModel, Script
 
 Message = dict[str, Any]
 
@@ -143,6 +147,37 @@ class Desk:
     def _ask(self, params: Message) -> Message | None:
         self.questions.append(params["message"])
         return None if self._answer is None else {"title": self._answer}
+
+
+@contextlib.asynccontextmanager
+async def desk(
+    folder: Path,
+    script: Script,
+    *,
+    rich: bool = True,
+    answer: str | None = "Allow once",
+    far: bool = False,
+    loose: bool = False,
+) -> AsyncIterator[tuple[Desk, FakeModel, Path]]:
+    """Have the server work for an editor in a small project, with a scripted model; ``far`` has it stand on another machine."""
+    root = folder / "shop"
+    root.mkdir()
+    (root / "cart.py").write_text(CART)
+    async with FakeModel(script) as model:
+        config = folder / "config.toml"
+        more = f'proxy = "{model.url}"' if far else ""
+        url = "http://models.invalid" if far else model.url
+        storage = f'[storage]\ndatabase_url = "sqlite:///{folder / "kept.sqlite"}"'
+        config.write_text(f"{PROVIDER.format(url=url)}{more}\n{storage}\n")
+        env = {**os.environ, "XDG_DATA_HOME": str(folder / "data")}
+        async with editing(command=[*DRAGOMAN, "--config", str(config)], env=env) as editor:
+            at = Desk(editor, answer)
+            await editor.initialize(
+                {**(RICH if rich else PLAIN), "general": {"positionEncodings": ["utf-32"]}},
+                workspaceFolders=None if loose else [{"uri": root.as_uri(), "name": "shop"}],
+                initializationOptions={"trusted": True},
+            )
+            yield at, model, root
 
 
 def _place(position: Message) -> tuple[int, int]:
