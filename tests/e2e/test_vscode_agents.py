@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,6 +69,14 @@ FINDINGS = "".join(
 )  # fmt: skip
 ANSWER = "The notes are there:\n\n```python\nprice = 3\n```\n\nNothing else is **changed**.\n"
 
+CHAT = ".interactive-session"
+SETTINGS = {
+    "git.enabled": True,
+    "chat.disableAIFeatures": False,
+    "workbench.secondarySideBar.defaultVisibility": "hidden",
+}
+ASKER = Path(__file__).parent / "vscode" / "asker"
+
 MESSAGE = "Take the factor out\n\nIt was written twice."
 FILES = {f"{name}.py": AREA for name in ("talked", "edited", "reviewed", "cancelled", "twice", "committed")} | {
     "style.css": ":root {\n  --accent: red;\n}\n.total {\n  color: var(--accent);\n}\n",
@@ -86,7 +95,7 @@ def model() -> Iterator[FakeModelServer]:
 def editor(model: FakeModelServer) -> Iterator[Workbench]:
     """One window for all tests of this file."""
     config = PROVIDER.format(url=model.url)
-    workbench = Workbench(files=FILES, config=config, settings={"git.enabled": True}, name="vscode-agents")
+    workbench = Workbench(files=FILES, config=config, settings=SETTINGS, extensions=[ASKER], name="vscode-agents")
     workbench.workspace.mkdir()
     for path, text in FILES.items():
         (workbench.workspace / path).write_text(text, encoding="utf-8")
@@ -320,3 +329,26 @@ def test_references_are_those_of_the_editor_s_language_servers(editor: Workbench
 
 def squiggles(editor: Workbench) -> list[str]:
     return editor.texts(SQUIGGLES)
+
+
+def test_the_editor_s_own_chat_answers_with_our_models(editor: Workbench, model: FakeModelServer) -> None:
+    model.configure(text=ANSWER, tool_calls=[], token_delay=0.01)
+    editor.run_command("Chat: Open Chat")
+    editor.wait(f'{CHAT} .chat-input-toolbars:has-text("Dragoman")')
+    # A space ends the editor's own suggestion, whose first is another participant while they load.
+    editor.type("@dragoman What is done?")
+    editor.press("Enter")
+    editor.wait(f'{CHAT} .interactive-response:has-text("Nothing else is changed")')
+    editor.screenshot("own-chat")
+    assert "What is done?" in json.dumps(model.generations()[-1]["body"])
+
+
+def test_another_extension_asks_a_model_of_ours_with_its_own_tool(editor: Workbench, model: FakeModelServer) -> None:
+    model.configure(text="It rains.", tool_calls=[{"name": "weather", "arguments": {"town": "Oslo"}}])
+    editor.run_command("Asker: Ask a Lent Model")
+    asked = editor.workspace / "asked.json"
+    editor.until(asked.exists, "what the other extension was told")
+    told = editor.until(lambda: json.loads(asked.read_text(encoding="utf-8") or "null"), "all of it")
+    assert told["models"] == [["chosen", "fake-chat"], ["fake-chat", "fake-chat"]]
+    assert told["calls"] == [["weather", {"town": "Oslo"}]]
+    assert (told["text"], told["counted"]) == ("It rains.", True)

@@ -11,13 +11,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import psutil
 
 from tests.support import tools
+from tests.support.vsix import pack
 
 T = TypeVar("T")
 
@@ -58,6 +59,7 @@ class Workbench:
     """One VS Code window on a workspace of its own; a context manager that leaves nothing running.
 
     `files` are the workspace's by path, and `config` is the text of the user's `config.toml`.
+    `extensions` are folders of others that are installed beside ours.
     `settings` go on top of what keeps a test calm; `environment` on top of this process's.
     The language server's whole talk with the editor is in `messages`.
     """
@@ -70,6 +72,7 @@ class Workbench:
         server: list[str] | None = None,
         settings: dict[str, Any] | None = None,
         environment: dict[str, str] | None = None,
+        extensions: Sequence[Path] = (),
         name: str = "vscode",
     ) -> None:
         self._code_server = tools.require("code-server")
@@ -87,6 +90,7 @@ class Workbench:
         self._server = server or [sys.executable, "-m", "dragoman"]
         self._settings = settings or {}
         self._environment = environment or {}
+        self._others = extensions
         self._editor: subprocess.Popen[str] | None = None
         self._driver: subprocess.Popen[str] | None = None
         self._shots = 0
@@ -134,8 +138,10 @@ class Workbench:
             [str(self._node), str(DRIVER), str(self._playwright), str(self._chromium)],
             env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
+        others = [pack(one, self.folder / f"{one.name}.vsix") for one in self._others]
+        wanted = [word for one in (self._extension, *others) for word in ("--install-extension", str(one))]
         subprocess.run(
-            [*entry, *folders, "--install-extension", str(self._extension)],
+            [*entry, *folders, *wanted],
             env=environment, check=True, capture_output=True, timeout=120,
         )  # fmt: skip
         options = ["--auth", "none", "--bind-addr", "127.0.0.1:0", "--disable-telemetry", "--disable-update-check"]
