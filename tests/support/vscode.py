@@ -116,10 +116,7 @@ class Workbench:
         self.workspace.mkdir(exist_ok=True)
         command = [sys.executable, str(RELAY), str(self.record), *self._server]
         settings = {**EDITOR_SETTINGS, "dragoman.server.command": command, **self._settings}
-        for scope in ("User", "Machine"):  # A browser's VS Code is a remote one: machine settings are read there.
-            place = self.folder / "data" / scope / "settings.json"
-            place.parent.mkdir(parents=True)
-            place.write_text(json.dumps(settings), encoding="utf-8")
+        self._write_settings(settings)
         environment = {
             **tools.node_environment(),
             # Or the editor asks a login shell for the environment, and PATH and the like are that one's.
@@ -156,6 +153,13 @@ class Workbench:
         self._read()
         self.ask("goto", url=url)
         self.wait(".explorer-folders-view .monaco-list-row")
+
+    def _write_settings(self, settings: dict[str, Any]) -> None:
+        self._written = settings
+        for scope in ("User", "Machine"):  # A browser's VS Code is a remote one: machine settings are read there.
+            place = self.folder / "data" / scope / "settings.json"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(json.dumps(settings), encoding="utf-8")
 
     def _own_folder(self, name: str) -> Path:
         folder = self.folder / name
@@ -259,6 +263,12 @@ class Workbench:
         self.ask("screenshot", path=str(path))
         return path
 
+    def barriers(self, within: str) -> list[str]:
+        """Return what axe objects to in the page of the view that has `within`."""
+        passed, *found = self.ask("barriers", axe=str(tools.require("axe")), within=within)
+        assert int(passed) > 5, "axe has looked at the page"
+        return found
+
     # -- the editor ------------------------------------------------------------------------------------------------
 
     def run_command(self, title: str) -> None:
@@ -268,6 +278,10 @@ class Workbench:
         self.type(title, delay=0)
         self.wait(f'.quick-input-list .monaco-list-row:has-text("{title}")')
         self.press("Enter")
+
+    def set(self, **settings: Any) -> None:
+        """Change settings as a person does, a double underscore for a dot; the editor follows its file."""
+        self._write_settings({**self._written, **{name.replace("__", "."): value for name, value in settings.items()}})
 
     def open(self, path: str) -> None:
         """Open a file of the workspace and put the cursor at its end."""

@@ -1,5 +1,6 @@
 // A browser on a leash: reads one JSON request a line from stdin, does it on the page, answers with one JSON line.
 // It ends, and Chromium with it, when stdin ends.
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 
@@ -11,7 +12,10 @@ const browser = await chromium.launch({
   headless: true,
   args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
 });
-const context = await browser.newContext({ viewport: { width: 1200, height: 760 } });
+const context = await browser.newContext({
+  viewport: { width: 1200, height: 760 },
+  permissions: ['clipboard-read', 'clipboard-write'],
+});
 const page = await context.newPage();
 const consoleLines = [];
 page.on('console', (message) => consoleLines.push(`${message.type()}: ${message.text()}`));
@@ -52,7 +56,25 @@ const watchGhost = `{
   look();
 }`;
 
+// What axe objects to in the frame that has `within`, one node a line.
+const findBarriers = async ({ axe, within }) => {
+  const source = await readFile(axe, 'utf8');
+  for (const frame of page.frames()) {
+    if ((await frame.locator(within).count()) === 0) continue;
+    await frame.evaluate(source);
+    return frame.evaluate(async () => {
+      const { violations, passes } = await globalThis.axe.run(document);
+      const found = violations.flatMap(({ id, nodes }) =>
+        nodes.map(({ target, failureSummary }) => `${id}: ${target.join(' ')}: ${failureSummary}`),
+      );
+      return [String(passes.length), ...found];
+    });
+  }
+  throw new Error(`no frame has ${within}`);
+};
+
 const methods = {
+  barriers: findBarriers,
   ghost: () => page.evaluate(readGhost),
   watch: () => page.evaluate(watchGhost),
   watched: () =>

@@ -133,6 +133,8 @@ export class ItemList {
       button.textContent = label;
       button.className = label === 'Allow once' ? 'primary' : 'secondary';
       button.addEventListener('click', () => {
+        // A button that is switched off loses the focus to nothing, and who uses keys their place.
+        question.closest('details')?.querySelector('summary')?.focus();
         for (const each of question.querySelectorAll('button')) {
           each.disabled = true;
         }
