@@ -63,7 +63,10 @@ const findBarriers = async ({ axe, within }) => {
     if ((await frame.locator(within).count()) === 0) continue;
     await frame.evaluate(source);
     return frame.evaluate(async () => {
+      // A view lets the side bar shine through, which axe cannot see from within the frame.
+      document.body.style.background = 'var(--vscode-sideBar-background)';
       const { violations, passes } = await globalThis.axe.run(document);
+      document.body.style.background = '';
       const found = violations.flatMap(({ id, nodes }) =>
         nodes.map(({ target, failureSummary }) => `${id}: ${target.join(' ')}: ${failureSummary}`),
       );

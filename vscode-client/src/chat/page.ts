@@ -32,7 +32,7 @@ export function chatPage(own: { source: string; nonce: string; script: string; s
 <div id="box">
 <div id="subject" hidden></div>
 <textarea id="question" rows="1" placeholder="Ask, @ to attach" aria-label="Question. Enter sends, Shift+Enter makes a new line."
- role="combobox" aria-expanded="false" aria-controls="suggestions" aria-autocomplete="list"></textarea>
+ aria-haspopup="listbox" aria-controls="suggestions" aria-autocomplete="list"></textarea>
 <div id="bar">
 <select id="agent" aria-label="Agent"></select>
 <button id="stop" class="secondary" type="button" title="Stop (Escape)" hidden>Stop</button>

@@ -296,6 +296,8 @@ export class ChatView implements WebviewViewProvider, Disposable {
       await this.insert(code);
       return;
     }
+    // The change is shown there, and its keys work there.
+    await window.showTextDocument(document, editor.viewColumn);
     const whole = document.validateRange(new Selection(0, 0, document.lineCount, 0));
     const instruction = `Work this code into the file, where it belongs:\n\`\`\`\n${code}\n\`\`\``;
     const range = plain(selection.isEmpty ? whole : selection);

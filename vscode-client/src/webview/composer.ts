@@ -134,7 +134,6 @@ export class Composer {
         return row;
       }),
     );
-    field.setAttribute('aria-expanded', String(!list.hidden));
     if (list.hidden) {
       field.removeAttribute('aria-activedescendant');
     } else {
