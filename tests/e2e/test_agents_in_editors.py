@@ -186,6 +186,36 @@ async def test_findings_appear_move_are_fixed_and_stay_dismissed(tmp_path: Path)
         at.editor.ignored |= {"dragoman/runEvent"}
 
 
+async def test_a_finding_leads_to_other_places_and_to_explanations(tmp_path: Path) -> None:
+    said = (
+        '{"line": 6, "severity": "error", "code": "CWE-682", "message": "Always nothing.", "quote": "return 0", '
+        '"related": [{"line": 1, "message": "This one counts."}]}\n'
+    )
+    async with desk(tmp_path, Script(text=said, models=["fake-chat"])) as (at, model, root):
+        uri = (root / "cart.py").as_uri()
+        at.open(uri, CART)
+        await at.ended((await at.command("review", uri=uri))["runId"])
+        at.type(uri, (0, 0), (0, 0), "import math\n")
+        await at.settles(lambda: [one["range"]["start"]["line"] for one in at.diagnostics(uri)] == [6], "moved")
+        (found,) = at.diagnostics(uri)
+        assert found["codeDescription"] == {"href": "https://cwe.mitre.org/data/definitions/682.html"}
+        (place,) = found["relatedInformation"]
+        assert (place["message"], place["location"]["uri"]) == ("This one counts.", uri)
+        assert place["location"]["range"]["start"]["line"] == 1
+        actions = await at.editor.call(
+            "textDocument/codeAction",
+            {"textDocument": {"uri": uri}, "range": found["range"], "context": {"diagnostics": [found]}},
+        )
+        (explain,) = [one["command"] for one in actions if one["title"].startswith("Explain: ")]
+        model.script.text = "Because."
+        run = (await at.command("explain", **explain["arguments"][0]))["runId"]
+        assert (await at.ended(run))[-1]["output"] == "Because."
+        asked = str(model.generations[-1].body["messages"][-1]["content"])
+        assert "Always nothing." in asked
+        assert "Selected, lines 7 to 7:" in asked
+        at.editor.ignored |= {"dragoman/runEvent"}
+
+
 async def test_a_long_file_is_reviewed_in_parts_and_a_selection_alone(tmp_path: Path) -> None:
     long = CART + "\n".join(f"def more_{number}(items):\n    return items[{number}]\n" for number in range(3_000))
     async with desk(tmp_path, Script(text=FINDINGS, models=["fake-chat"])) as (at, model, root):

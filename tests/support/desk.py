@@ -22,6 +22,7 @@ PLAIN: Message = {
     "textDocument": {
         "inlineCompletion": {"dynamicRegistration": True},
         "codeAction": {"codeActionLiteralSupport": {"codeActionKind": {"valueSet": []}}},
+        "publishDiagnostics": {"relatedInformation": True, "codeDescriptionSupport": True},
     },
 }
 RICH: Message = {**PLAIN, "experimental": {"dragoman": {"runEvents": True}}}

@@ -9,6 +9,9 @@ from typing import Final
 OBJECT_CHARS: Final = 20_000
 """A longer object is no finding: something in it was never closed, and what follows is to be read again."""
 
+RELATED: Final = 4
+"""Other places that one finding names at most: what is spread wider is a finding of its own."""
+
 NESTED: Final = 20
 """Brackets within each other; a finding has two above it at most."""
 

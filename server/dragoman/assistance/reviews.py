@@ -8,7 +8,7 @@ from typing import Any
 
 from dragoman.agents.events import EventType
 from dragoman.agents.reviews.dismissals import Dismissals
-from dragoman.agents.reviews.findings import FileFindings, Finding, ReviewSession
+from dragoman.agents.reviews.findings import FileFindings, Finding, ReviewSession, link_of
 from dragoman.agents.tools.documents import TextEdit
 from dragoman.assistance.texts import Positions, Texts, change_between
 from dragoman.errors import RunError
@@ -153,4 +153,6 @@ def _shown(finding: Finding, positions: Positions) -> ShownFinding:
         finding.code,
         finding.message,
         tuple(positions.edit(edit) for edit in finding.fix or ()),
+        tuple((positions.span(one.start, one.end), one.message) for one in finding.related),
+        link_of(finding.code),
     )

@@ -107,8 +107,10 @@ def _print(finding: Finding) -> None:
     from dragoman.cli.terminal import harmless
 
     message = " ".join(harmless(finding.message).split())
-    print_line = f"{harmless(finding.path)}:{finding.line}: {finding.severity}: {message} [{finding.code}]"
-    sys.stdout.write(print_line + "\n")
+    path = harmless(finding.path)
+    sys.stdout.write(f"{path}:{finding.line}: {finding.severity}: {message} [{finding.code}]\n")
+    for one in finding.related:
+        sys.stdout.write(f"{path}:{one.line}: note: {' '.join(harmless(one.message).split())}\n")
     sys.stdout.flush()
 
 

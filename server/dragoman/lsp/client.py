@@ -135,7 +135,12 @@ class EditorClient:
                 self.session.tasks.start(self._refresh(), name="diagnostics refresh")
             return
         document = self.session.documents.get(uri)
-        shown = [] if document is None else [diagnostic(one, document.lines, self.session.encoding) for one in findings]
+        extras = self.session.capabilities.diagnostic_extras
+        shown = (
+            []
+            if document is None
+            else [diagnostic(one, uri, document.lines, self.session.encoding, extras) for one in findings]
+        )
         self._protocol.notify(
             types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS,
             types.PublishDiagnosticsParams(uri=uri, diagnostics=shown, version=version),

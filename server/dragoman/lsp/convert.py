@@ -157,9 +157,21 @@ _SEVERITIES = {
 }
 
 
-def diagnostic(finding: ShownFinding, text: TextView, encoding: Encoding) -> types.Diagnostic:
-    """Return a finding as editors show it; its fingerprint finds it again."""
+def diagnostic(
+    finding: ShownFinding, uri: str, text: TextView, encoding: Encoding, extras: frozenset[str]
+) -> types.Diagnostic:
+    """Return a finding as editors show it; its fingerprint finds it again, ``extras`` are what else the client can show."""
+    link = finding.link if "codeDescription" in extras else None
+    related = [
+        types.DiagnosticRelatedInformation(
+            location=types.Location(uri=uri, range=span_range(span, text, encoding)), message=message
+        )
+        for span, message in finding.related
+        if "relatedInformation" in extras
+    ]
     return types.Diagnostic(
+        code_description=types.CodeDescription(href=link) if link is not None else None,
+        related_information=related or None,
         range=span_range(finding.span, text, encoding),
         message=finding.message,
         severity=_SEVERITIES[finding.severity],

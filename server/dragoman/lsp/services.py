@@ -75,6 +75,10 @@ class ShownFinding:
     code: str
     message: str
     fix: tuple[EditorEdit, ...] = ()
+    related: tuple[tuple[Span, str], ...] = ()
+    """Other places of the document, and what is said of each."""
+    link: str | None = None
+    """Where this kind of finding is explained."""
 
 
 class Progress(Protocol):

@@ -88,6 +88,15 @@ class ClientCapabilities:
         return self._has("experimental", "dragoman", "references")
 
     @property
+    def diagnostic_extras(self) -> frozenset[str]:
+        """What a diagnostic may carry beside its message: ``relatedInformation``, ``codeDescription``."""
+        abilities = {"relatedInformation": "relatedInformation", "codeDescription": "codeDescriptionSupport"}
+        ways = ("publishDiagnostics", "diagnostic")
+        return frozenset(
+            extra for extra, told in abilities.items() if any(self._has("textDocument", way, told) for way in ways)
+        )
+
+    @property
     def refreshes_diagnostics(self) -> bool:
         """Whether the client can be told to ask for diagnostics again."""
         return self._has("workspace", "diagnostics", "refreshSupport")

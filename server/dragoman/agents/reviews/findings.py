@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from dragoman.agents.review_limits import FINDINGS
 from dragoman.agents.reviews.anchors import Anchors, NumberedText, Span, finest, moved, squeeze
 from dragoman.agents.reviews.fixes import find_fix
-from dragoman.agents.reviews.parsing import FindingParser, RawFinding, Severity
+from dragoman.agents.reviews.parsing import FindingParser, RawFinding, RawPlace, Severity
 from dragoman.agents.tools.documents import TextEdit, apply_edits
+
+_WEAKNESS = re.compile(r"cwe-?0*([1-9]\d{0,5})")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Another place of the same text that one must see to understand a finding, and what is said of it."""
+
+    start: int
+    end: int
+    line: int
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +45,19 @@ class Finding:
     message: str
     quote: str
     fix: tuple[TextEdit, ...] | None = None
+    related: tuple[Place, ...] = ()
 
 
 def fingerprint_of(path: str, code: str, quote: str) -> str:
     """Return the name of a finding, which is the same wherever its lines are moved to and however they are indented."""
     told = json.dumps([path, code, squeeze(quote)])
     return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def link_of(code: str) -> str | None:
+    """Return where a kind of finding is explained in public: CWE's page of a weakness, None for what has no such page."""
+    number = _WEAKNESS.fullmatch(code)
+    return f"https://cwe.mitre.org/data/definitions/{number[1]}.html" if number is not None else None
 
 
 class ReviewSession:
@@ -102,7 +122,17 @@ class ReviewSession:
         quote = self._text[span[0] : span[1]]
         fix = find_fix(self._anchors.numbered, span, raw.fix) if is_sure and raw.fix is not None else None
         name = fingerprint_of(self._path, raw.code, quote)
-        return Finding(name, self._path, *span, line, end_line, raw.severity, raw.code, raw.message, quote, fix)
+        related = tuple(found for one in raw.related if (found := self._place(one)) is not None)
+        return Finding(
+            name, self._path, *span, line, end_line, raw.severity, raw.code, raw.message, quote, fix, related
+        )
+
+    def _place(self, raw: RawPlace) -> Place | None:
+        found = self._anchors.find(raw.quote, raw.line)
+        if found is None:
+            return None
+        (start, end), _ = found
+        return Place(start, end, self._anchors.numbered.line_of(start), raw.message)
 
 
 class FileFindings:
@@ -148,7 +178,7 @@ class FileFindings:
             return None
         end = start + len(finding.quote)
         line, end_line = self._numbered.lines_of((start, end))
-        return replace(finding, start=start, end=end, line=line, end_line=end_line, fix=None)
+        return replace(finding, start=start, end=end, line=line, end_line=end_line, fix=None, related=())
 
     def complete(self) -> None:
         """End a review: what only the one before it had found is gone."""
@@ -184,7 +214,13 @@ def _carry(finding: Finding, changes: Sequence[TextEdit], numbered: NumberedText
         return None
     line, end_line = numbered.lines_of((start, end))
     fix = _carry_fix(finding.fix, changes) if finding.fix is not None else None
-    return replace(finding, start=start, end=end, line=line, end_line=end_line, quote=quote, fix=fix)
+    related = tuple(_carry_place(one, changes, numbered) for one in finding.related)
+    return replace(finding, start=start, end=end, line=line, end_line=end_line, quote=quote, fix=fix, related=related)
+
+
+def _carry_place(place: Place, changes: Sequence[TextEdit], numbered: NumberedText) -> Place:
+    start, end = moved((place.start, place.end), changes)
+    return replace(place, start=start, end=end, line=numbered.line_of(start))
 
 
 def _carry_fix(fix: tuple[TextEdit, ...], changes: Sequence[TextEdit]) -> tuple[TextEdit, ...] | None:

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from dragoman.agents.review_limits import MESSAGE_CHARS, NESTED, OBJECT_CHARS
+from dragoman.agents.review_limits import MESSAGE_CHARS, NESTED, OBJECT_CHARS, RELATED
 
 Severity = Literal["error", "warning", "information", "hint"]
 
-_KEYS: Final = ("line", "end_line", "severity", "code", "message", "quote", "fix")
+_KEYS: Final = ("line", "end_line", "severity", "code", "message", "quote", "fix", "related")
 _MARK = re.compile(r'[{}\[\]":,\n\\]|[^\s{}\[\]":,\\]+')
 _BEGINNING = re.compile(rf'[ \t]*[\[,]?[ \t]*(\{{)[ \t]*"(?:{"|".join(_KEYS)})"[ \t]*\Z')
 _MEANT = re.compile(r'"(?:message|quote|line)"\s*:')
@@ -28,6 +28,15 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 
 
 @dataclass(frozen=True, slots=True)
+class RawPlace:
+    """Another place that a finding is about, as the model wrote it."""
+
+    line: int
+    message: str
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
 class RawFinding:
     """A finding as the model wrote it; lines count from 1 and may be wrong, ``line`` 0 where none was named."""
 
@@ -38,6 +47,7 @@ class RawFinding:
     message: str
     quote: str
     fix: str | None = None
+    related: tuple[RawPlace, ...] = ()
 
 
 @dataclass(slots=True)
@@ -212,7 +222,22 @@ def _finding(value: Mapping[str, Any]) -> RawFinding | None:
         message=message[:MESSAGE_CHARS],
         quote=_without_numbers(quote or ""),
         fix=_without_numbers(fix) if isinstance(fix, str) and fix.strip() else None,
+        related=_places(value.get("related")),
     )
+
+
+def _places(value: Any) -> tuple[RawPlace, ...]:
+    """Return the places that make sense; the finding stands without the others."""
+    found = []
+    for one in value if isinstance(value, list) else ():
+        message, quote = (one.get("message"), one.get("quote")) if isinstance(one, Mapping) else (None, None)
+        if not isinstance(message, str) or not (message := _CONTROL.sub("", message).strip()):
+            continue
+        quote = _without_numbers(quote) if isinstance(quote, str) else ""
+        line = _number(one.get("line"))
+        if line or quote.strip():
+            found.append(RawPlace(line, message[:MESSAGE_CHARS], quote))
+    return tuple(found[:RELATED])
 
 
 def _number(value: Any) -> int:

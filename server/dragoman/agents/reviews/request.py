@@ -21,6 +21,12 @@ from dragoman.agents.reviews.anchors import NumberedText
 from dragoman.context.tokens import rough
 from dragoman.models.base import ChatMessage, ChatRequest
 
+_PLACE: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "properties": {"line": {"type": "integer"}, "message": {"type": "string"}},
+    "required": ["line", "message"],
+    "additionalProperties": False,
+}
 _FINDING: Final[Mapping[str, Any]] = {
     "type": "object",
     "properties": {
@@ -31,8 +37,9 @@ _FINDING: Final[Mapping[str, Any]] = {
         "message": {"type": "string"},
         "quote": {"type": "string"},
         "fix": {"type": ["string", "null"]},
+        "related": {"type": "array", "items": _PLACE},
     },
-    "required": ["line", "end_line", "severity", "code", "message", "quote", "fix"],
+    "required": ["line", "end_line", "severity", "code", "message", "quote", "fix", "related"],
     "additionalProperties": False,
 }
 SCHEMA: Final[Mapping[str, Any]] = {

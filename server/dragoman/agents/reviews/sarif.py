@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from dragoman.agents.reviews.anchors import NumberedText
-from dragoman.agents.reviews.findings import Finding
+from dragoman.agents.reviews.findings import Finding, link_of
 from dragoman.agents.tools.documents import TextEdit
 
 SCHEMA_URI: Final = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -32,7 +32,7 @@ def as_sarif(files: Sequence[ReviewedFile], *, version: str, succeeded: bool) ->
     driver = {
         "name": "Dragoman",
         "semanticVersion": version,
-        "rules": [{"id": code, "shortDescription": {"text": code.replace("-", " ")}} for code in codes],
+        "rules": [_rule(code) for code in codes],
     }
     run = {
         "tool": {"driver": driver},
@@ -42,6 +42,15 @@ def as_sarif(files: Sequence[ReviewedFile], *, version: str, succeeded: bool) ->
         "results": results,
     }
     return {"$schema": SCHEMA_URI, "version": "2.1.0", "runs": [run]}
+
+
+def _rule(code: str) -> dict[str, Any]:
+    link = link_of(code)
+    return {
+        "id": code,
+        "shortDescription": {"text": code.replace("-", " ")},
+        **({"helpUri": link} if link is not None else {}),
+    }
 
 
 def _results(file: ReviewedFile, rules: Mapping[str, int]) -> Iterable[dict[str, Any]]:
@@ -57,6 +66,17 @@ def _results(file: ReviewedFile, rules: Mapping[str, int]) -> Iterable[dict[str,
             "locations": [{"physicalLocation": place}],
             "partialFingerprints": {"dragoman/v1": finding.fingerprint},
         }
+        if finding.related:
+            result["relatedLocations"] = [
+                {
+                    "physicalLocation": {
+                        "artifactLocation": _location(file.path),
+                        "region": _region(numbered, one.start, one.end),
+                    },
+                    "message": {"text": one.message},
+                }
+                for one in finding.related
+            ]
         if finding.fix:
             replacements = [_replacement(numbered, edit) for edit in finding.fix]
             change = {"artifactLocation": _location(file.path), "replacements": replacements}

@@ -158,9 +158,9 @@ class WriteFile(Tool[WriteArguments]):
 async def _create(place: Place, content: str, context: ToolContext) -> ToolResult:
     document = await context.editor.create(place.path, content)
     context.seen[place.path] = document.version
-    lines = len(content.splitlines())
+    lines = content.count("\n") + bool(content and not content.endswith("\n"))
     return ToolResult(
-        f"Created {place.shown}, {lines} lines.",
+        f"Created {place.shown}, {lines} line{'' if lines == 1 else 's'}.",
         {"path": place.shown, "created": True, "added": lines, "removed": 0},
     )
 

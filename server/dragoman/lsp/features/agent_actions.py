@@ -101,6 +101,13 @@ def _findings(session: Session, document: Document, params: types.CodeActionPara
                 is_preferred=True,
                 edit=_fix(session, document, finding),
             )
+        place = types.Range(
+            start=types.Position(line=finding.span.start[0], character=0),
+            end=types.Position(line=finding.span.end[0] + 1, character=0),
+        )
+        question = f"why this was found in a review, and how it can go wrong: {finding.message}"
+        explain = {"uri": document.uri, "range": plain_range(place), "instruction": question}
+        yield _command(f"Explain: {_short(finding.message)}", QUICK_FIX, "dragoman.explain", explain, ours)
         argument = {"uri": document.uri, "fingerprint": finding.fingerprint}
         yield _command(f"Dismiss: {_short(finding.message)}", QUICK_FIX, "dragoman.dismissFinding", argument, ours)
 

@@ -17,5 +17,8 @@ def pull(session: Session, params: types.DocumentDiagnosticParams) -> types.Rela
         return types.RelatedFullDocumentDiagnosticReport(items=[])
     found = session.services.findings(uri)
     return types.RelatedFullDocumentDiagnosticReport(
-        items=[diagnostic(one, document.lines, session.encoding) for one in found]
+        items=[
+            diagnostic(one, document.uri, document.lines, session.encoding, session.capabilities.diagnostic_extras)
+            for one in found
+        ]
     )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dragoman.agents.reviews.anchors import squeeze
 from dragoman.agents.reviews.dismissals import Dismissals
-from dragoman.agents.reviews.findings import FileFindings, Finding, ReviewSession
+from dragoman.agents.reviews.findings import FileFindings, Finding, ReviewSession, link_of
 from dragoman.agents.tools.documents import TextEdit, apply_edits
 
 TEXT = """\
@@ -252,3 +252,29 @@ def test_dismissals_are_kept_for_each_workspace(tmp_path: Path, monkeypatch: pyt
     assert here.fingerprints() == frozenset()
     here.add("d")
     assert here.fingerprints() == {"d"}
+
+
+def test_other_places_are_found_and_move_along() -> None:
+    related = [
+        {"line": 2, "message": "It starts here."},
+        {"line": 99, "quote": "    return result", "message": "It ends here."},
+        {"line": 400, "message": "Nowhere."},
+        {"line": 1},
+        "odd",
+    ]
+    told = json.dumps({**json.loads(said(3, "for i in range(len(items) - 1):")), "related": related})
+    (finding,) = ReviewSession("a.py", TEXT).feed(told)
+    assert [(one.line, one.message) for one in finding.related] == [(2, "It starts here."), (5, "It ends here.")]
+    standing = FileFindings(TEXT)
+    standing.add(finding)
+    standing.document_changed([TextEdit(0, 0, "import math\n\n")])
+    (moved,) = standing.current()
+    assert [one.line for one in moved.related] == [4, 7]
+
+
+@pytest.mark.parametrize(
+    ("code", "number"), [("cwe-89", "89"), ("cwe79", "79"), ("cwe-022", "22"), ("off-by-one", None), ("cwe-", None)]
+)
+def test_weaknesses_are_explained_in_public(code: str, number: str | None) -> None:
+    link = None if number is None else f"https://cwe.mitre.org/data/definitions/{number}.html"
+    assert link_of(code) == link
