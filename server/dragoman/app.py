@@ -6,6 +6,7 @@ Nothing else constructs services; read it as the table of contents.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +31,12 @@ if TYPE_CHECKING:
     from dragoman.context.overview import Overview
     from dragoman.keeping import Keeping
     from dragoman.settings import LoadedSettings, Settings
+    from dragoman.storage.repositories.audit import AuditLog
     from dragoman.storage.repositories.runs import Runs
+
+
+HEAR_OUT_SECONDS = 2.0
+"""Those who listen to runs get so long to note how the last of them ended."""
 
 
 class App:
@@ -87,9 +93,12 @@ class App:
                 return self._agents
             # Here and not above: an editor that only completes pays for no agents, and nobody's keys wait for them.
             await asyncio.to_thread(import_module, "dragoman.agents.manager")
+            from dragoman.agents.auditing import RunAudit
+            from dragoman.agents.events import RunEvent
             from dragoman.agents.kept_runs import KeptRuns
             from dragoman.agents.manager import AgentManager
 
+            self.bus.subscribe(RunEvent, RunAudit(self._open_audit).hear)
             self._agents = AgentManager(self.models, self.settings, bus=self.bus, store=KeptRuns(self._open_runs))
             return self._agents
 
@@ -103,6 +112,11 @@ class App:
 
         return Runs((await self.keep()).database)
 
+    async def _open_audit(self) -> AuditLog:
+        from dragoman.storage.repositories.audit import AuditLog
+
+        return AuditLog((await self.keep()).database)
+
     @property
     def settings(self) -> Settings:
         """The settings in force."""
@@ -115,6 +129,10 @@ class App:
             agents, self._agents = self._agents, None
         if agents is not None:
             await agents.aclose()
+        with suppress(TimeoutError):
+            # Who listens hears the end of the runs too.
+            async with asyncio.timeout(HEAR_OUT_SECONDS):
+                await self.bus.drain()
         await self.bus.aclose()
         await self.models.aclose()
         async with self._opening:

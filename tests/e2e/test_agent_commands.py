@@ -73,9 +73,21 @@ async def test_a_terminal_is_asked_and_its_yes_counts(project: Path) -> None:
             output, _ = await asyncio.wait_for(process.communicate(), 60)
         finally:
             os.close(ours)
-    assert process.returncode == 0
-    assert output.decode() == "It adds now.\n"
-    assert "a + b" in (project / "calc.py").read_text()
+        assert process.returncode == 0
+        assert output.decode() == "It adds now.\n"
+        assert "a + b" in (project / "calc.py").read_text()
+
+        told = await dragoman("agents", "log", "--json", stdout=asyncio.subprocess.PIPE)
+        output, _ = await asyncio.wait_for(told.communicate(), 60)
+        edited, ran = json.loads(output)
+        assert [edited[key] for key in ("agent", "action", "target", "outcome")] == [
+            *("fixer", "tool:edit_file", "calc.py", "ok")
+        ]
+        assert (ran["action"], ran["outcome"]) == ("run", "finished")
+        assert edited["details"]["added"] == 1
+        shown = await dragoman("agents", "log", "--agent", "nobody", stderr=asyncio.subprocess.PIPE)
+        _, said = await asyncio.wait_for(shown.communicate(), 60)
+        assert b"no agent has done anything yet" in said
 
 
 async def test_an_interrupt_ends_the_tool_and_the_run(project: Path) -> None:

@@ -160,3 +160,11 @@ FETCH_REDIRECTS: Final = 5
 
 FETCH_URL_CHARS: Final = 2_000
 """A longer address is more likely to carry something away than to name a page."""
+
+# -- the audit log -----------------------------------------------------------------------------------------------------
+
+AUDITED_CHARS: Final = 500
+"""Of what a call was about; a longer command is a script, and its beginning tells which."""
+
+AUDITED_DETAILS: Final = frozenset({"added", "removed", "created", "target", "exit_code", "commit"})
+"""What is noted of a call's result: how much was changed and how a command ended, not what either says."""

@@ -36,6 +36,7 @@ from dragoman.errors import (
     RunLimitError,
     RunLoopError,
     ToolArgumentsError,
+    ToolDeniedError,
     ToolError,
 )
 from dragoman.models.base import Capability, ChatMessage, ChatRequest, Image, Model, Role, Tool, ToolCall, Usage
@@ -331,6 +332,8 @@ class _Turns:
             result = await self._tools.call(call.name, call.arguments, self._context, call_id=call.id)
         except ToolError as error:
             text, failed = str(error), True
+            if isinstance(error, ToolDeniedError):
+                details = {"denied": error.by}
             if isinstance(error, ToolArgumentsError):
                 self._faults[call.name] += 1
         else:
