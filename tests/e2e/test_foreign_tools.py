@@ -1,4 +1,4 @@
-"""`dragoman run` with a foreign tool server of the settings: a real process, started, called and ended by the command."""
+"""A foreign tool server of the settings, in the terminal and in an editor: a real process, started, called and ended."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.support.desk import desk
 from tests.support.fake_editor import DRAGOMAN
 from tests.support.fake_model import FakeModel, Script
 
@@ -53,3 +54,24 @@ async def test_a_run_in_the_terminal_calls_a_foreign_tool(tmp_path: Path) -> Non
         for line in note.read_text().splitlines():
             if line.startswith("pid"):
                 assert not psutil.pid_exists(int(line.split()[1]))
+
+
+async def test_an_editor_s_chat_asks_before_a_foreign_tool_and_leaves_no_server(tmp_path: Path) -> None:
+    call = {"name": "weather_forecast", "arguments": {"city": "Rome"}}
+    note = tmp_path / "note"
+    settings = (
+        f'[mcp.servers.weather]\ncommand = "{sys.executable}"\nargs = ["{SERVER}"]\nenv = {{ MCP_NOTE = "{note}" }}'
+    )
+    script = Script(text="It rains.", tool_calls=[call], models=["fake-chat"])
+    async with desk(tmp_path, script, settings=settings) as (at, model, _):
+        assert not note.exists(), "nothing is started before it is needed"
+        run = (await at.command("chat", text="Weather?"))["runId"]
+        asked = (await at.until(run, lambda event: event["type"] == "approval_required"))[-1]
+        assert (asked["tool"], asked["arguments"]) == ("weather_forecast", {"city": "Rome"})
+        assert "forecast" not in note.read_text()
+        await at.command("approve", runId=run, callId=asked["callId"], decision="allow")
+        assert (await at.ended(run))[-1]["output"] == "It rains."
+        assert model.generations[-1].body["messages"][-1]["content"] == "Rain in Rome for 1 day(s)."
+        at.editor.ignored |= {"dragoman/runEvent"}
+    (started,) = [int(line.split()[1]) for line in note.read_text().splitlines() if line.startswith("pid")]
+    assert not psutil.pid_exists(started)

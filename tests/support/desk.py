@@ -159,8 +159,12 @@ async def desk(
     answer: str | None = "Allow once",
     far: bool = False,
     loose: bool = False,
+    settings: str = "",
 ) -> AsyncIterator[tuple[Desk, FakeModel, Path]]:
-    """Have the server work for an editor in a small project, with a scripted model; ``far`` has it stand on another machine."""
+    """Have the server work for an editor in a small project, with a scripted model; ``far`` has it stand on another machine.
+
+    ``settings`` are tables that the user's file has beside the provider's.
+    """
     root = folder / "shop"
     root.mkdir()
     (root / "cart.py").write_text(CART)
@@ -169,7 +173,7 @@ async def desk(
         more = f'proxy = "{model.url}"' if far else ""
         url = "http://models.invalid" if far else model.url
         storage = f'[storage]\ndatabase_url = "sqlite:///{folder / "kept.sqlite"}"'
-        config.write_text(f"{PROVIDER.format(url=url)}{more}\n{storage}\n")
+        config.write_text(f"{PROVIDER.format(url=url)}{more}\n{storage}\n{settings}\n")
         env = {**os.environ, "XDG_DATA_HOME": str(folder / "data")}
         async with editing(command=[*DRAGOMAN, "--config", str(config)], env=env) as editor:
             at = Desk(editor, answer)
