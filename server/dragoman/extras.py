@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
+import sys
 
-VECTORS_HINT = "Run: pip install 'dragoman[vectors]'"
-MCP_HINT = "Run: pip install 'dragoman[mcp]'"
+
+def _how_to_get(extra: str) -> str:
+    # An editor's extension has a Python of its own for the server, which is not the one that `pip` belongs to.
+    return f"Run: {shlex.quote(sys.executable)} -m pip install 'dragoman[{extra}]'"
+
+
+VECTORS_HINT = _how_to_get("vectors")
+MCP_HINT = _how_to_get("mcp")
 
 
 def why_no_vectors() -> str:

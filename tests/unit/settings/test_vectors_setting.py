@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,4 +81,7 @@ async def test_the_doctor_says_who_embeds(tmp_path: Path, ability: str, code: st
 def test_both_packages_are_named_when_both_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
 
-    assert extras.why_no_vectors() == "Vectors need apsw and sqlite-vec. Run: pip install 'dragoman[vectors]'"
+    assert (
+        extras.why_no_vectors()
+        == f"Vectors need apsw and sqlite-vec. Run: {sys.executable} -m pip install 'dragoman[vectors]'"
+    )

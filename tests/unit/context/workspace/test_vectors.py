@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import random
+import sys
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -241,7 +242,7 @@ def test_without_the_extra_a_sentence_says_how_to_get_it(scene: Scene, monkeypat
 
     problem = scene.ask("nearest", vector=encode([1.0]), path="")["problem"]
 
-    assert problem == "Vectors need apsw. Run: pip install 'dragoman[vectors]'"
+    assert problem == f"Vectors need apsw. Run: {sys.executable} -m pip install 'dragoman[vectors]'"
 
 
 def test_the_order_is_that_of_the_angles(tmp_path: Path) -> None:
