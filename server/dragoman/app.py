@@ -6,7 +6,7 @@ Nothing else constructs services; read it as the table of contents.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,12 +93,12 @@ class App:
                 return self._agents
             # Here and not above: an editor that only completes pays for no agents, and nobody's keys wait for them.
             await asyncio.to_thread(import_module, "dragoman.agents.manager")
-            from dragoman.agents.auditing import RunAudit
+            from dragoman.agents.auditing import RunAudit, is_audited
             from dragoman.agents.events import RunEvent
             from dragoman.agents.kept_runs import KeptRuns
             from dragoman.agents.manager import AgentManager
 
-            self.bus.subscribe(RunEvent, RunAudit(self._open_audit).hear)
+            self.bus.subscribe(RunEvent, RunAudit(self._open_audit).hear, wanted=is_audited)
             self._agents = AgentManager(self.models, self.settings, bus=self.bus, store=KeptRuns(self._open_runs))
             return self._agents
 
@@ -123,18 +123,28 @@ class App:
         return self.loaded.settings
 
     async def aclose(self) -> None:
-        """Stop everything, the youngest part first."""
-        await self.completion.aclose()
+        """Stop everything, the youngest part first, whatever fails on the way."""
+        async with AsyncExitStack() as rest:
+            rest.push_async_callback(self._close_keeping)
+            rest.push_async_callback(self.models.aclose)
+            rest.push_async_callback(self.bus.aclose)
+            rest.push_async_callback(self._hear_out)
+            rest.push_async_callback(self._close_agents)
+            await self.completion.aclose()
+
+    async def _close_agents(self) -> None:
         async with self._hiring:
             agents, self._agents = self._agents, None
         if agents is not None:
             await agents.aclose()
+
+    async def _hear_out(self) -> None:
+        """Let those who listen hear the end of the runs too."""
         with suppress(TimeoutError):
-            # Who listens hears the end of the runs too.
             async with asyncio.timeout(HEAR_OUT_SECONDS):
                 await self.bus.drain()
-        await self.bus.aclose()
-        await self.models.aclose()
+
+    async def _close_keeping(self) -> None:
         async with self._opening:
             keeping, self._keeping = self._keeping, None
         if keeping is not None:

@@ -21,8 +21,9 @@ E = TypeVar("E")
 class Subscription(Generic[E]):
     """One listener: its events in order, handled one after another in a task of its own."""
 
-    def __init__(self, kind: type[E], listen: Callable[[E], Any], queued: int) -> None:
+    def __init__(self, kind: type[E], listen: Callable[[E], Any], wanted: Callable[[E], bool], queued: int) -> None:
         self.kind = kind
+        self.wanted = wanted
         self.lost = 0
         self._listen = listen
         self._waiting: deque[E] = deque()
@@ -70,16 +71,21 @@ class EventBus:
         self._queued = queued
         self._subscriptions: list[Subscription[Any]] = []
 
-    def subscribe(self, kind: type[E], listen: Callable[[E], Any]) -> Subscription[E]:
-        """Call ``listen`` with every event of a type and its kinds; what it returns is awaited if it is not None."""
-        subscription = Subscription(kind, listen, self._queued)
+    def subscribe(
+        self, kind: type[E], listen: Callable[[E], Any], *, wanted: Callable[[E], bool] = lambda _event: True
+    ) -> Subscription[E]:
+        """Call ``listen`` with every event of a type and its kinds; what it returns is awaited if it is not None.
+
+        What is not ``wanted`` takes no place in the queue.
+        """
+        subscription = Subscription(kind, listen, wanted, self._queued)
         self._subscriptions.append(subscription)
         return subscription
 
     def publish(self, event: object) -> None:
         """Queue an event for each listener."""
         for subscription in self._subscriptions:
-            if isinstance(event, subscription.kind):
+            if isinstance(event, subscription.kind) and subscription.wanted(event):
                 subscription.offer(event)
 
     async def unsubscribe(self, subscription: Subscription[Any]) -> None:

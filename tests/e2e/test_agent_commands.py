@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dragoman.agents.tools.policy import Rule
+from dragoman.agents.tools.remembered import RememberedRules
 from dragoman.cli import agents as agents_command
 from dragoman.cli import chat as chat_command
 from dragoman.cli import run as run_command
@@ -201,3 +205,57 @@ async def test_agents_are_shown_and_stopped(project: Path, capsys: pytest.Captur
         assert not await agents_command._change("porter", project, None, stopped=False)
         assert fake.generations == []
     assert capsys.readouterr().out == ""
+
+
+async def kept_after_a_step() -> None:
+    """Return when the state of the only run is in the database, which is written behind it."""
+    (database,) = Path(os.environ["DRAGOMAN_DATA_DIR"]).glob("dragoman.db")
+    async with asyncio.timeout(60):
+        while True:
+            with contextlib.closing(sqlite3.connect(database)) as connection:
+                states = [json.loads(one) for (one,) in connection.execute("SELECT state FROM runs") if one]
+            if any(one["spent"]["steps"] == 1 for one in states):
+                return
+            await asyncio.sleep(0.05)
+
+
+async def test_a_run_whose_program_was_killed_is_gone_on_with(project: Path) -> None:
+    script = Script(text="word ", endless=True, token_delay=0.01, tool_calls=[MEND])
+    async with FakeModel(script) as fake:
+        configure(fake)
+        killed = await dragoman(
+            *("run", "fixer", "Mend it.", "--yes"), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        )
+        assert killed.stdout is not None
+        await killed.stdout.readexactly(20)
+        assert "a + b" in (project / "calc.py").read_text()
+
+        async def listed() -> list[dict[str, Any]]:
+            told = await dragoman("agents", "runs", "--json", stdout=asyncio.subprocess.PIPE)
+            output, _ = await asyncio.wait_for(told.communicate(), 60)
+            return json.loads(output)  # type: ignore[no-any-return]
+
+        assert await listed() == [], "it goes on"
+        await kept_after_a_step()
+        killed.kill()
+        await killed.communicate()
+        (left,) = await listed()
+        assert (left["agent"], left["task"], left["steps"]) == ("fixer", "Mend it.", 1)
+        script.endless, script.text, script.tool_calls = False, "It adds now.", []
+        resumed = await dragoman("agents", "resume", left["id"], stdout=asyncio.subprocess.PIPE)
+        output, _ = await asyncio.wait_for(resumed.communicate(), 60)
+        assert (resumed.returncode, output.decode()) == (0, "It adds now.\n")
+        assert await listed() == []
+        assert [one["role"] for one in fake.generations[-1].body["messages"]] == ["system", "user", "assistant", "tool"]
+        again = await dragoman("agents", "resume", left["id"], stderr=asyncio.subprocess.PIPE)
+        _, said = await asyncio.wait_for(again.communicate(), 60)
+        assert again.returncode == 1
+        assert b"There is no run" in said
+
+
+async def test_what_was_allowed_for_good_is_shown_and_taken_back(project: Path) -> None:
+    RememberedRules(project).add([Rule("allow", tool="edit_file")])
+    for flags, wanted in (([], "allow: edit_file\n"), (["--forget"], "allow: edit_file (forgotten)\n"), ([], "")):
+        told = await dragoman("agents", "permissions", *flags, stdout=asyncio.subprocess.PIPE)
+        output, _ = await asyncio.wait_for(told.communicate(), 60)
+        assert output.decode() == wanted

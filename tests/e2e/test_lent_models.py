@@ -72,6 +72,13 @@ async def test_calls_of_the_asker_s_own_tools_go_out_and_their_results_come_in(t
         assert model.generations[-1].body["messages"][-1]["content"] == "rain"
 
 
+async def test_a_call_that_nobody_could_read_is_an_error(tmp_path: Path) -> None:
+    script = Script(tool_calls=[{"name": "weather", "arguments": ["Oslo"]}], models=["fake-chat"])
+    async with desk(tmp_path, script) as (at, _, _root):
+        error = await at.editor.call_error("dragoman/answer", {"messages": HELLO, "tools": [WEATHER]})
+        assert "weather" in error["message"]
+
+
 async def test_a_cancelled_request_closes_the_connection_to_the_model(tmp_path: Path) -> None:
     script = Script(text="word ", endless=True, token_delay=0.01, models=["fake-chat"])
     async with desk(tmp_path, script) as (at, model, _):

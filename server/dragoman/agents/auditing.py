@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dragoman.agents.events import RunEvent
-from dragoman.agents.limits import AUDITED_CHARS, AUDITED_DETAILS
+from dragoman.agents.limits import AUDITED_CHARS, AUDITED_DETAILS, AUDITED_READ_CHARS
 from dragoman.errors import DragomanError
 
 if TYPE_CHECKING:
@@ -16,8 +16,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SAYING = ("path", "source", "argv", "command", "pattern", "query", "url", "name", "revision")
+SAYING = ("path", "paths", "target", "source", "argv", "command", "pattern", "query", "url", "name", "revision")
 """Arguments that say what a call was about; texts that were written are in the files, and a command's output nowhere."""
+
+
+def is_audited(event: RunEvent) -> bool:
+    """Tell whether an event is one that `RunAudit` hears; most of a stream is not."""
+    return event.type in {"tool_call", "tool_result"} or event.is_last
 
 
 class Log(Protocol):
@@ -35,7 +40,7 @@ class RunAudit:
 
     def __init__(self, open_log: Callable[[], Awaitable[Log]]) -> None:
         self._open_log = open_log
-        self._called: dict[tuple[str, str], str] = {}
+        self._called: dict[tuple[str, str], tuple[str, str]] = {}
         self._redactor: Redactor | None = None
         self._has_failed = False
 
@@ -43,16 +48,18 @@ class RunAudit:
         """Note an event, if it is one to be noted."""
         call = (event.run_id, str(event.data.get("callId", "")))
         if event.type == "tool_call":
-            self._called[call] = _subject(event.data.get("arguments"))
+            self._called[call] = f"tool:{event.data.get('tool')}", _subject(event.data.get("arguments"))
         elif event.type == "tool_result":
             details = event.data.get("details") or {}
             denied = details.get("denied")
             outcome = f"denied by {denied}" if denied else "failed" if event.data.get("failed") else "ok"
             told = {key: value for key, value in details.items() if key in AUDITED_DETAILS}
-            await self._add(event, f"tool:{event.data.get('tool')}", self._called.pop(call, ""), outcome, told)
+            action, target = self._called.pop(call, (f"tool:{event.data.get('tool')}", ""))
+            await self._add(event, action, target, outcome, told)
         elif event.is_last:
             for one in [one for one in self._called if one[0] == event.run_id]:
-                del self._called[one]
+                # The run ended while it was at work: what it had done by then is done.
+                await self._add(event, *self._called.pop(one), "cancelled", {})
             told = {"seconds": round(event.seconds, 3), **(event.data.get("usage") or {})}
             await self._add(event, event.operation, "", event.type, told)
 
@@ -75,7 +82,7 @@ class RunAudit:
 
         if self._redactor is None:
             self._redactor = Redactor()
-        return self._redactor.redact(target[:AUDITED_CHARS])
+        return self._redactor.redact(target[:AUDITED_READ_CHARS])[:AUDITED_CHARS]
 
 
 def _subject(arguments: Any) -> str:

@@ -166,5 +166,8 @@ FETCH_URL_CHARS: Final = 2_000
 AUDITED_CHARS: Final = 500
 """Of what a call was about; a longer command is a script, and its beginning tells which."""
 
+AUDITED_READ_CHARS: Final = 20_000
+"""So much of it is searched for secrets before it is cut: half a key is still a piece of a key."""
+
 AUDITED_DETAILS: Final = frozenset({"added", "removed", "created", "target", "exit_code", "commit"})
 """What is noted of a call's result: how much was changed and how a command ended, not what either says."""

@@ -20,7 +20,8 @@ from dragoman.agents.instructions import instruct
 from dragoman.agents.mcp.names import rules_for, slug, wanted_servers
 from dragoman.agents.mcp.servers import McpServers, ServerState
 from dragoman.agents.mcp.tools import ForeignTool, choose, foreign_tools
-from dragoman.agents.run import Run, RunLimits, RunStore
+from dragoman.agents.process_marks import is_elsewhere
+from dragoman.agents.run import UNFINISHED, Run, RunLimits, RunState, RunStore
 from dragoman.agents.runtime import AgentRuntime, Reader, RunRequest, needs_of
 from dragoman.agents.runtime_limits import ANSWER_TOKENS, BRANCH_BASES, FINISHED_RUNS, WINDOW_SMALL
 from dragoman.agents.toolbox import CHANGING, ESSENTIAL, PERMISSION_OF, build_registry, is_open
@@ -194,12 +195,27 @@ class AgentManager:
         Raises RunError for one that is not kept or has ended, and as `start`.
         """
         state = await self._store.load(run_id) if self._store is not None and run_id not in self._runs else None
-        if state is None or state.status not in {"running", "waiting", "queued"}:
+        if state is None or state.status not in UNFINISHED:
             raise RunError(f"There is no run {run_id!r} to go on with.", hint="Start a new one.")
+        if is_elsewhere(state.process):
+            raise RunError(f"The run {run_id!r} still goes on in another program.", hint="Stop it there first.")
         definition = await self._take(state.agent, place)
-        request = RunRequest(definition.name, state.task, "", definition.role, definition.model, definition.limits)
+        request = RunRequest(
+            definition.name,
+            state.task,
+            "",
+            definition.role,
+            state.model or definition.model,
+            definition.limits,
+            local_only=state.local_only,
+        )
         request, registry, context = await self._prepare(definition, request, place, "", tools=True)
         return self._watch(self._runtime.resume(state, request, registry, context))
+
+    async def interrupted(self) -> tuple[RunState, ...]:
+        """Return the runs that no process goes on with and that had not ended, the newest first; raises StorageError."""
+        kept = await self._store.unfinished() if self._store is not None else ()
+        return tuple(one for one in kept if one.run_id not in self._runs and not is_elsewhere(one.process))
 
     async def _take(self, agent: str, place: Workplace) -> AgentDefinition:
         definition = await asyncio.to_thread(self.get, agent, place.roots, place.trusted)

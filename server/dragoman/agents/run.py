@@ -15,6 +15,7 @@ from dragoman.clock import Clock, monotonic
 from dragoman.models.base import ChatMessage, Image, ModelInfo, ToolCall, Usage
 
 RunStatus = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
+UNFINISHED: frozenset[str] = frozenset({"queued", "running", "waiting"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,12 @@ class RunState:
     spent: Spent = field(default_factory=Spent)
     seq: int = 0
     status: RunStatus = "running"
+    model: str | None = None
+    """The model that was asked for by name."""
+    local_only: bool = False
+    """Whether it began with models of this machine alone: what it has read since is not to go elsewhere."""
+    process: str = ""
+    """Where it runs, as `this_process` says."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the state as JSON values; pictures are left out."""

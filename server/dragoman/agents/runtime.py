@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from dragoman.agents.compaction import Compaction
 from dragoman.agents.events import EventType, RunEvent
+from dragoman.agents.process_marks import this_process
 from dragoman.agents.prompts import read_prompt
 from dragoman.agents.run import Run, RunLimits, RunState, RunStore
 from dragoman.agents.runtime_limits import (
@@ -131,12 +132,23 @@ class AgentRuntime:
         """Start a run; it goes on whether or not anybody reads its events."""
         messages = (*request.history, ChatMessage("user", request.task, images=request.images))
         return self._begin(
-            RunState(f"run_{secrets.token_hex(8)}", request.agent, request.task, messages), request, tools, context
+            RunState(
+                f"run_{secrets.token_hex(8)}",
+                request.agent,
+                request.task,
+                messages,
+                model=request.model,
+                local_only=request.local_only,
+                process=this_process(),
+            ),
+            request,
+            tools,
+            context,
         )
 
     def resume(self, state: RunState, request: RunRequest, tools: Toolset, context: ToolContext) -> Run:
         """Go on with a run from its last whole step; its events are numbered on from there."""
-        return self._begin(replace(state, status="running"), request, tools, context)
+        return self._begin(replace(state, status="running", process=this_process()), request, tools, context)
 
     def _begin(self, state: RunState, request: RunRequest, tools: Toolset, context: ToolContext) -> Run:
         run = Run(state, self._publish, operation=request.operation)
@@ -415,6 +427,11 @@ def _room(model: Model, wanted: int) -> int:
 
 def _readable(arguments: str) -> Any:
     try:
-        return json.loads(arguments)
+        # What is read here goes on to editors and into the database: neither has a number that is none.
+        return json.loads(arguments, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return arguments
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")

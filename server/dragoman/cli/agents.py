@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dragoman.cli import agent_runs
 from dragoman.cli.agent_desk import Folder, folder_of
 from dragoman.cli.output import AsJson, ConfigFile, note, out, print_json, print_text
 
@@ -67,21 +68,10 @@ def stop_agent(name: Name, workspace: Folder = None, config: ConfigFile = None, 
     _set(name, folder_of(workspace), config, stopped=True, as_json=as_json)
 
 
-@commands.command("log")
-def show_log(
-    agent: Annotated[str | None, typer.Option("--agent", metavar="NAME", help="Only what this one did.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many deeds, the newest.")] = 50,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show what agents did: their calls of tools and how each ended, and their runs, the newest last."""
-    rows = asyncio.run(_log(agent, limit, config))
-    if as_json:
-        print_json(rows)
-    elif not rows:
-        note("dragoman: no agent has done anything yet.")
-    else:
-        _print_log(rows)
+commands.command("log")(agent_runs.show_log)
+commands.command("runs")(agent_runs.list_interrupted)
+commands.command("resume")(agent_runs.resume_run)
+commands.command("permissions")(agent_runs.show_permissions)
 
 
 def _set(name: str, folder: Path, config: Path | None, *, stopped: bool, as_json: bool) -> None:
@@ -132,49 +122,6 @@ async def _change(name: str, folder: Path, config: Path | None, *, stopped: bool
         else:
             agents.start_agent(name)
         return was != stopped
-
-
-async def _log(agent: str | None, limit: int, config: Path | None) -> list[dict[str, Any]]:
-    from dragoman.cli.setup import open_app
-    from dragoman.storage.repositories.audit import AuditLog
-
-    app = open_app(config, Path.cwd())
-    try:
-        log = AuditLog((await app.keep()).database)
-        entries = await log.list(actor=None if agent is None else f"agent:{agent}", limit=limit)
-    finally:
-        await app.aclose()
-    return [
-        {
-            "at": one.at.isoformat(),
-            "agent": one.actor.removeprefix("agent:"),
-            "action": one.action,
-            "target": one.target,
-            "outcome": one.outcome,
-            "details": dict(one.details),
-        }
-        for one in reversed(entries)
-        if one.actor.startswith("agent:")
-    ]
-
-
-def _print_log(rows: list[dict[str, Any]]) -> None:
-    from datetime import datetime
-
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table
-
-    from dragoman.cli.terminal import harmless
-
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("when", "agent", "what", "with", "how it ended"):
-        table.add_column(heading, overflow="fold", no_wrap=heading in {"when", "agent"})
-    for row in rows:
-        when = datetime.fromisoformat(row["at"]).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        cells = (when, row["agent"], row["action"].removeprefix("tool:"), row["target"], row["outcome"])
-        table.add_row(*(escape(harmless(cell)) for cell in cells))
-    out().print(table)
 
 
 def _summary(agent: AgentDefinition, agents: AgentManager) -> dict[str, Any]:

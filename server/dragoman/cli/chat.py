@@ -168,7 +168,7 @@ class Talk:
             refuse_secret(find_place(place.roots, str(path)), remote=remote)
 
         async def diff() -> str:
-            return await self._desk.agents.read_changes(self.agent, place) or "[no changes]"
+            return await self._desk.agents.read_changes(self.agent, place, model=self._model) or "[no changes]"
 
         return await attach(text, Attaching(place.roots, place.editor, check, {"diff": diff}, chars, place.index))
 

@@ -205,7 +205,9 @@ class Protocol(LanguageServerProtocol):
             return
         try:
             body = json.dumps(
-                {"jsonrpc": "2.0", "id": request_id, "result": self._plain(result)}, separators=(",", ":")
+                {"jsonrpc": "2.0", "id": request_id, "result": self._plain(result)},
+                separators=(",", ":"),
+                allow_nan=False,
             ).encode()
         except Exception as error:  # noqa: BLE001 - the request still gets its one reply
             self._send_error(request_id, *describe(error, method))
@@ -233,7 +235,7 @@ class Protocol(LanguageServerProtocol):
     def _send_data(self, data: Any) -> None:
         """Send a message of pygls or our own; the writer keeps the order and never blocks."""
         try:
-            body = json.dumps(data, default=self._serialize_message, separators=(",", ":")).encode()
+            body = json.dumps(data, default=self._serialize_message, separators=(",", ":"), allow_nan=False).encode()
         except (TypeError, ValueError) as error:
             bug.report("a message cannot be sent", kind=type(data).__name__, error=error)
             return

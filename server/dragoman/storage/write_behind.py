@@ -143,7 +143,7 @@ class WriteBehind(Generic[T]):
             await self._write(batch)
         except PASSING:
             raise
-        except StorageError as error:
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with these records, those behind them are to be kept
             logger.warning("%d records cannot be kept: %s", len(batch), error)
             self._drop(len(batch))
         else:

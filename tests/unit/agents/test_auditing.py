@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from dragoman.agents.auditing import RunAudit
+from dragoman.agents.auditing import RunAudit, is_audited
 from dragoman.agents.events import EventType, RunEvent
+from dragoman.agents.limits import AUDITED_CHARS
 from dragoman.errors import StorageError
 from dragoman.events import EventBus
 
@@ -42,7 +43,7 @@ async def hear(noted: Noted, *events: tuple[EventType, dict[str, Any]]) -> None:
     async def open_log() -> Noted:
         return noted
 
-    bus.subscribe(RunEvent, RunAudit(open_log).hear)
+    bus.subscribe(RunEvent, RunAudit(open_log).hear, wanted=is_audited)
     for seq, (kind, data) in enumerate(events, 1):
         bus.publish(RunEvent("run_1", seq, kind, data, agent="fixer", seconds=1.5))
     await bus.drain()
@@ -74,6 +75,41 @@ async def test_calls_and_runs_are_noted_with_how_they_ended() -> None:
     assert key not in ran[2]
     assert read[1:4] == ("tool:read_file", "", "failed")
     assert run == ("agent:fixer", "run", "", "finished", {"run_id": "run_1", "seconds": 1.5, "steps": 3})
+
+
+async def test_what_was_at_work_when_the_run_ended_is_noted_and_half_a_key_is_not() -> None:
+    noted = Noted()
+    key = "ghp_" + "16C7e42F292c6912E7710c838347Ae178B4a"
+    argv = ["curl", "x" * (AUDITED_CHARS - 20), key]
+    await hear(
+        noted,
+        ("tool_call", {"callId": "a", "tool": "run_command", "arguments": {"argv": argv}}),
+        ("tool_call", {"callId": "b", "tool": "git_commit", "arguments": {"paths": ["a.py", "b.py"]}}),
+        ("cancelled", {}),
+    )
+    assert [one[1:4:2] for one in noted.entries] == [
+        ("tool:run_command", "cancelled"),
+        ("tool:git_commit", "cancelled"),
+        ("run", "cancelled"),
+    ]
+    assert "ghp_" not in noted.entries[0][2]
+    assert len(noted.entries[0][2]) <= AUDITED_CHARS
+    assert noted.entries[1][2] == "a.py b.py"
+
+
+async def test_a_stream_s_words_do_not_push_deeds_out_of_the_queue() -> None:
+    noted, bus = Noted(), EventBus(queued=2)
+
+    async def open_log() -> Noted:
+        return noted
+
+    bus.subscribe(RunEvent, RunAudit(open_log).hear, wanted=is_audited)
+    bus.publish(RunEvent("run_1", 1, "tool_result", {"callId": "a", "tool": "search"}))
+    for seq in range(2, 50):
+        bus.publish(RunEvent("run_1", seq, "text", {"text": "word "}))
+    await bus.drain()
+    await bus.aclose()
+    assert [one[1] for one in noted.entries] == ["tool:search"]
 
 
 async def test_a_log_that_cannot_be_kept_is_said_once(caplog: pytest.LogCaptureFixture) -> None:

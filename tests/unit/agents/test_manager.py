@@ -154,6 +154,21 @@ async def test_a_run_whose_process_was_killed_goes_on_in_another_from_its_last_w
         assert [one["role"] for one in fake.generations[-1].body["messages"]] == ["system", "user", "assistant", "tool"]
 
 
+async def test_a_number_that_is_none_spoils_nothing_that_is_kept(tmp_path: Path, root: Path) -> None:
+    script = Script(text="Done.", tool_calls=[called("read_file", path="calc.py", first_line=float("nan"))])
+    async with office(tmp_path, script) as (_, app, agents):
+        where, _ = place(root, YES)
+        odd = await told(await agents.start("fixer", "Mend it.", where))
+        assert [type(one.data["arguments"]) for one in odd if one.type == "tool_call"] == [str]
+        script.tool_calls = []
+        run = await agents.start("fixer", "Once more.", where)
+        await run.wait()
+        state = await agents._store.load(run.id)
+        assert state is not None
+        assert (await Runs((await app.keep()).database).get(odd[0].run_id)).status in {"succeeded", "failed"}
+        assert state.status == "succeeded"
+
+
 async def test_wrong_arguments_are_told_once_and_then_the_run_fails(tmp_path: Path, root: Path) -> None:
     wrong = [called("read_file", file="calc.py")]
     async with office(tmp_path, Script(tool_calls=wrong)) as (fake, _, agents):

@@ -22,7 +22,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
-        self.error: StorageError | None = None
+        self.error: Exception | None = None
         self.tries = 0
 
     async def write(self, batch: Sequence[int]) -> None:
@@ -81,6 +81,23 @@ def test_a_database_that_is_away_drops_only_what_has_no_room_and_gets_the_rest_l
         await asyncio.sleep(30)
         assert shelf.batches == [[0, 1], [2, 3]]
         assert (queue.written, queue.dropped, len(queue)) == (4, 2, 0)
+        await queue.aclose()
+
+    run_virtual(play())
+
+
+def test_records_that_are_wrong_take_nothing_along() -> None:
+    async def play() -> None:
+        shelf = Shelf()
+        shelf.error = ValueError("not a JSON value")
+        queue = WriteBehind(shelf.write, batch=2, every_s=1)
+        queue.put(0)
+        await asyncio.sleep(5)
+        shelf.error = None
+        queue.put(1)
+        await asyncio.sleep(5)
+        assert shelf.batches == [[1]]
+        assert (queue.written, queue.dropped) == (1, 1)
         await queue.aclose()
 
     run_virtual(play())

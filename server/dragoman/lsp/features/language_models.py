@@ -18,7 +18,7 @@ from typing import Any, cast
 
 from dragoman.lsp.failures import INVALID_PARAMS, RequestError
 from dragoman.lsp.session import Session
-from dragoman.models.assembly import Assembly
+from dragoman.models.assembly import Assembly, parse_arguments
 from dragoman.models.base import ChatMessage, ChatRequest, Image, Tool, ToolCall
 
 MODELS = "dragoman/models"
@@ -45,6 +45,8 @@ async def answer(session: Session, params: Any) -> dict[str, Any]:
             if token is not None and chunk.text:
                 session.client.notify("$/progress", {"token": token, "value": {"text": chunk.text}})
     whole = assembly.answer()
+    for one in whole.tool_calls:
+        parse_arguments(one)
     calls = [{"id": one.id, "name": one.name, "arguments": one.arguments} for one in whole.tool_calls]
     if token is not None:
         for call in calls:
