@@ -201,9 +201,16 @@ def test_an_edit_is_shown_while_it_streams_and_made_by_hunk(editor: Workbench, m
     editor.wait(HUNKS, state="hidden")
 
 
-def ask_for_edit(editor: Workbench) -> None:
+def ask_for_edit(editor: Workbench, *, by_menu: bool = False) -> None:
     """Select the whole file and say what is to be changed."""
-    editor.press("Control+a", "Control+Alt+i")
+    editor.press("Control+a")
+    if by_menu:
+        editor.press("Control+.")
+        editor.wait(f'{ACTIONS}:has-text("Simplify selection")')
+        editor.screenshot("selection-actions")
+        editor.click(f'{ACTIONS}:has-text("Edit with an instruction")')
+    else:
+        editor.press("Control+Alt+i")
     editor.wait('.quick-input-widget:has-text("Edit lines")')
     editor.type("simplify")
     editor.press("Enter")
@@ -212,7 +219,7 @@ def ask_for_edit(editor: Workbench) -> None:
 def test_cancel_in_the_notification_closes_the_model_s_connection(editor: Workbench, model: FakeModelServer) -> None:
     model.configure(text=BLOCKS, tool_calls=[], token_delay=0.05, endless=True)
     editor.open("cancelled.py")
-    ask_for_edit(editor)
+    ask_for_edit(editor, by_menu=True)
     editor.wait(f'{NOTIFICATION}:has-text("Editing cancelled.py")')
     editor.until(lambda: model.in_flight() == 1, "the model at work")
     editor.wait(ZONE)

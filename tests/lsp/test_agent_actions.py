@@ -17,6 +17,8 @@ TEXTS = {
         'def zähle(dinge):\n    """Gibt die Zahl zurück.\n\n    Über alles.\n    """\n    return len(dinge)  # größer\n',
     ),
     "foreign.ts": ("typescript", "/**\n * Größe der Straße.\n */\nconst groesse = 1;\n// später\n"),
+    "asking.py": ("python", "# TODO(me): add the tax\nprice = 1\nnote = 'TODO: none'\n# AI is no wish\n"),
+    "asking.ts": ("typescript", "/* FIXME: it is wrong */\nconst AI = 1;\n"),
     "unwritten.py": ("python", "def total(items):\n    pass\n"),
 }
 
@@ -48,6 +50,11 @@ async def test_only_what_makes_sense_is_offered() -> None:
         ]
         assert await titles(editor, "english.py", 1, 3, ["source"]) == ["Review selection", *plain]
         assert (await titles(editor, "unwritten.py", 0, 0))[0] == "Implement"
+
+        assert "Do: add the tax" in await titles(editor, "asking.py", 0, 0)
+        assert "Do: it is wrong" in await titles(editor, "asking.ts", 0, 2)
+        for name, line in (("asking.py", 1), ("asking.py", 3), ("asking.py", 2), ("asking.ts", 1)):
+            assert not any(one.startswith("Do:") for one in await titles(editor, name, line, line))
 
         # A string of another language is none of a comment's, nor is what is behind a documentation's end.
         for name, first, last, wanted in (

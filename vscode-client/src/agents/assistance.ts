@@ -1,8 +1,8 @@
-import { type CommentThread, type Disposable, type Uri, window } from 'vscode';
+import { CodeActionKind, type CommentThread, type Disposable, languages, type Uri, window } from 'vscode';
 import { ChatView } from '../chat/view';
 import { Previews } from '../edits/previews';
 import type { Server } from '../server';
-import { AgentCommands } from './commands';
+import { AgentCommands, EditAction } from './commands';
 import { showCommitMessage, showText } from './git';
 import { LanguageModels } from './languageModels';
 import { Participant } from './participant';
@@ -30,6 +30,7 @@ export class Assistance implements Disposable {
   private readonly previews: Previews;
   private readonly participant: Participant;
   private readonly models: LanguageModels;
+  private readonly editAction: Disposable;
   private readonly proposed = new Set<string>();
 
   constructor(folder: Uri, server: Server) {
@@ -38,6 +39,11 @@ export class Assistance implements Disposable {
     this.previews = new Previews(this.runs);
     this.participant = new Participant(this.runs);
     this.models = new LanguageModels(server);
+    this.editAction = languages.registerCodeActionsProvider(
+      [{ scheme: 'file' }, { scheme: 'untitled' }],
+      new EditAction(),
+      { providedCodeActionKinds: [CodeActionKind.RefactorRewrite] },
+    );
     this.runs.follow(this.participant);
     this.runs.follow(new RunProgress(this.runs));
     this.runs.follow({
@@ -98,7 +104,7 @@ export class Assistance implements Disposable {
   }
 
   dispose(): void {
-    for (const each of [this.chat, this.previews, this.participant, this.models]) {
+    for (const each of [this.chat, this.previews, this.participant, this.models, this.editAction]) {
       each.dispose();
     }
   }

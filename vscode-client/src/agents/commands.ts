@@ -1,9 +1,30 @@
-import { type TextDocument, type TextEditor, window, workspace } from 'vscode';
+import {
+  CodeAction,
+  CodeActionKind,
+  type CodeActionProvider,
+  type Range,
+  type TextDocument,
+  type TextEditor,
+  window,
+  workspace,
+} from 'vscode';
 import { changedFiles } from './git';
 import { lineNumbers } from './protocol';
 import type { Runs } from './runs';
 
 const REVIEWED_FILES = 20;
+
+/** Offers an edit with an instruction among the actions for a selection; the server cannot ask for one. */
+export class EditAction implements CodeActionProvider {
+  provideCodeActions(_document: TextDocument, range: Range): CodeAction[] {
+    if (range.isEmpty) {
+      return [];
+    }
+    const action = new CodeAction('Edit with an instruction…', CodeActionKind.RefactorRewrite);
+    action.command = { title: action.title, command: 'dragoman.client.edit' };
+    return [action];
+  }
+}
 
 /** What a person has agents do with the file that is open, by commands, menus and keys. */
 export class AgentCommands {

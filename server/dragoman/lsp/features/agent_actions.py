@@ -34,6 +34,10 @@ TRANSLATE = (
 TRANSLATED_LINES = 200
 """Lines that are looked at for words of another language."""
 
+ASKED_LINES = 200
+"""Lines that are looked at for a comment that asks for something."""
+
+_WISH = re.compile(r"\b(?:(?:TODO|FIXME)\b(?:\([^)]*\))?[:!]?|AI[:!])[ \t]+(\S.*)")
 _EMPTY_BODY = re.compile(r"(?:pass|\.\.\.|raise NotImplementedError.*|todo!\(\);?|unimplemented!\(\);?|\{\s*\})")
 _COMMENT_END = {"/*": "*/", "*": "*/", "<!--": "-->", '"""': '"""', "'''": "'''"}
 _COMMENT_BEGIN = re.compile(r"/\*|^\s*\*|<!--|\"\"\"|'''")
@@ -80,6 +84,11 @@ def _all(session: Session, document: Document, params: types.CodeActionParams) -
         yield _command(
             "Implement", QUICK_FIX, "dragoman.edit", {**where, "range": plain_range(body), "instruction": told}
         )
+    asked = _asked_in_comment(document, params.range)
+    if asked is not None:
+        line, wish = asked
+        told = f"Do what the comment in line {line + 1} asks for: {wish}\nTake the comment away when that is done."
+        yield _command(f"Do: {_short(wish)}", REWRITE, "dragoman.edit", {"uri": document.uri, "instruction": told})
     if _has_foreign_comment(document, params.range):
         translate = {**where, "range": plain_range(_whole_lines(params.range)), "instruction": TRANSLATE}
         yield _command("Translate comments into English", REWRITE, "dragoman.edit", translate)
@@ -160,6 +169,22 @@ def _whole_lines(where: types.Range) -> types.Range:
     return types.Range(
         start=types.Position(line=where.start.line, character=0), end=types.Position(line=last, character=0)
     )
+
+
+def _asked_in_comment(document: Document, where: types.Range) -> tuple[int, str] | None:
+    """Return the line of the first comment that asks for something, and what: an instruction, in editors that ask for none."""
+    mark = line_comment(document.language_id)
+    lines = _whole_lines(where)
+    for row in range(lines.start.line, min(lines.end.line, document.lines.line_count, lines.start.line + ASKED_LINES)):
+        line = document.lines.line(row)
+        begin = line.find(mark) if mark else -1
+        if begin < 0:
+            found = _COMMENT_BEGIN.search(line)
+            begin = found.start() if found else -1
+        wish = _WISH.search(line, begin) if begin >= 0 else None
+        if wish is not None:
+            return row, wish[1].rstrip().removesuffix("*/").removesuffix("-->").rstrip()
+    return None
 
 
 def _has_foreign_comment(document: Document, where: types.Range) -> bool:
