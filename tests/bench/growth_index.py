@@ -93,7 +93,7 @@ async def measure(layout: Layout, cache: Path, effort: Effort, empty: Memory) ->
             if not answered:
                 raise ValueError("The whole index answers no question about an import with what is imported.")
             busy = _processor(client)
-            cold, warm = await _query(client, draw_places(layout, effort.places))
+            opened, cold, warm = await _query(client, draw_places(layout, effort.places))
             busy = _processor(client) - busy
             callable_there = [use for use in uses if use.is_in(await _ask(client, calling(use, use.name)))]
             if not callable_there:
@@ -119,9 +119,10 @@ async def measure(layout: Layout, cache: Path, effort: Effort, empty: Memory) ->
         **_named("useful", useful, 0),
         "uses": len(uses),
         "uses_answered": len(answered),
+        **_named("opened", opened),
         **_named("query", cold),
         **_named("warm", warm),
-        "query_cpu_ms": round(1000 * busy / (len(cold) + len(warm)), 2),
+        "query_cpu_ms": round(1000 * busy / (len(opened) + len(cold) + len(warm)), 2),
         **_named("fresh", fresh),
         "fresh_missed": missed,
         "steady_mib": round(steady / MIB, 1),
@@ -212,15 +213,17 @@ async def _complete(client: IndexClient, memory: Memory, every: float = LOOK_EVE
     return time.perf_counter() - started, waiting.result()
 
 
-async def _query(client: IndexClient, places: Sequence[tuple[Place, Place]]) -> tuple[list[float], list[float]]:
-    """Ask at every place, and at the next line of each; returns milliseconds of both."""
-    cold, warm = [], []
-    for first, second in places:
-        for place, times in ((first, cold), (second, warm)):
+async def _query(client: IndexClient, places: Sequence[Sequence[Place]]) -> tuple[list[float], ...]:
+    """Ask at each place of every file, one after another; returns milliseconds by the number of the place."""
+    taken: list[list[float]] = []
+    for at in places:
+        times = []
+        for place in at:
             started = time.perf_counter()
             await client.call("gather", place.to_wire())
             times.append(1000 * (time.perf_counter() - started))
-    return cold, warm
+        taken.append(times)
+    return tuple(map(list, zip(*taken, strict=True)))
 
 
 async def _save(client: IndexClient, layout: Layout, uses: Sequence[Use], count: int) -> tuple[list[float], int]:

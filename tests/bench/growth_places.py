@@ -68,15 +68,17 @@ def calling(use: Use, name: str) -> Place:
     return replace(use.place, path=path, before=f"{head}\n\ndef work(value):\n    return {name}(", after=")\n")
 
 
-def draw_places(layout: Layout, count: int) -> list[tuple[Place, Place]]:
-    """Draw cursors in so many files, or in as many as there are, each with the one on the next line of code."""
+def draw_places(layout: Layout, count: int) -> list[tuple[Place, Place, Place]]:
+    """Draw cursors in so many files, or in as many as there are: at its beginning, in it, and on the next line of code."""
     found = []
     for path, lines in _texts(layout):
         at = [number for number, line in enumerate(lines) if _is_code(line)]
         if len(at) < 2:
             continue
         first = chance(f"{path}:place") % (len(at) - 1)
-        found.append((_place(layout, path, lines, at[first]), _place(layout, path, lines, at[first + 1])))
+        there = (0, at[first], at[first + 1])
+        opened, cursor, after = (_place(layout, path, lines, number) for number in there)
+        found.append((opened, cursor, after))
         if len(found) == count:
             break
     return found

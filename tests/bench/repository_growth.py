@@ -10,7 +10,8 @@ told; the answer's way through the pipe counts.
 - Whole: from the start of the process until every file is in the index. It works at the lowest priority: what else runs counts.
 - First useful answer: from a start with nothing, asked every 50 ms at a line that uses what its file imports from another file
   of its package, until the answer holds the signature of that. The open file's folder is read first, as the server asks for.
-- Query: at cursors in different files, drawn over the whole workspace; "next line" is the same file right after.
+- Opened: asked at the beginning of files drawn over the whole workspace, as the server does when an editor opens one and nobody
+  waits.  Query: then at a cursor in it; "next line" is right after.
 - Save to fresh: from a file saved with a new function until an answer in another file holds its head.
 - Memory is what nobody else shares (USS), less what an index of one file needs; the peak has the crawler's in it.
 
@@ -45,6 +46,7 @@ TABLE = Table(
     intro="""
 The index of a workspace that grows: real Python files, beyond the share given copies of them with other names.
 A query is a cursor in a file drawn from all of them, its way to the index's process and back included; milliseconds.
+The index has looked at the file before, as the server has it do when an editor opens one: "opened" is what that takes.
 "First useful" is from a start with nothing until an answer holds the signature of what the open file imports.
 "Fresh" is from a file saved with a new function until an answer elsewhere holds it.
 Memory is the index's process's own when all is read, less what one file needs.
@@ -61,6 +63,7 @@ The other programs answer less: a word's places, a name's definition, a map of t
         "p95": plain("query_p95"),
         "p99": plain("query_p99"),
         "next line": plain("warm_p50"),
+        "opened p95": plain("opened_p95"),
         "fresh p50 / p95, ms": lambda row: _pair(row, "fresh", "p95"),
         "start again, s": plain("rescan_seconds"),
         "KiB of memory a file": plain("steady_kib_per_file"),

@@ -112,9 +112,10 @@ def test_places_are_in_different_files_with_the_next_line_after(tmp_path: Path, 
 
     places = draw_places(layout, 3)
 
-    assert len({first.path for first, _ in places}) == len(places) == 3
-    for first, second in places:
-        assert first.path == second.path
+    assert len({first.path for _, first, _ in places}) == len(places) == 3
+    for opened, first, second in places:
+        assert opened.path == first.path == second.path
+        assert opened.before == ""
         assert second.before.startswith(first.before)
         assert second.before.count("\n") > first.before.count("\n")
 

@@ -211,6 +211,20 @@ async def test_an_unsaved_document_is_told_once_the_user_pauses(assembler, index
     assert index.told[-1][1]["text"] is None
 
 
+async def test_an_opened_document_is_looked_at_before_it_is_asked_about(assembler, index) -> None:
+    assembler.document_changed("file:///project/b.py", Lines.of("import os\n"), first_line=0, last_line=0)
+    await asyncio.sleep(0.01)
+
+    assert [(one["path"], one["language"], one["first_line"], one["before"]) for one in index.asked] == [
+        ("b.py", "python", 0, "")
+    ]
+    assert assembler.counts == {}, "nobody has asked"
+    index.failure = IndexUnavailableError("gone")
+    assembler.document_changed("file:///project/c.py", Lines.of("x\n"), first_line=0, last_line=0)
+    await asyncio.sleep(0.01)
+    assert found(assembler.current("file:///project/c.py")) == []
+
+
 async def test_edits_elsewhere_go_along_and_those_of_key_files_do_not(assembler, index) -> None:
     for name in ("b.py", ".env"):
         uri = f"file:///project/{name}"
@@ -219,8 +233,9 @@ async def test_edits_elsewhere_go_along_and_those_of_key_files_do_not(assembler,
 
     await assembler.gather(at("|"))
 
-    assert [list(one) for one in index.asked[0]["edits"]] == [["b.py", 1, "TOKEN=2"]]
-    assert index.asked[0]["focus"] == ("b.py",)
+    (asked,) = [one for one in index.asked if one["path"] == "a.py"]
+    assert [list(one) for one in asked["edits"]] == [["b.py", 1, "TOKEN=2"]]
+    assert asked["focus"] == ("b.py",)
 
 
 @pytest.mark.parametrize(
