@@ -25,7 +25,8 @@ async def instruct(
     parts = [prompt, "Paths are relative to the project's folder, which is `.`."]
     if len(roots) > 1:
         parts.append(
-            f"It has {len(roots)} folders: {', '.join(root.name for root in roots)}; a path is looked for in each."
+            f"It has {len(roots)} folders: {', '.join(root.name for root in roots)}. A path is looked for in each; "
+            "to list or search one of them, begin the path with its name."
         )
     for root in roots:
         if (note := await _read_note(root, editor, room, remote=remote)) is not None:

@@ -27,7 +27,8 @@ class Place:
 def find_place(roots: Sequence[Path], path: str) -> Place:
     """Return where ``path`` leads, whether or not something is there; raises PathOutsideError.
 
-    A relative path is looked for in each root, the first one counts for what is nowhere.
+    A relative path is looked for in each root, the first one counts for what is nowhere; one that begins with a root's name
+    leads into that root, unless the first root has such a folder itself.
     """
     if not path or "\0" in path:
         raise PathOutsideError(f"{path!r} is no path.", hint="Give a path relative to the workspace.")
@@ -36,12 +37,23 @@ def find_place(roots: Sequence[Path], path: str) -> Place:
         place = _inside(root, path)
         if place is not None and (found is None or (place.path.exists() and not found.path.exists())):
             found = place
+    if found is None or not found.path.exists():
+        found = _by_name(roots, path) or found
     if found is None:
         raise PathOutsideError(
             f"{path!r} leads out of the workspace.",
             hint="Only files of the workspace can be used; give a path relative to it, without links that leave it.",
         )
     return found
+
+
+def _by_name(roots: Sequence[Path], path: str) -> Place | None:
+    """Return where a path leads that begins with the name of one of several roots."""
+    name, _, rest = path.replace("\\", "/").partition("/")
+    named = [root for root in roots if root.name == name]
+    if len(roots) < 2 or len(named) != 1 or (roots[0] / name).exists():
+        return None
+    return _inside(named[0], rest or ".")
 
 
 def _inside(root: Path, path: str) -> Place | None:
