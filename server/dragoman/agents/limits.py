@@ -51,6 +51,9 @@ LISTED_FILES: Final = 1_000
 LISTING_WALKED: Final = 50_000
 """Files that are looked at for it; a pattern that matches few of more needs a narrower folder."""
 
+MOVED_PATHS: Final = 2_000
+"""Files and folders that move with a folder: each is judged by itself, and a person cannot judge more of them."""
+
 EDIT_NEAR_LINES: Final = 8
 """Lines of the nearest place that are shown when a search text is missing: enough to see the difference."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
@@ -63,8 +63,9 @@ PROTECTED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A call as a policy sees it: ``paths`` are what it touches, from the workspace's root; ``command`` what it runs.
+    """A call as a policy sees it: ``paths`` are what it names, from the workspace's root; ``command`` what it runs.
 
+    ``within`` are paths below these that it touches too; each is judged, and a remembered answer is not about them.
     Of what uses the network, ``paths`` are the names of hosts.
     """
 
@@ -73,6 +74,7 @@ class Request:
     permission: Permission
     paths: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,24 @@ class Policy:
         """
         if not self.trusted and request.permission != "read":
             return Judgement("deny", "the workspace is not trusted, so nothing but reading is allowed in it")
-        rules = [rule for rule in (*PROTECTED, *self.rules, *remembered) if rule.agent in {None, request.agent}]
-        verdicts = [self._judge(request, rules, path) for path in request.paths or (None,)]
+        rules = [rule for rule in (*PROTECTED, *self.rules, *remembered) if _concerns(rule, request)]
+        verdicts = [self._judge(request, rules, path) for path in (*request.paths, *request.within) or (None,)]
         return max(verdicts, key=lambda one: _STRICTNESS[one.verdict])
+
+    def sight(self, request: Request, remembered: Iterable[Rule] = ()) -> Callable[[str], bool]:
+        """Return what tells whether a call that may be made may also show a file of the place that it names.
+
+        One that would be asked about is shown only where the same rule asked about the call, for then a person has answered.
+        """
+        rules = [rule for rule in (*self.rules, *remembered) if _concerns(rule, request)]
+        asked = [self._judge(request, rules, path) for path in request.paths or (None,)]
+        answered = {one.rule for one in asked if one.verdict == "ask"}
+
+        def shows(path: str) -> bool:
+            found = self._judge(request, rules, path)
+            return found.verdict == "allow" or (found.verdict == "ask" and found.rule in answered)
+
+        return shows
 
     def _judge(self, request: Request, rules: Sequence[Rule], path: str | None) -> Judgement:
         fitting = [rule for rule in rules if _fits(rule, request, path)]
@@ -126,8 +143,17 @@ def stricter(one: Verdict, other: Verdict) -> Verdict:
     return max(one, other, key=_STRICTNESS.__getitem__)
 
 
+def _concerns(rule: Rule, request: Request) -> bool:
+    """Tell whether a rule can be about a call, whatever its path and its command are."""
+    return (
+        rule.agent in {None, request.agent}
+        and rule.permission in {None, request.permission}
+        and rule.tool in {None, request.tool}
+    )
+
+
 def _fits(rule: Rule, request: Request, path: str | None) -> bool:
-    if rule.permission not in {None, request.permission} or rule.tool not in {None, request.tool}:
+    if not _concerns(rule, request):
         return False
     if rule.path is not None and (path is None or not _touches(rule, path)):
         return False

@@ -23,7 +23,7 @@ from dragoman.agents.limits import (
     SEARCH_PATTERN_CHARS,
     SEARCH_SECONDS,
 )
-from dragoman.agents.tools.base import Arguments, MaybeText, Subjects, Tool, ToolContext, ToolResult
+from dragoman.agents.tools.base import Arguments, MaybeText, Sight, Subjects, Tool, ToolContext, ToolResult
 from dragoman.agents.tools.files import walk_below
 from dragoman.agents.tools.globs import match_path
 from dragoman.agents.tools.places import Place, find_place, refuse_secret
@@ -78,24 +78,25 @@ class Search(Tool[SearchArguments]):
         if not place.path.exists():
             raise FileUnfitError(f"There is no {place.shown!r}.", hint="Use list_files to see what there is.")
         matcher = compile_pattern(arguments.pattern, regex=arguments.regex, ignore_case=arguments.ignore_case)
-        found = await search_below(place, matcher, context, glob=arguments.glob)
+        sight = await asyncio.to_thread(self.sight, arguments, context)
+        found = await search_below(place, matcher, context, sight, glob=arguments.glob)
         text = "\n".join(found.lines) or f"[no match in {found.searched} files]"
         if found.cut:
             text += f"\n[{found.cut}]"
         return ToolResult(
-            text,
+            sight.noted(text),
             {"matches": found.matches, "files": found.files, "searched": found.searched, "cut": bool(found.cut)},
         )
 
 
 async def search_below(
-    place: Place, find: Callable[[str], list[int]], context: ToolContext, *, glob: str | None = None
+    place: Place, find: Callable[[str], list[int]], context: ToolContext, sight: Sight, *, glob: str | None = None
 ) -> Found:
     """Search the files of a place in a thread, which ends when the call is cancelled; ``find`` is of `compile_pattern`."""
     unsaved = await context.editor.unsaved()
     stop = threading.Event()
     try:
-        return await asyncio.to_thread(_search, place, glob, find, unsaved, stop)
+        return await asyncio.to_thread(_search, place, glob, sight, find, unsaved, stop)
     finally:
         stop.set()
 
@@ -143,6 +144,7 @@ def compile_pattern(pattern: str, *, regex: bool, ignore_case: bool) -> Callable
 def _search(
     place: Place,
     glob: str | None,
+    sight: Sight,
     find: Callable[[str], list[int]],
     unsaved: Mapping[Path, str],
     stop: threading.Event,
@@ -157,7 +159,7 @@ def _search(
         if time.monotonic() > until or read > SEARCH_BYTES:
             found.cut = f"stopped after {found.searched} files: search a folder below, or give a glob"
             break
-        if glob is not None and not match_path(glob, path):
+        if (glob is not None and not match_path(glob, path)) or not sight.shows(path):
             continue
         text = unsaved.get(place.root / path)
         if text is None:
