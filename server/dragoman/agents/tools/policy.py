@@ -57,8 +57,15 @@ PROTECTED: Final = (
     Rule("ask", "write", path="**/.vscode/**"),
     Rule("ask", "write", path="**/.github/**"),
     Rule("ask", "write", path="**/.envrc"),
+    Rule("ask", "write", path="**/.zed/**"),
+    Rule("ask", "write", path="**/.helix/**"),
+    Rule("ask", "write", path="**/.idea/**"),
+    Rule("ask", "write", path="**/.exrc"),
+    Rule("ask", "write", path="**/.nvimrc"),
+    Rule("ask", "write", path="**/.nvim.lua"),
+    Rule("ask", "write", path="**/.dir-locals.el"),
 )
-"""Files that say what may be done or what others run: a wide permission to write does not cover them."""
+"""Files that say what may be done or what others run: only a permission that names the very file covers one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,7 @@ class Policy:
         """
         if not self.trusted and request.permission != "read":
             return Judgement("deny", "the workspace is not trusted, so nothing but reading is allowed in it")
-        rules = [rule for rule in (*PROTECTED, *self.rules, *remembered) if _concerns(rule, request)]
+        rules = [rule for rule in (*self.rules, *remembered) if _concerns(rule, request)]
         verdicts = [self._judge(request, rules, path) for path in (*request.paths, *request.within) or (None,)]
         return max(verdicts, key=lambda one: _STRICTNESS[one.verdict])
 
@@ -126,16 +133,34 @@ class Policy:
 
     def _judge(self, request: Request, rules: Sequence[Rule], path: str | None) -> Judgement:
         fitting = [rule for rule in rules if _fits(rule, request, path)]
-        if not fitting:
-            verdict = self.defaults.get(request.permission, "deny")
+        rule = max(
+            fitting,
+            key=lambda one: (one.verdict == "deny", one.specificity, _STRICTNESS[one.verdict]),
+            default=None,
+        )
+        verdict = self.defaults.get(request.permission, "deny") if rule is None else rule.verdict
+        if verdict == "allow" and request.permission == "write" and path is not None:
+            floor = protection_of(path)
+            if floor is not None and not any(one.verdict == "allow" and _names(one, path) for one in fitting):
+                rule = floor
+        if rule is None:
             return Judgement(verdict, f"the default for {request.permission} is {verdict}")
-        rule = max(fitting, key=lambda one: (one.verdict == "deny", one.specificity, _STRICTNESS[one.verdict]))
         return Judgement(rule.verdict, f"a rule says {rule.verdict}: {describe(rule)}", rule)
 
     def narrowed(self, rules: Iterable[Rule], defaults: Mapping[Permission, Verdict]) -> Policy:
         """Return a policy that allows no more than this one: for what comes from a workspace, which may only take away."""
         tighter = {name: stricter(self.defaults.get(name, "deny"), defaults.get(name, "allow")) for name in PERMISSIONS}
         return replace(self, rules=(*self.rules, *(rule for rule in rules if rule.verdict == "deny")), defaults=tighter)
+
+
+def protection_of(path: str) -> Rule | None:
+    """Return the rule of `PROTECTED` about a file, whatever the capitals; None for every other file."""
+    return next((rule for rule in PROTECTED if _touches(rule, path)), None)
+
+
+def _names(rule: Rule, path: str) -> bool:
+    """Tell whether a rule names the very file, and not by a pattern."""
+    return rule.path is not None and rule.path.removeprefix("./").removeprefix("/") == literal(path)
 
 
 def stricter(one: Verdict, other: Verdict) -> Verdict:
@@ -171,14 +196,14 @@ def _touches(rule: Rule, path: str) -> bool:
 def rules_of_answer(request: Request, decision: Literal["allow", "deny"]) -> tuple[Rule, ...]:
     """Return what an answer that is to be remembered says of later calls.
 
-    A command is remembered to the letter, and so is a host.
+    A command is remembered to the letter, for the folder that it runs in, and so is a host.
     A yes to writing is for the same tool in the whole workspace, except what is `PROTECTED`; a no is for these files.
     """
     rule = Rule(decision, request.permission, request.tool, agent=request.agent)
     if request.command:
-        return (replace(rule, command=literal(command_line(request.command))),)
-    protected = any(match_path(one.path or "", path) for one in PROTECTED for path in request.paths)
-    if request.paths and (decision == "deny" or protected or request.permission == "network"):
+        rule = replace(rule, command=literal(command_line(request.command)))
+    is_close = bool(request.command) or decision == "deny" or request.permission == "network"
+    if request.paths and (is_close or any(map(protection_of, request.paths))):
         return tuple(replace(rule, path=f"/{literal(path)}") for path in request.paths)
     return (rule,)
 
@@ -189,7 +214,9 @@ def describe(rule: Rule) -> str:
     if rule.command is not None:
         words.append(f"`{rule.command}`")
     if rule.path is not None:
-        words.append(f"on {rule.path.removeprefix('/')!r}")
+        place = rule.path.removeprefix("/")
+        within = "in the workspace's top folder" if place == "." else f"in {place!r}"
+        words.append(f"on {place!r}" if rule.command is None else within)
     if rule.agent is not None:
         words.append(f"for {rule.agent!r}")
     return " ".join(words)
