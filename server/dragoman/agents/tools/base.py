@@ -73,6 +73,7 @@ class ToolContext:
     ``roots`` are the workspace's folders, the first one is where relative paths begin.
     ``remote`` says that the model is on another machine: files of keys are then never read.
     ``seen`` has, for each file, the version that the model has read last.
+    ``keys_read`` are the files of keys of which it has read anything; whoever shows it one beforehand adds it here.
     Cancelling the task that makes a call ends whatever the call has begun.
     """
 
@@ -87,17 +88,22 @@ class ToolContext:
     emit: Callable[[Output], None] = lambda _output: None
     result_chars: int = RESULT_CHARS
     seen: dict[Path, str] = field(default_factory=dict)
+    keys_read: set[Path] = field(default_factory=set)
 
     @property
     def root(self) -> Path:
         """Return the folder where relative paths begin."""
         return self.roots[0]
 
+    def note_shown(self, *paths: Path) -> None:
+        """Note that the model reads of files; looks at the disk."""
+        self.keys_read.update(path for path in paths if is_secret_path(path))
+
 
 def refuse_after_keys(context: ToolContext, where: str) -> None:
     """Raise SecretFileError when the run has read a file of keys: what goes to others may hold them, in a form nobody finds."""
-    read = next((path for path in context.seen if is_secret_path(path)), None)
-    if read is not None:
+    if context.keys_read:
+        read = min(context.keys_read)
         raise SecretFileError(
             f"This run has read {read.name!r}, which is expected to hold keys, so nothing goes to {where}.",
             hint="Go on without it, or tell the user to ask again in a run that does not read that file.",

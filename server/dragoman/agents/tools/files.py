@@ -93,6 +93,7 @@ class ReadFile(Tool[ReadArguments]):
         refuse_folder(place)
         document = await context.editor.read(place.path)
         context.seen[place.path] = document.version
+        context.note_shown(place.path)
         lines = document.text.split("\n")
         if lines[-1] == "":
             lines.pop()
@@ -151,6 +152,7 @@ class WriteFile(Tool[WriteArguments]):
         if not place.path.exists():
             return await _create(place, arguments.content, context)
         document = await context.editor.read(place.path)
+        context.note_shown(place.path)
         _check_seen(context, document, place)
         wanted = arguments.content.replace("\r\n", "\n").replace("\n", document.newline)
         if wanted == document.text:
@@ -161,6 +163,7 @@ class WriteFile(Tool[WriteArguments]):
 async def _create(place: Place, content: str, context: ToolContext) -> ToolResult:
     document = await context.editor.create(place.path, content)
     context.seen[place.path] = document.version
+    context.note_shown(place.path)
     lines = content.count("\n") + bool(content and not content.endswith("\n"))
     return ToolResult(
         f"Created {place.shown}, {lines} line{'' if lines == 1 else 's'}.",
@@ -246,6 +249,7 @@ class EditFile(Tool[EditArguments]):
             assert arguments.new is not None
             replacements = (Replacement(arguments.old, arguments.new),)
         document = await context.editor.read(place.path)
+        context.note_shown(place.path)
         _check_seen(context, document, place)
         edits = await asyncio.to_thread(place_edits, document, place.shown, replacements)
         return await _apply(place, document, edits, context)
@@ -297,6 +301,10 @@ class MoveFile(Tool[MoveArguments]):
     async def call(self, arguments: MoveArguments, context: ToolContext, call_id: str) -> ToolResult:  # noqa: ARG002
         """Move it."""
         place, target = self._places(arguments, context)
+        below = await asyncio.to_thread(_all_below, place)
+        files = [path for path in (place.path, *(place.path / one for one in below)) if path.is_file()]
+        # Under its new name nobody knows one of keys for what it is.
+        await asyncio.to_thread(context.note_shown, *files)
         await context.editor.move(place.path, target.path)
         if (version := context.seen.pop(place.path, None)) is not None:
             context.seen[target.path] = version

@@ -132,10 +132,14 @@ class GitDiff(Tool[DiffArguments]):
         )
         text = await run_git(context, asked)
         sight = await asyncio.to_thread(self.sight, arguments, context)
-        text = withhold(
-            text,
-            lambda path: (context.remote and is_secret_path(context.root / path)) or not sight.shows(path),
-        )
+
+        def is_withheld(path: str) -> bool:
+            if (context.remote and is_secret_path(context.root / path)) or not sight.shows(path):
+                return True
+            context.note_shown(context.root / path)
+            return False
+
+        text = await asyncio.to_thread(withhold, text, is_withheld)
         return ToolResult(sight.noted(text.rstrip("\n") or "[no differences]"), {"characters": len(text)})
 
 

@@ -130,6 +130,7 @@ async def _read(path: Path, context: ToolContext, sight: Sight) -> list[str] | N
         document = await context.editor.read(place.path)
     except ToolError:
         return None
+    context.note_shown(place.path)
     # Not at form feeds and the like, which language servers do not count either.
     return [line.removesuffix("\r") for line in document.text.split("\n")]
 

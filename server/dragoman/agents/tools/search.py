@@ -48,7 +48,7 @@ class Found:
 
     lines: list[str] = field(default_factory=list)
     matches: int = 0
-    files: int = 0
+    files: list[str] = field(default_factory=list)
     searched: int = 0
     cut: str = ""
 
@@ -85,7 +85,7 @@ class Search(Tool[SearchArguments]):
             text += f"\n[{found.cut}]"
         return ToolResult(
             sight.noted(text),
-            {"matches": found.matches, "files": found.files, "searched": found.searched, "cut": bool(found.cut)},
+            {"matches": found.matches, "files": len(found.files), "searched": found.searched, "cut": bool(found.cut)},
         )
 
 
@@ -96,9 +96,13 @@ async def search_below(
     unsaved = await context.editor.unsaved()
     stop = threading.Event()
     try:
-        return await asyncio.to_thread(_search, place, glob, sight, find, unsaved, stop)
+        found = await asyncio.to_thread(_search, place, glob, sight, find, unsaved, stop)
     finally:
         stop.set()
+    # A file that was named has told something without a match too.
+    named = [place.path] if place.path.is_file() else []
+    await asyncio.to_thread(context.note_shown, *named, *(place.root / path for path in found.files))
+    return found
 
 
 def compile_pattern(pattern: str, *, regex: bool, ignore_case: bool) -> Callable[[str], list[int]]:
@@ -181,7 +185,7 @@ def _search(
 def _collect(found: Found, path: str, text: str, positions: list[int]) -> None:
     if not positions:
         return
-    found.files += 1
+    found.files.append(path)
     number, counted = 1, 0
     for position in positions[:SEARCH_FILE_MATCHES]:
         number += text.count("\n", counted, position)
