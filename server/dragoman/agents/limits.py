@@ -149,10 +149,13 @@ REFERENCE_LINES: Final = 200
 # -- pages -------------------------------------------------------------------------------------------------------------
 
 FETCH_SECONDS: Final = 30.0
-"""How long a page may take, its redirects included."""
+"""How long a page may take, its redirects and its reading included."""
 
 FETCH_BYTES: Final = 2_000_000
 """What is read of a page; the rest of a longer one is left out, and the model is told."""
+
+HTML_CHARS: Final = 1_000_000
+"""So much of a page of HTML is turned into text; it is some seconds of work, and more than any page's text needs."""
 
 FETCH_HEAD_BYTES: Final = 64_000
 FETCH_HEADERS: Final = 200

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import subprocess
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from dragoman.agents.limits import FETCH_BYTES
-from dragoman.agents.tools import fetch
+from dragoman.agents.tools import fetch, html_text
 from dragoman.agents.tools.fetch import FetchUrl
 from dragoman.agents.tools.html_text import read_html
 from dragoman.agents.tools.policy import Policy, Request, Rule, rules_of_answer
@@ -214,3 +216,30 @@ async def test_who_has_shown_keys_before_a_run_says_so(tmp_path: Path) -> None:
     tools.context.keys_read.add(tmp_path / ".env")
     with pytest.raises(SecretFileError):
         await tools.call("fetch_url", url="https://example.org/")
+
+
+@pytest.mark.parametrize("piece", ["<!--", "<a ", "</", "<?", "<!x", "<script>", "<script", "<!<!---->--", "<a b='"])
+def test_the_time_for_a_page_grows_with_its_length_alone(piece: str) -> None:
+    def seconds(length: int) -> float:
+        page = piece * (length // len(piece))
+        best = math.inf
+        for _ in range(3):
+            began = time.thread_time()
+            read_html(page)
+            best = min(best, time.thread_time() - began)
+        return best
+
+    assert seconds(160_000) < 30 * max(seconds(20_000), 0.0005)
+
+
+def test_comments_and_scripts_are_no_text_however_they_end() -> None:
+    page = "<p>a<!-->b--><p>c<!-- <script> --!>d<script>x = '<!--';</script >e<STYLE>p{}</style\n>f<!-- never > ends"
+    assert read_html(page).split() == ["a", "b-->", "c", "d", "e", "f"]
+
+
+async def test_of_a_long_page_the_beginning_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "HTML_CHARS", 10)
+    monkeypatch.setattr(html_text, "HTML_CHARS", 10)
+    async with site(ok(b"<p>One</p> <p>Two</p>")) as (url, _):
+        text = await bench(tmp_path, NEAR).call("fetch_url", url=url)
+    assert text.splitlines()[1:] == ["One", "[… only the first 10 characters of its HTML were read …]"]
