@@ -51,6 +51,9 @@ LISTED_FILES: Final = 1_000
 LISTING_WALKED: Final = 50_000
 """Files that are looked at for it; a pattern that matches few of more needs a narrower folder."""
 
+MOVED_PATHS: Final = 2_000
+"""Files and folders that move with a folder: each is judged by itself, and a person cannot judge more of them."""
+
 EDIT_NEAR_LINES: Final = 8
 """Lines of the nearest place that are shown when a search text is missing: enough to see the difference."""
 
@@ -146,10 +149,13 @@ REFERENCE_LINES: Final = 200
 # -- pages -------------------------------------------------------------------------------------------------------------
 
 FETCH_SECONDS: Final = 30.0
-"""How long a page may take, its redirects included."""
+"""How long a page may take, its redirects and its reading included."""
 
 FETCH_BYTES: Final = 2_000_000
 """What is read of a page; the rest of a longer one is left out, and the model is told."""
+
+HTML_CHARS: Final = 1_000_000
+"""So much of a page of HTML is turned into text; it is some seconds of work, and more than any page's text needs."""
 
 FETCH_HEAD_BYTES: Final = 64_000
 FETCH_HEADERS: Final = 200

@@ -306,6 +306,7 @@ class AgentManager:
         memory = place.memory
         if memory is None:
             memory = Memory(RememberedRules(place.roots[0]) if place.roots else None)
+        memory.is_trusted = place.trusted
         return ToolContext(
             place.roots,
             place.editor,

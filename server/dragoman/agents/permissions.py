@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from dragoman.agents.tools.policy import PERMISSIONS, Permission, Rule, Verdict
+from dragoman.agents.tools.policy import PERMISSIONS, Permission, Rule, Verdict, protection_of
 
 
 def read_permissions(
@@ -45,7 +45,7 @@ def read_permissions(
 
 
 def narrow(rules: Iterable[Rule]) -> tuple[Rule, ...]:
-    """Return rules as a file of a workspace may state them: whatever runs, sends, or names a tool is asked about.
+    """Return rules as a file of a workspace may state them: whatever runs, sends, names a tool or a protected file is asked about.
 
     A workspace may be trusted, and its next commit be somebody else's.
     """
@@ -53,7 +53,11 @@ def narrow(rules: Iterable[Rule]) -> tuple[Rule, ...]:
 
 
 def _opens(rule: Rule) -> bool:
-    return rule.verdict == "allow" and (rule.tool is not None or rule.permission not in {"read", "write"})
+    if rule.verdict != "allow":
+        return False
+    if rule.tool is not None or rule.permission not in {"read", "write"}:
+        return True
+    return rule.path is not None and protection_of(rule.path.removeprefix("./").removeprefix("/")) is not None
 
 
 def key_of(rule: Rule) -> str:

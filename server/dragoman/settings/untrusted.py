@@ -128,14 +128,22 @@ def keep_servers(layer: Layer, data: dict[str, Any], own: Mapping[str, Any]) -> 
 
 
 def refuse_permissions(layer: Layer) -> None:
-    """Keep a project and an editor from letting an agent run or send without a question: either may speak for a workspace."""
+    """Keep a project and an editor from letting an agent run, send, or write what others run without a question.
+
+    Either may speak for a workspace.
+    """
     agents = layer.data.get("agents")
     for name, agent in agents.items() if isinstance(agents, dict) else ():
         permissions = agent.get("permissions") if isinstance(agent, dict) else None
         if not isinstance(permissions, dict):
             continue
         for key in permissions:
-            if permissions[key] != "allow" or str(key).partition(":")[0] in {"read", "write"}:
+            subject, _, pattern = str(key).partition(":")
+            if (
+                permissions[key] != "allow"
+                or subject == "read"
+                or (subject == "write" and not _names_settings(pattern))
+            ):
                 continue
             permissions[key] = "ask"
             layer.problems.append(
@@ -148,6 +156,12 @@ def refuse_permissions(layer: Layer) -> None:
                     severity="warning",
                 )
             )
+
+
+def _names_settings(pattern: str) -> bool:
+    """Tell whether a path may be of a file that says what may be done or what others run: those are hidden, or our own."""
+    parts = pattern.lower().removeprefix("./").split("/")
+    return parts[-1] == "dragoman.toml" or any(part.startswith(".") for part in parts)
 
 
 def refuse_literal_keys(layer: Layer) -> None:

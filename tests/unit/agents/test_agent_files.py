@@ -183,6 +183,21 @@ def test_a_projects_settings_allow_no_command_and_an_editors_neither(tmp_path: P
     assert load_settings(workspace=tmp_path, trusted=False).settings.agents == {}
 
 
+def test_a_projects_settings_open_no_file_that_others_run(tmp_path: Path) -> None:
+    keys = {"write:.vscode/tasks.json": "ask", "write:sub/Dragoman.toml": "ask", "write:docs/a.md": "allow"}
+    said = "".join(f'"{key}" = "allow"\n' for key in keys)
+    (tmp_path / "dragoman.toml").write_text(f"[agents.fixer.permissions]\n{said}")
+    assert load_settings(workspace=tmp_path, trusted=True).settings.agents["fixer"].permissions == keys
+
+
+def test_a_workspaces_file_opens_no_protected_file(tmp_path: Path) -> None:
+    keys = ("write:.vscode/tasks.json", "write:dragoman.toml", "write:./.github/workflows/x.yml")
+    write(tmp_path, "eager.md", f"---\npermissions: {{{', '.join(f'{key!r}: allow' for key in keys)}}}\n---\nDo.")
+    policy = Policy(read(tmp_path)[0]["eager"].rules, trusted=True)
+    for path in (".vscode/tasks.json", "dragoman.toml", ".github/workflows/x.yml"):
+        assert policy.decide(Request("eager", "create_file", "write", (path,))).verdict == "ask"
+
+
 def test_every_built_in_agent_has_a_prompt_and_tools_that_exist() -> None:
     for agent in built_in_agents():
         assert len(agent.prompt) > 60, agent.name

@@ -224,6 +224,23 @@ async def test_a_rule_of_the_users_holds_only_where_they_trust(tmp_path: Path, r
         assert "a + b" in (root / "calc.py").read_text()
 
 
+async def test_what_was_allowed_for_good_is_asked_about_once_trust_is_taken_back(tmp_path: Path, root: Path) -> None:
+    async with office(tmp_path, Script(text="Done.", tool_calls=[MEND])) as (_, _, agents):
+        trusted, _ = place(root, Decision("allow", "always"))
+        await told(await agents.start("fixer", "Mend it.", trusted))
+        assert "a + b" in (root / "calc.py").read_text()
+        (root / "calc.py").write_text("def add(a, b):\n    return a - b\n")
+
+        stranger, asked = place(root, NO, trusted=False)
+        await told(await agents.start("fixer", "Mend it.", replace(stranger, is_watched=True)))
+        assert len(asked.questions) == 1
+        assert "a - b" in (root / "calc.py").read_text()
+
+        trusted, asked = place(root, NO)
+        await told(await agents.start("fixer", "Mend it.", trusted))
+        assert asked.questions == []
+
+
 async def test_a_cancel_hangs_up_and_so_does_stopping_the_agent(tmp_path: Path, root: Path) -> None:
     async with office(tmp_path, Script(endless=True)) as (fake, _, agents):
         where, _ = place(root)

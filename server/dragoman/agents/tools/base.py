@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from dragoman.agents.limits import RESULT_CHARS
 from dragoman.agents.tools.approval import Approver, Refusal
 from dragoman.agents.tools.documents import Editor
-from dragoman.agents.tools.policy import Permission, Policy
+from dragoman.agents.tools.policy import Permission, Policy, Request
 from dragoman.agents.tools.remembered import Memory
 from dragoman.errors import SecretFileError
 from dragoman.models.base import Tool as Definition
@@ -55,11 +55,15 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Subjects:
-    """What a call is about, as far as a policy asks: paths from the workspace's root, a command, a sentence for a person."""
+    """What a call is about, as far as a policy asks: paths from the workspace's root, a command, a sentence for a person.
+
+    ``within`` are paths below these that the call changes too.
+    """
 
     summary: str
     paths: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -69,6 +73,7 @@ class ToolContext:
     ``roots`` are the workspace's folders, the first one is where relative paths begin.
     ``remote`` says that the model is on another machine: files of keys are then never read.
     ``seen`` has, for each file, the version that the model has read last.
+    ``keys_read`` are the files of keys of which it has read anything; whoever shows it one beforehand adds it here.
     Cancelling the task that makes a call ends whatever the call has begun.
     """
 
@@ -83,17 +88,22 @@ class ToolContext:
     emit: Callable[[Output], None] = lambda _output: None
     result_chars: int = RESULT_CHARS
     seen: dict[Path, str] = field(default_factory=dict)
+    keys_read: set[Path] = field(default_factory=set)
 
     @property
     def root(self) -> Path:
         """Return the folder where relative paths begin."""
         return self.roots[0]
 
+    def note_shown(self, *paths: Path) -> None:
+        """Note that the model reads of files; looks at the disk."""
+        self.keys_read.update(path for path in paths if is_secret_path(path))
+
 
 def refuse_after_keys(context: ToolContext, where: str) -> None:
     """Raise SecretFileError when the run has read a file of keys: what goes to others may hold them, in a form nobody finds."""
-    read = next((path for path in context.seen if is_secret_path(path)), None)
-    if read is not None:
+    if context.keys_read:
+        read = min(context.keys_read)
         raise SecretFileError(
             f"This run has read {read.name!r}, which is expected to hold keys, so nothing goes to {where}.",
             hint="Go on without it, or tell the user to ask again in a run that does not read that file.",
@@ -124,6 +134,43 @@ class Tool(ABC, Generic[A]):
     @abstractmethod
     async def call(self, arguments: A, context: ToolContext, call_id: str) -> ToolResult:
         """Make the call; raises ToolError with a message for the model."""
+
+    def request(self, subjects: Subjects, context: ToolContext) -> Request:
+        """Return the call as a policy sees it."""
+        return Request(
+            context.agent, self.name, self.permission, subjects.paths, subjects.command, within=subjects.within
+        )
+
+    def sight(self, arguments: A, context: ToolContext) -> Sight:
+        """Return what a call that may be made may show; looks at the disk."""
+        request = self.request(self.subjects(arguments, context), context)
+        return Sight(context.policy.sight(request, context.memory.rules()))
+
+
+class Sight:
+    """What one call may show of the files that it comes upon; it counts those that it may not."""
+
+    def __init__(self, shows: Callable[[str], bool]) -> None:
+        self._shows = shows
+        self._hidden: set[str] = set()
+
+    def shows(self, path: str) -> bool:
+        """Tell whether a file may be shown, by its path from the workspace's root."""
+        if self._shows(path):
+            return True
+        self._hidden.add(path)
+        return False
+
+    @property
+    def note(self) -> str:
+        """A line that says how many files were left out, empty for none."""
+        count = len(self._hidden)
+        files = "1 file is" if count == 1 else f"{count:,} files are"
+        return f"[{files} left out, which the user's rules do not open to this]" if count else ""
+
+    def noted(self, text: str) -> str:
+        """Return a result with the line, where there is one."""
+        return "\n".join(part for part in (text, self.note) if part)
 
 
 def bounded(text: str, limit: int, hint: str = "") -> str:

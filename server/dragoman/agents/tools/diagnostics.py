@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Protocol
 
 from pydantic import Field
 
-from dragoman.agents.tools.base import Arguments, MaybeText, Subjects, Tool, ToolContext, ToolResult
+from dragoman.agents.tools.base import Arguments, MaybeText, Sight, Subjects, Tool, ToolContext, ToolResult
 from dragoman.agents.tools.places import find_place
 from dragoman.agents.tools.policy import Permission
 
@@ -45,5 +48,16 @@ class Diagnostics(Tool[DiagnosticsArguments]):
     async def call(self, arguments: DiagnosticsArguments, context: ToolContext, call_id: str) -> ToolResult:  # noqa: ARG002
         """Ask the editor's side."""
         path = find_place(context.roots, arguments.path).path if arguments.path else None
-        text = self._reports.reported(path)
-        return ToolResult(text or "[nothing is reported]", {"lines": text.count("\n") + 1 if text else 0})
+        sight = await asyncio.to_thread(self.sight, arguments, context)
+        lines = list(_shown(self._reports.reported(path), sight))
+        return ToolResult(sight.noted("\n".join(lines) or "[nothing is reported]"), {"lines": len(lines)})
+
+
+def _shown(reports: str, sight: Sight) -> Iterator[str]:
+    """Yield the lines of reports on files that may be shown; a line that names none goes on with the one before."""
+    is_shown = True
+    for line in reports.splitlines():
+        if (named := re.match(r"(.+?):\d+: ", line)) is not None:
+            is_shown = sight.shows(named[1])
+        if is_shown:
+            yield line

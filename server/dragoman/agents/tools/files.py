@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
@@ -14,11 +15,12 @@ from dragoman.agents.edits.blocks import Block
 from dragoman.agents.limits import (
     LISTED_FILES,
     LISTING_WALKED,
+    MOVED_PATHS,
     READ_LINE_CHARS,
     READ_LINES,
     WRITE_FILE_CHARS,
 )
-from dragoman.agents.tools.base import Arguments, MaybeText, Subjects, Tool, ToolContext, ToolResult
+from dragoman.agents.tools.base import Arguments, MaybeText, Sight, Subjects, Tool, ToolContext, ToolResult
 from dragoman.agents.tools.documents import Document, TextEdit
 from dragoman.agents.tools.globs import match_path
 from dragoman.agents.tools.places import Place, find_place, find_writable, refuse_folder, refuse_secret
@@ -26,7 +28,8 @@ from dragoman.agents.tools.policy import Permission
 from dragoman.agents.tools.replacing import Replacement, place_edits, read_blocks
 from dragoman.context.workspace.crawl import Walk
 from dragoman.context.workspace.ignore import IgnoreRules
-from dragoman.errors import FileChangedError, FileUnfitError, ToolArgumentsError
+from dragoman.errors import FileChangedError, FileUnfitError, SecretFileError, ToolArgumentsError
+from dragoman.security.paths import is_secret_path
 
 _PATH = Field(min_length=1, description="The file's path, relative to the workspace.")
 
@@ -90,6 +93,7 @@ class ReadFile(Tool[ReadArguments]):
         refuse_folder(place)
         document = await context.editor.read(place.path)
         context.seen[place.path] = document.version
+        context.note_shown(place.path)
         lines = document.text.split("\n")
         if lines[-1] == "":
             lines.pop()
@@ -148,6 +152,7 @@ class WriteFile(Tool[WriteArguments]):
         if not place.path.exists():
             return await _create(place, arguments.content, context)
         document = await context.editor.read(place.path)
+        context.note_shown(place.path)
         _check_seen(context, document, place)
         wanted = arguments.content.replace("\r\n", "\n").replace("\n", document.newline)
         if wanted == document.text:
@@ -158,6 +163,7 @@ class WriteFile(Tool[WriteArguments]):
 async def _create(place: Place, content: str, context: ToolContext) -> ToolResult:
     document = await context.editor.create(place.path, content)
     context.seen[place.path] = document.version
+    context.note_shown(place.path)
     lines = content.count("\n") + bool(content and not content.endswith("\n"))
     return ToolResult(
         f"Created {place.shown}, {lines} line{'' if lines == 1 else 's'}.",
@@ -243,6 +249,7 @@ class EditFile(Tool[EditArguments]):
             assert arguments.new is not None
             replacements = (Replacement(arguments.old, arguments.new),)
         document = await context.editor.read(place.path)
+        context.note_shown(place.path)
         _check_seen(context, document, place)
         edits = await asyncio.to_thread(place_edits, document, place.shown, replacements)
         return await _apply(place, document, edits, context)
@@ -270,17 +277,50 @@ class MoveFile(Tool[MoveArguments]):
         return place, target
 
     def subjects(self, arguments: MoveArguments, context: ToolContext) -> Subjects:
-        """Name both paths."""
+        """Name both paths, and what is in a folder under its old and its new path; raises FileUnfitError for too much of it."""
         place, target = self._places(arguments, context)
-        return Subjects(f"Move {place.shown} to {target.shown}", (place.shown, target.shown))
+        below = _all_below(place)
+        if len(below) > MOVED_PATHS:
+            raise FileUnfitError(
+                f"{place.shown!r} has more than {MOVED_PATHS:,} files and folders.",
+                hint="Move what is in it in smaller parts, or ask the user to move it.",
+            )
+        if context.remote and any(
+            is_secret_path(place.path / one) and not is_secret_path(target.path / one) for one in below
+        ):
+            raise SecretFileError(
+                f"{place.shown!r} holds a file that is expected to hold keys, and the model is on another machine.",
+                hint="Ask the user to move it.",
+            )
+        return Subjects(
+            f"Move {place.shown} to {target.shown}{f' with {len(below):,} files and folders' if below else ''}",
+            (place.shown, target.shown),
+            within=tuple(f"{one.shown}/{path}" for one in (place, target) for path in below),
+        )
 
     async def call(self, arguments: MoveArguments, context: ToolContext, call_id: str) -> ToolResult:  # noqa: ARG002
         """Move it."""
         place, target = self._places(arguments, context)
+        below = await asyncio.to_thread(_all_below, place)
+        files = [path for path in (place.path, *(place.path / one for one in below)) if path.is_file()]
+        # Under its new name nobody knows one of keys for what it is.
+        await asyncio.to_thread(context.note_shown, *files)
         await context.editor.move(place.path, target.path)
         if (version := context.seen.pop(place.path, None)) is not None:
             context.seen[target.path] = version
         return ToolResult(f"Moved {place.shown} to {target.shown}.", {"path": place.shown, "target": target.shown})
+
+
+def _all_below(place: Place) -> list[str]:
+    """Return the paths, from the place, of everything in a folder, one more than may be moved at most; links are not followed."""
+    found: list[str] = []
+    if place.path.is_dir():
+        for folder, folders, files in os.walk(place.path):
+            below = Path(folder).relative_to(place.path)
+            found += [(below / name).as_posix() for name in (*folders, *files)]
+            if len(found) > MOVED_PATHS:
+                break
+    return found
 
 
 class DeleteArguments(Arguments):
@@ -337,11 +377,12 @@ class ListFiles(Tool[ListArguments]):
         place = find_place(context.roots, arguments.path)
         if not place.path.is_dir():
             raise FileUnfitError(f"{place.shown!r} is no folder.", hint="Use read_file for a file.")
-        found, more = await asyncio.to_thread(_listed, place, arguments.glob)
+        sight = await asyncio.to_thread(self.sight, arguments, context)
+        found, more = await asyncio.to_thread(_listed, place, arguments.glob, sight)
         text = "\n".join(found) or "[no files]"
         if more:
             text += f"\n[more than these {len(found)}; list a folder below, or give a glob]"
-        return ToolResult(text, {"path": place.shown, "files": len(found), "more": more})
+        return ToolResult(sight.noted(text), {"path": place.shown, "files": len(found), "more": more})
 
 
 def walk_below(place: Place, limit: int) -> Iterator[str]:
@@ -360,13 +401,14 @@ def walk_below(place: Place, limit: int) -> Iterator[str]:
         raise FileUnfitError(f"{place.shown!r} cannot be read: {error.strerror or error}.") from None
 
 
-def _listed(place: Place, glob: str | None) -> tuple[list[str], bool]:
+def _listed(place: Place, glob: str | None, sight: Sight) -> tuple[list[str], bool]:
     found: list[str] = []
     below = "" if place.shown == "." else f"{place.shown}/"
     walked = 0
     for path in walk_below(place, LISTING_WALKED):
         walked += 1
-        if glob is None or match_path(glob, path) or match_path(glob, path.removeprefix(below)):
+        is_wanted = glob is None or match_path(glob, path) or match_path(glob, path.removeprefix(below))
+        if is_wanted and sight.shows(path):
             if len(found) == LISTED_FILES:
                 return sorted(found), True
             found.append(path)

@@ -131,8 +131,16 @@ class GitDiff(Tool[DiffArguments]):
             *(revision, "--", *map(str, below)),
         )
         text = await run_git(context, asked)
-        text = withhold(text, lambda path: context.remote and is_secret_path(context.root / path))
-        return ToolResult(text.rstrip("\n") or "[no differences]", {"characters": len(text)})
+        sight = await asyncio.to_thread(self.sight, arguments, context)
+
+        def is_withheld(path: str) -> bool:
+            if (context.remote and is_secret_path(context.root / path)) or not sight.shows(path):
+                return True
+            context.note_shown(context.root / path)
+            return False
+
+        text = await asyncio.to_thread(withhold, text, is_withheld)
+        return ToolResult(sight.noted(text.rstrip("\n") or "[no differences]"), {"characters": len(text)})
 
 
 class LogArguments(Arguments):

@@ -6,6 +6,8 @@ import re
 from html.parser import HTMLParser
 from typing import Final
 
+from dragoman.agents.limits import HTML_CHARS
+
 _UNSEEN: Final = frozenset({"script", "style", "noscript", "template", "svg", "head", "iframe", "object", "canvas"})
 _HEADINGS: Final = {f"h{level}": "#" * level for level in range(1, 7)}
 _BLOCKS: Final = frozenset(
@@ -31,13 +33,28 @@ _BLOCKS: Final = frozenset(
 )
 
 
+_LEFT_OUT: Final = re.compile(
+    r"<!--(?:-?>|.*?(?:--!?>|\Z))|<(script|style)(?=[\s/>])[^>]*>.*?(?:</\1(?=[\s/>])[^>]*>|\Z)",
+    re.DOTALL | re.IGNORECASE,
+)
+"""Comments, scripts and styles; one that does not end goes on to the page's end, as in a browser."""
+
+
 def read_html(page: str) -> str:
-    """Return the text of a page; never raises, whatever the page is."""
+    """Return the text of a page, of its first `HTML_CHARS`, in a time that grows with its length alone; never raises."""
     reader = _Reader()
+    # A blank, for what is left must not close up to another comment.
+    page = _without_open_tag(_LEFT_OUT.sub(" ", _without_open_tag(page[:HTML_CHARS])))
     # The parser gives up at a section that it does not know.
     reader.feed(page.replace("<![", "&lt;!["))
     reader.close()
     return reader.text()
+
+
+def _without_open_tag(page: str) -> str:
+    """Return a page of which every ``<`` has a ``>`` behind it: else the rest is looked through for one, again and again."""
+    end = page.rfind(">") + 1
+    return page[:end] + page[end:].replace("<", "&lt;")
 
 
 class _Reader(HTMLParser):

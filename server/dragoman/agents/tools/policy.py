@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
@@ -57,14 +57,22 @@ PROTECTED: Final = (
     Rule("ask", "write", path="**/.vscode/**"),
     Rule("ask", "write", path="**/.github/**"),
     Rule("ask", "write", path="**/.envrc"),
+    Rule("ask", "write", path="**/.zed/**"),
+    Rule("ask", "write", path="**/.helix/**"),
+    Rule("ask", "write", path="**/.idea/**"),
+    Rule("ask", "write", path="**/.exrc"),
+    Rule("ask", "write", path="**/.nvimrc"),
+    Rule("ask", "write", path="**/.nvim.lua"),
+    Rule("ask", "write", path="**/.dir-locals.el"),
 )
-"""Files that say what may be done or what others run: a wide permission to write does not cover them."""
+"""Files that say what may be done or what others run: only a permission that names the very file covers one of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A call as a policy sees it: ``paths`` are what it touches, from the workspace's root; ``command`` what it runs.
+    """A call as a policy sees it: ``paths`` are what it names, from the workspace's root; ``command`` what it runs.
 
+    ``within`` are paths below these that it touches too; each is judged, and a remembered answer is not about them.
     Of what uses the network, ``paths`` are the names of hosts.
     """
 
@@ -73,6 +81,7 @@ class Request:
     permission: Permission
     paths: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +112,39 @@ class Policy:
         """
         if not self.trusted and request.permission != "read":
             return Judgement("deny", "the workspace is not trusted, so nothing but reading is allowed in it")
-        rules = [rule for rule in (*PROTECTED, *self.rules, *remembered) if rule.agent in {None, request.agent}]
-        verdicts = [self._judge(request, rules, path) for path in request.paths or (None,)]
+        rules = [rule for rule in (*self.rules, *remembered) if _concerns(rule, request)]
+        verdicts = [self._judge(request, rules, path) for path in (*request.paths, *request.within) or (None,)]
         return max(verdicts, key=lambda one: _STRICTNESS[one.verdict])
+
+    def sight(self, request: Request, remembered: Iterable[Rule] = ()) -> Callable[[str], bool]:
+        """Return what tells whether a call that may be made may also show a file of the place that it names.
+
+        One that would be asked about is shown only where the same rule asked about the call, for then a person has answered.
+        """
+        rules = [rule for rule in (*self.rules, *remembered) if _concerns(rule, request)]
+        asked = [self._judge(request, rules, path) for path in request.paths or (None,)]
+        answered = {one.rule for one in asked if one.verdict == "ask"}
+
+        def shows(path: str) -> bool:
+            found = self._judge(request, rules, path)
+            return found.verdict == "allow" or (found.verdict == "ask" and found.rule in answered)
+
+        return shows
 
     def _judge(self, request: Request, rules: Sequence[Rule], path: str | None) -> Judgement:
         fitting = [rule for rule in rules if _fits(rule, request, path)]
-        if not fitting:
-            verdict = self.defaults.get(request.permission, "deny")
+        rule = max(
+            fitting,
+            key=lambda one: (one.verdict == "deny", one.specificity, _STRICTNESS[one.verdict]),
+            default=None,
+        )
+        verdict = self.defaults.get(request.permission, "deny") if rule is None else rule.verdict
+        if verdict == "allow" and request.permission == "write" and path is not None:
+            floor = protection_of(path)
+            if floor is not None and not any(one.verdict == "allow" and _names(one, path) for one in fitting):
+                rule = floor
+        if rule is None:
             return Judgement(verdict, f"the default for {request.permission} is {verdict}")
-        rule = max(fitting, key=lambda one: (one.verdict == "deny", one.specificity, _STRICTNESS[one.verdict]))
         return Judgement(rule.verdict, f"a rule says {rule.verdict}: {describe(rule)}", rule)
 
     def narrowed(self, rules: Iterable[Rule], defaults: Mapping[Permission, Verdict]) -> Policy:
@@ -121,13 +153,32 @@ class Policy:
         return replace(self, rules=(*self.rules, *(rule for rule in rules if rule.verdict == "deny")), defaults=tighter)
 
 
+def protection_of(path: str) -> Rule | None:
+    """Return the rule of `PROTECTED` about a file, whatever the capitals; None for every other file."""
+    return next((rule for rule in PROTECTED if _touches(rule, path)), None)
+
+
+def _names(rule: Rule, path: str) -> bool:
+    """Tell whether a rule names the very file, and not by a pattern."""
+    return rule.path is not None and rule.path.removeprefix("./").removeprefix("/") == literal(path)
+
+
 def stricter(one: Verdict, other: Verdict) -> Verdict:
     """Return the verdict that allows less."""
     return max(one, other, key=_STRICTNESS.__getitem__)
 
 
+def _concerns(rule: Rule, request: Request) -> bool:
+    """Tell whether a rule can be about a call, whatever its path and its command are."""
+    return (
+        rule.agent in {None, request.agent}
+        and rule.permission in {None, request.permission}
+        and rule.tool in {None, request.tool}
+    )
+
+
 def _fits(rule: Rule, request: Request, path: str | None) -> bool:
-    if rule.permission not in {None, request.permission} or rule.tool not in {None, request.tool}:
+    if not _concerns(rule, request):
         return False
     if rule.path is not None and (path is None or not _touches(rule, path)):
         return False
@@ -145,14 +196,14 @@ def _touches(rule: Rule, path: str) -> bool:
 def rules_of_answer(request: Request, decision: Literal["allow", "deny"]) -> tuple[Rule, ...]:
     """Return what an answer that is to be remembered says of later calls.
 
-    A command is remembered to the letter, and so is a host.
+    A command is remembered to the letter, for the folder that it runs in, and so is a host.
     A yes to writing is for the same tool in the whole workspace, except what is `PROTECTED`; a no is for these files.
     """
     rule = Rule(decision, request.permission, request.tool, agent=request.agent)
     if request.command:
-        return (replace(rule, command=literal(command_line(request.command))),)
-    protected = any(match_path(one.path or "", path) for one in PROTECTED for path in request.paths)
-    if request.paths and (decision == "deny" or protected or request.permission == "network"):
+        rule = replace(rule, command=literal(command_line(request.command)))
+    is_close = bool(request.command) or decision == "deny" or request.permission == "network"
+    if request.paths and (is_close or any(map(protection_of, request.paths))):
         return tuple(replace(rule, path=f"/{literal(path)}") for path in request.paths)
     return (rule,)
 
@@ -163,7 +214,9 @@ def describe(rule: Rule) -> str:
     if rule.command is not None:
         words.append(f"`{rule.command}`")
     if rule.path is not None:
-        words.append(f"on {rule.path.removeprefix('/')!r}")
+        place = rule.path.removeprefix("/")
+        within = "in the workspace's top folder" if place == "." else f"in {place!r}"
+        words.append(f"on {place!r}" if rule.command is None else within)
     if rule.agent is not None:
         words.append(f"for {rule.agent!r}")
     return " ".join(words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -63,9 +64,11 @@ class RepositoryMap(Tool[MapArguments]):
             found = await self._index.map(focus, tokens=arguments.tokens, mentioned=arguments.mentioned)
         except WorkspaceIndexError as error:
             raise _unavailable(error) from None
+        sight = await asyncio.to_thread(self.sight, arguments, context)
         # The most valuable comes last from the index, next to a cursor; a reader begins at the top.
-        text = "\n\n".join(f"{one.path}\n{one.text}" for one in reversed(found))
-        return ToolResult(text or "[the index knows no definitions]", {"files": len(found)})
+        shown = [one for one in reversed(found) if sight.shows(one.path)]
+        text = "\n\n".join(f"{one.path}\n{one.text}" for one in shown)
+        return ToolResult(sight.noted(text or "[the index knows no definitions]"), {"files": len(shown)})
 
 
 class SymbolsArguments(Arguments):
@@ -98,10 +101,11 @@ class FindSymbol(Tool[SymbolsArguments]):
             found = await self._index.symbols(name, limit=SYMBOL_PLACES)
         except WorkspaceIndexError as error:
             raise _unavailable(error) from None
-        text = "\n".join(f"{one.path}:{one.line}: {one.text}" for one in found)
-        return ToolResult(
-            text or f"[nothing is defined under the name {name!r}; search finds text]", {"definitions": len(found)}
-        )
+        sight = await asyncio.to_thread(self.sight, arguments, context)
+        shown = [one for one in found if sight.shows(one.path)]
+        text = "\n".join(f"{one.path}:{one.line}: {one.text}" for one in shown)
+        text = text or f"[nothing is defined under the name {name!r}; search finds text]"
+        return ToolResult(sight.noted(text), {"definitions": len(shown)})
 
 
 def _unavailable(error: WorkspaceIndexError) -> ToolError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import ClassVar, Protocol
 from pydantic import Field
 
 from dragoman.agents.limits import REFERENCE_DEFINITIONS, REFERENCE_LINES, SEARCH_LINE_CHARS, SYMBOL_PLACES
-from dragoman.agents.tools.base import Arguments, Subjects, Tool, ToolContext, ToolResult
+from dragoman.agents.tools.base import Arguments, Sight, Subjects, Tool, ToolContext, ToolResult
 from dragoman.agents.tools.places import find_place, refuse_secret
 from dragoman.agents.tools.policy import Permission
 from dragoman.agents.tools.project import Index
@@ -62,19 +63,22 @@ class FindReferences(Tool[ReferencesArguments]):
             refuse_secret(place, remote=context.remote)
         if not place.path.exists():
             raise FileUnfitError(f"There is no {place.shown!r}.", hint="Use list_files to see what there is.")
+        sight = await asyncio.to_thread(self.sight, arguments, context)
         defined = await self._definitions(name)
         known = await self._known(name, defined, context)
-        lines = await _lines_of((one for one in known if one[0].is_relative_to(place.path)), context)
+        lines = await _lines_of((one for one in known if one[0].is_relative_to(place.path)), context, sight)
         if lines:
-            return ToolResult("\n".join([*lines, "[as the editor's language servers know it]"]), {"uses": len(lines)})
+            text = "\n".join([*lines, "[as the editor's language servers know it]"])
+            return ToolResult(sight.noted(text), {"uses": len(lines)})
         finder = compile_pattern(rf"(?<![\w$]){re.escape(name)}(?![\w$])", regex=True, ignore_case=False)
-        found = await search_below(place, finder, context)
+        found = await search_below(place, finder, context, sight)
         if not found.lines:
-            return ToolResult(f"[the word {name!r} is in none of {found.searched} files]", {"uses": 0})
+            text = f"[the word {name!r} is in none of {found.searched} files]"
+            return ToolResult(sight.noted(text), {"uses": 0})
         at = {f"{shown}:{line}" for shown, line in defined}
         marked = [f"{one}  [defined here]" if _place_of(one) in at else one for one in found.lines]
         note = f"[{found.cut or 'every place of this word, whatever it means there'}]"
-        return ToolResult("\n".join([*marked, note]), {"uses": found.matches})
+        return ToolResult(sight.noted("\n".join([*marked, note])), {"uses": found.matches})
 
     async def _definitions(self, name: str) -> list[tuple[str, int]]:
         """Return the paths and lines where the name is defined; empty without an index that answers."""
@@ -98,13 +102,13 @@ class FindReferences(Tool[ReferencesArguments]):
         return sorted(found)
 
 
-async def _lines_of(places: Iterable[tuple[Path, int]], context: ToolContext) -> list[str]:
+async def _lines_of(places: Iterable[tuple[Path, int]], context: ToolContext, sight: Sight) -> list[str]:
     """Return what stands at places that may be read, a line each."""
     shown: list[str] = []
     texts: dict[Path, list[str] | None] = {}
     for path, line in places:
         if path not in texts:
-            texts[path] = await _read(path, context)
+            texts[path] = await _read(path, context, sight)
         text = texts[path]
         if text is None or not 0 < line <= len(text):
             continue
@@ -116,14 +120,17 @@ async def _lines_of(places: Iterable[tuple[Path, int]], context: ToolContext) ->
     return shown
 
 
-async def _read(path: Path, context: ToolContext) -> list[str] | None:
-    """Return a file's lines, None for one that is elsewhere, of keys, or no text."""
+async def _read(path: Path, context: ToolContext, sight: Sight) -> list[str] | None:
+    """Return a file's lines, None for one that is elsewhere, of keys, not to be shown, or no text."""
     try:
         place = find_place(context.roots, str(path))
         refuse_secret(place, remote=context.remote)
+        if not sight.shows(place.shown):
+            return None
         document = await context.editor.read(place.path)
     except ToolError:
         return None
+    context.note_shown(place.path)
     # Not at form feeds and the like, which language servers do not count either.
     return [line.removesuffix("\r") for line in document.text.split("\n")]
 

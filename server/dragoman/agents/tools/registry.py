@@ -75,12 +75,12 @@ class ToolRegistry:
 
     async def _permit(self, tool: Tool[Any], arguments: Arguments, context: ToolContext, call_id: str) -> None:
         """Return when the call may be made; raises ToolDeniedError otherwise."""
-        allowed: Subjects | None = None
+        allowed: Request | None = None
         while True:
             subjects, rules = await asyncio.to_thread(_look, tool, arguments, context)
-            if allowed is not None and (allowed.paths, allowed.command) == (subjects.paths, subjects.command):
+            request = tool.request(subjects, context)
+            if request == allowed:
                 return
-            request = Request(context.agent, tool.name, tool.permission, subjects.paths, subjects.command)
             judgement = context.policy.decide(request, rules)
             if judgement.verdict == "allow":
                 return
@@ -99,7 +99,7 @@ class ToolRegistry:
                     hint="Do not ask for the same again; find another way or tell the user what you need.",
                 )
             # What a link leads to may have changed while the person read the question.
-            allowed = subjects
+            allowed = request
 
 
 def _look(tool: Tool[Any], arguments: Arguments, context: ToolContext) -> tuple[Subjects, tuple[Rule, ...]]:

@@ -76,12 +76,15 @@ class Memory:
     """What one run remembers: its own decisions, and those for good, where there is a place for these."""
 
     def __init__(self, kept: RememberedRules | None = None) -> None:
+        self.is_trusted = True
+        """Whether the workspace is; where it is not any more, what was allowed for good is asked about again."""
         self._kept = kept
         self._run: tuple[Rule, ...] = ()
 
     def rules(self) -> tuple[Rule, ...]:
         """Return all that counts now; reads a file."""
-        return (*(self._kept.rules() if self._kept is not None else ()), *self._run)
+        kept = self._kept.rules() if self._kept is not None else ()
+        return (*(rule for rule in kept if self.is_trusted or rule.verdict != "allow"), *self._run)
 
     def add(self, rules: Sequence[Rule], remember: Remember) -> None:
         """Remember a decision as long as was said; raises StorageError when that fails, but for the run it counts anyway."""

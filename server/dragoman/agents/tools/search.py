@@ -23,7 +23,7 @@ from dragoman.agents.limits import (
     SEARCH_PATTERN_CHARS,
     SEARCH_SECONDS,
 )
-from dragoman.agents.tools.base import Arguments, MaybeText, Subjects, Tool, ToolContext, ToolResult
+from dragoman.agents.tools.base import Arguments, MaybeText, Sight, Subjects, Tool, ToolContext, ToolResult
 from dragoman.agents.tools.files import walk_below
 from dragoman.agents.tools.globs import match_path
 from dragoman.agents.tools.places import Place, find_place, refuse_secret
@@ -48,7 +48,7 @@ class Found:
 
     lines: list[str] = field(default_factory=list)
     matches: int = 0
-    files: int = 0
+    files: list[str] = field(default_factory=list)
     searched: int = 0
     cut: str = ""
 
@@ -78,26 +78,31 @@ class Search(Tool[SearchArguments]):
         if not place.path.exists():
             raise FileUnfitError(f"There is no {place.shown!r}.", hint="Use list_files to see what there is.")
         matcher = compile_pattern(arguments.pattern, regex=arguments.regex, ignore_case=arguments.ignore_case)
-        found = await search_below(place, matcher, context, glob=arguments.glob)
+        sight = await asyncio.to_thread(self.sight, arguments, context)
+        found = await search_below(place, matcher, context, sight, glob=arguments.glob)
         text = "\n".join(found.lines) or f"[no match in {found.searched} files]"
         if found.cut:
             text += f"\n[{found.cut}]"
         return ToolResult(
-            text,
-            {"matches": found.matches, "files": found.files, "searched": found.searched, "cut": bool(found.cut)},
+            sight.noted(text),
+            {"matches": found.matches, "files": len(found.files), "searched": found.searched, "cut": bool(found.cut)},
         )
 
 
 async def search_below(
-    place: Place, find: Callable[[str], list[int]], context: ToolContext, *, glob: str | None = None
+    place: Place, find: Callable[[str], list[int]], context: ToolContext, sight: Sight, *, glob: str | None = None
 ) -> Found:
     """Search the files of a place in a thread, which ends when the call is cancelled; ``find`` is of `compile_pattern`."""
     unsaved = await context.editor.unsaved()
     stop = threading.Event()
     try:
-        return await asyncio.to_thread(_search, place, glob, find, unsaved, stop)
+        found = await asyncio.to_thread(_search, place, glob, sight, find, unsaved, stop)
     finally:
         stop.set()
+    # A file that was named has told something without a match too.
+    named = [place.path] if place.path.is_file() else []
+    await asyncio.to_thread(context.note_shown, *named, *(place.root / path for path in found.files))
+    return found
 
 
 def compile_pattern(pattern: str, *, regex: bool, ignore_case: bool) -> Callable[[str], list[int]]:
@@ -143,6 +148,7 @@ def compile_pattern(pattern: str, *, regex: bool, ignore_case: bool) -> Callable
 def _search(
     place: Place,
     glob: str | None,
+    sight: Sight,
     find: Callable[[str], list[int]],
     unsaved: Mapping[Path, str],
     stop: threading.Event,
@@ -157,7 +163,7 @@ def _search(
         if time.monotonic() > until or read > SEARCH_BYTES:
             found.cut = f"stopped after {found.searched} files: search a folder below, or give a glob"
             break
-        if glob is not None and not match_path(glob, path):
+        if (glob is not None and not match_path(glob, path)) or not sight.shows(path):
             continue
         text = unsaved.get(place.root / path)
         if text is None:
@@ -179,7 +185,7 @@ def _search(
 def _collect(found: Found, path: str, text: str, positions: list[int]) -> None:
     if not positions:
         return
-    found.files += 1
+    found.files.append(path)
     number, counted = 1, 0
     for position in positions[:SEARCH_FILE_MATCHES]:
         number += text.count("\n", counted, position)

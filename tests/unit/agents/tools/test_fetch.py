@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
+import subprocess
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from dragoman.agents.limits import FETCH_BYTES
-from dragoman.agents.tools import fetch
+from dragoman.agents.tools import fetch, html_text
 from dragoman.agents.tools.fetch import FetchUrl
 from dragoman.agents.tools.html_text import read_html
 from dragoman.agents.tools.policy import Policy, Request, Rule, rules_of_answer
+from dragoman.agents.tools.references import FindReferences
 from dragoman.agents.tools.web import is_public
-from dragoman.errors import FetchError, ToolDeniedError
+from dragoman.errors import EditMismatchError, FetchError, SecretFileError, ToolDeniedError
 from tests.support.tool_bench import ToolBench
 
 NEAR = Rule("allow", "network", "fetch_url", path="localhost")
@@ -173,3 +178,68 @@ async def test_an_address_that_carries_something_away_is_refused(tmp_path: Path)
 def test_broken_pages_are_read_too() -> None:
     assert read_html("<p>a<pre> b\n  c</pre></a></script><![x<li>d") != ""
     assert read_html("<script>never closed") == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("search", {"path": ".env", "pattern": "."}),
+        ("find_references", {"path": ".env", "name": "bluewhale"}),
+        ("git_diff", {}),
+        ("edit_file", {"path": ".env", "old": "NAME=red", "new": ""}),
+        ("move_file", {"path": ".env", "target": "plain.txt"}),
+        ("write_file", {"path": ".env", "content": "NAME=red\n"}),
+    ],
+)
+async def test_nothing_is_fetched_once_anything_of_a_file_of_keys_was_shown(
+    tmp_path: Path, name: str, arguments: dict[str, str]
+) -> None:
+    rules = (Rule("allow", "write"), Rule("allow", "network"), Rule("allow", "write", path=".env"))
+    tools = ToolBench(tmp_path, more=[FetchUrl(), FindReferences()], policy=Policy(rules, trusted=True), remote=False)
+    tools.write(".env", "NAME=blue\n")
+    if name == "git_diff":
+        for command in (
+            ("init",),
+            ("add", ".env"),
+            ("-c", "user.name=A", "-c", "user.email=a@b.c", "commit", "-m", "x"),
+        ):
+            subprocess.run(("git", *command), cwd=tmp_path, check=True, capture_output=True)
+        tools.write(".env", "NAME=bluewhale\n")
+    with contextlib.suppress(EditMismatchError):
+        await tools.call(name, **arguments)
+    with pytest.raises(SecretFileError, match=r"has read '\.env'"):
+        await tools.call("fetch_url", url="https://example.org/")
+
+
+async def test_who_has_shown_keys_before_a_run_says_so(tmp_path: Path) -> None:
+    tools = bench(tmp_path, Rule("allow", "network"))
+    tools.context.keys_read.add(tmp_path / ".env")
+    with pytest.raises(SecretFileError):
+        await tools.call("fetch_url", url="https://example.org/")
+
+
+@pytest.mark.parametrize("piece", ["<!--", "<a ", "</", "<?", "<!x", "<script>", "<script", "<!<!---->--", "<a b='"])
+def test_the_time_for_a_page_grows_with_its_length_alone(piece: str) -> None:
+    def seconds(length: int) -> float:
+        page = piece * (length // len(piece))
+        best = math.inf
+        for _ in range(3):
+            began = time.thread_time()
+            read_html(page)
+            best = min(best, time.thread_time() - began)
+        return best
+
+    assert seconds(160_000) < 30 * max(seconds(20_000), 0.0005)
+
+
+def test_comments_and_scripts_are_no_text_however_they_end() -> None:
+    page = "<p>a<!-->b--><p>c<!-- <script> --!>d<script>x = '<!--';</script >e<STYLE>p{}</style\n>f<!-- never > ends"
+    assert read_html(page).split() == ["a", "b-->", "c", "d", "e", "f"]
+
+
+async def test_of_a_long_page_the_beginning_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "HTML_CHARS", 10)
+    monkeypatch.setattr(html_text, "HTML_CHARS", 10)
+    async with site(ok(b"<p>One</p> <p>Two</p>")) as (url, _):
+        text = await bench(tmp_path, NEAR).call("fetch_url", url=url)
+    assert text.splitlines()[1:] == ["One", "[… only the first 10 characters of its HTML were read …]"]

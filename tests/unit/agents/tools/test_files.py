@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from dragoman.agents.limits import READ_FILE_BYTES, READ_LINES
+from dragoman.agents.tools import files
 from dragoman.agents.tools.documents import TextEdit
+from dragoman.agents.tools.policy import Policy, Rule
 from dragoman.errors import (
     EditMismatchError,
     FileChangedError,
@@ -16,6 +18,7 @@ from dragoman.errors import (
     PathOutsideError,
     SecretFileError,
     ToolArgumentsError,
+    ToolDeniedError,
 )
 from tests.support.tool_bench import ToolBench
 
@@ -232,3 +235,29 @@ async def test_a_listing_knows_what_is_ignored(bench: ToolBench) -> None:
         await bench.call("list_files", path="build")
     with pytest.raises(FileUnfitError, match="no folder"):
         await bench.call("list_files", path="src/a.py")
+
+
+async def test_a_folder_is_moved_only_where_all_that_is_in_it_may_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = (Rule("allow", "write"), Rule("deny", "write", path="pack/inner/**"), Rule("deny", "write", path="to/x"))
+    bench = ToolBench(tmp_path / "project", policy=Policy(rules, trusted=True))
+    kept = bench.write("pack/inner/f.txt", "kept")
+    bench.write("from/x", "x")
+    for path, target in (("pack", "pack2"), ("from", "to")):
+        with pytest.raises(ToolDeniedError, match="a rule says deny"):
+            await bench.call("move_file", path=path, target=target)
+    assert kept.read_text() == "kept"
+    await bench.call("move_file", path="from", target="elsewhere")
+    monkeypatch.setattr(files, "MOVED_PATHS", 1)
+    bench.write("elsewhere/y", "y")
+    with pytest.raises(FileUnfitError, match="smaller parts"):
+        await bench.call("move_file", path="elsewhere", target="again")
+
+
+async def test_a_folder_of_keys_gets_no_innocent_name(bench: ToolBench) -> None:
+    bench.write(".ssh/config", "Host x\n")
+    bench.write("pack/.env", "TOKEN=1\n")
+    with pytest.raises(SecretFileError):
+        await bench.call("move_file", path=".ssh", target="plain")
+    await bench.call("move_file", path="pack", target="pack2")

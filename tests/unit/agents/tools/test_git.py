@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dragoman.agents.tools.policy import Policy, Rule
 from dragoman.agents.tools.project import project_tools
 from dragoman.context.overview import Overview
 from dragoman.context.workspace.client import IndexClient
@@ -146,5 +147,21 @@ async def test_the_project_s_map_and_symbols_come_from_the_index(
         assert "def total(self) -> int" in drawn
         with pytest.raises(PathOutsideError):
             await bench.call("repository_map", focus=["../x"])
+        bench.context.policy = Policy((Rule("deny", "read", path="shop/**"),), trusted=True)
+        assert "shop" not in await bench.call("find_symbol", name="Cart.total")
+        assert "shop/" not in await bench.call("repository_map")
     finally:
         await overview.aclose()
+
+
+@needs_git
+async def test_a_diff_leaves_out_what_a_rule_closes(bench: ToolBench) -> None:
+    bench.context.policy = Policy((Rule("deny", "read", path="b.py"),), trusted=True)
+    bench.write("b.py", "two = 20\n")
+    result = await bench.result("git_diff")
+    assert result.details == {"characters": 0}
+    assert result.text.startswith("[no differences]\n[1 file is left out")
+    bench.write("a.py", "one = 10\n")
+    text = await bench.call("git_diff")
+    assert "+one = 10" in text
+    assert "two" not in text

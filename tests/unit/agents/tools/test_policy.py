@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from dragoman.agents.permissions import narrow
 from dragoman.agents.tools.globs import command_line, literal, match_command, match_path
-from dragoman.agents.tools.policy import PERMISSIONS, Policy, Request, Rule, rules_of_answer, stricter
+from dragoman.agents.tools.policy import DEFAULTS, PERMISSIONS, Policy, Request, Rule, rules_of_answer, stricter
 from dragoman.agents.tools.remembered import Memory, RememberedRules
 
 VERDICTS = some.sampled_from(["allow", "ask", "deny"])
@@ -202,3 +203,22 @@ def test_what_is_remembered_for_good_is_in_the_user_s_folder(tmp_path: Path) -> 
         assert kept.rules() == ()
     kept.forget()
     assert kept.rules() == ()
+
+
+@pytest.mark.parametrize(
+    "path", [".vscode/tasks.json", "dragoman.toml", "sub/.nvim.lua", ".idea/workspace.xml", ".EXRC"]
+)
+def test_what_is_protected_is_asked_about_unless_a_rule_names_the_very_file(path: str) -> None:
+    request = Request("a", "write_file", "write", (path,))
+
+    def verdict(*rules: Rule, **defaults: str) -> str:
+        return Policy(rules, {**DEFAULTS, **defaults}, trusted=True).decide(request).verdict
+
+    assert verdict(write="allow") == "ask"
+    for wide in ("**", "*", f"{path[:-1]}?", f"{path.rpartition('/')[0]}/**"):
+        assert verdict(Rule("allow", "write", "write_file", path=wide, agent="a")) == "ask"
+    named = Rule("allow", "write", path=path)
+    assert verdict(named) == verdict(named, Rule("allow", "write", "write_file", path="**")) == "allow"
+    assert verdict(named, Rule("deny", "write", path="**")) == "deny"
+    assert Policy(trusted=True).decide(request, rules_of_answer(request, "allow")).verdict == "allow"
+    assert Policy(narrow((named,)), trusted=True).decide(request).verdict == "ask"

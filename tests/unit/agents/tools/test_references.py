@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dragoman.agents.tools.policy import Policy, Rule
 from dragoman.agents.tools.references import FindReferences
 from dragoman.context.snippets import Snippet
 from dragoman.errors import PathOutsideError
@@ -88,3 +89,18 @@ async def test_language_servers_are_asked_about_the_definition_and_believed(tmp_
     servers.found = ((cart, 1),)
     only = await bench.call("find_references", name="total", path="shop/cart.py")
     assert only.splitlines()[:-1] == ["shop/cart.py:1: def total(items):"]
+
+
+async def test_places_that_a_rule_closes_are_not_shown(tmp_path: Path) -> None:
+    policy = Policy((Rule("deny", "read", path="shop/bill.py"),), trusted=True)
+    bench = ToolBench(tmp_path / "project", policy=policy)
+    index = SmallIndex(bench.root, FILES)
+    servers = Servers()
+    bench.registry.add(FindReferences(Defined(index), servers))
+    searched = await bench.call("find_references", name="total")
+    servers.found = ((bench.root / "shop/bill.py", 4), (bench.root / "shop/cart.py", 1))
+    known = await bench.call("find_references", name="total")
+    for text in (searched, known):
+        assert "shop/cart.py:1" in text
+        assert "bill.py" not in text
+        assert text.endswith("[1 file is left out, which the user's rules do not open to this]")

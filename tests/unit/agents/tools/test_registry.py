@@ -179,3 +179,16 @@ async def test_a_cancelled_question_is_withdrawn_and_the_next_is_shown() -> None
     queue.close_run("run")
     assert await asked[2] == Decision("deny")
     assert queue._runs == {}
+
+
+async def test_a_remembered_command_is_for_its_folder(bench: ToolBench) -> None:
+    for folder in ("good", "evil"):
+        bench.write(f"{folder}/run.sh", f"echo I am {folder}\n")
+    bench.answers.decisions = [Decision("allow", "run"), Decision("deny")]
+    for _ in range(2):
+        assert "I am good" in await bench.call("run_command", argv=["sh", "run.sh"], cwd="good")
+    with pytest.raises(ToolDeniedError):
+        await bench.call("run_command", argv=["sh", "run.sh"], cwd="evil")
+    assert [one.covers for one in bench.answers.questions] == [
+        f"run_command `sh run.sh` in {folder!r} for 'fixer'" for folder in ("good", "evil")
+    ]

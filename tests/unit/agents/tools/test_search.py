@@ -10,6 +10,8 @@ import pytest
 
 from dragoman.agents import limits
 from dragoman.agents.tools import search
+from dragoman.agents.tools.diagnostics import Diagnostics
+from dragoman.agents.tools.policy import DEFAULTS, Policy, Rule
 from dragoman.errors import PatternError, ToolArgumentsError
 from tests.support.small_index import SmallIndex
 from tests.support.tool_bench import ToolBench
@@ -111,3 +113,37 @@ def test_definitions_are_found_in_the_index_and_in_open_documents(tmp_path: Path
         ("a.py", 2, "def total(self) -> int (in Cart)"),
         ("b.py", 3, "def total(price)"),
     ]
+
+
+async def test_files_that_a_rule_closes_are_neither_found_nor_listed(tmp_path: Path) -> None:
+    rules = (Rule("deny", "read", path="private/**"), Rule("ask", "read", path="drafts/**"))
+    bench = ToolBench(tmp_path / "project", policy=Policy(rules, trusted=True))
+    for path in ("a.txt", "private/k.txt", "drafts/d.txt"):
+        bench.write(path, "the plan\n")
+    note = "[2 files are left out, which the user's rules do not open to this]"
+    assert await bench.call("search", pattern="plan") == f"a.txt:1: the plan\n{note}"
+    assert await bench.call("list_files") == f"a.txt\n{note}"
+    assert bench.answers.questions == []
+    # Who is asked about a folder and says yes has answered for what is in it.
+    assert await bench.call("search", pattern="plan", path="drafts") == "drafts/d.txt:1: the plan"
+    assert [one.summary for one in bench.answers.questions] == ["Search drafts for 'plan'"]
+
+
+async def test_a_yes_where_everything_is_asked_about_shows_everything_but_what_is_denied(tmp_path: Path) -> None:
+    policy = Policy((Rule("deny", path="private/**"),), {**DEFAULTS, "read": "ask"}, trusted=True)
+    bench = ToolBench(tmp_path / "project", policy=policy)
+    for path in ("a.txt", "private/k.txt"):
+        bench.write(path, "the plan\n")
+    assert (await bench.call("list_files")).splitlines()[0] == "a.txt"
+    assert len(bench.answers.questions) == 1
+
+
+async def test_reports_on_files_that_a_rule_closes_are_not_shown(tmp_path: Path) -> None:
+    class Reported:
+        def reported(self, path: Path | None) -> str:
+            return "a.py:1: error: one\nprivate/k.py:3: error: two\n  of it\nb.py:2: error: three"
+
+    policy = Policy((Rule("deny", "read", path="private/**"),), trusted=True)
+    bench = ToolBench(tmp_path / "project", policy=policy, more=[Diagnostics(Reported())])
+    shown = await bench.call("diagnostics")
+    assert shown.splitlines()[:-1] == ["a.py:1: error: one", "b.py:2: error: three"]
