@@ -383,3 +383,24 @@ async def test_a_new_review_ends_the_one_before(tmp_path: Path) -> None:
         assert (await at.ended(third))[-1]["type"] == "finished"
         await at.settles(lambda: len(at.diagnostics(uri)) == 2, "the findings of the third")
         at.editor.ignored |= {"dragoman/runEvent"}
+
+
+async def test_a_folder_opened_by_a_link_is_the_same_folder_to_agents(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    calls = [
+        {"name": "edit_file", "arguments": {"path": "cart.py", "old": "return 0", "new": "return len(items)"}},
+        {"name": "diagnostics", "arguments": {"path": "cart.py"}},
+    ]
+    script = Script(text="Done.", tool_calls=calls, models=["fake-chat"])
+    async with desk(tmp_path / "link", script, rich=False) as (at, _, root):
+        uri = (root / "cart.py").as_uri()
+        at.open(uri, CART)
+        at.type(uri, (0, 0), (0, 0), "# not saved\n")
+        at.editor.notify("dragoman/diagnostics", {"uri": uri, "diagnostics": [{"line": 6, "message": "Nothing."}]})
+        events = await at.ended((await at.command("runAgent", agent="fixer", task="Count."))["runId"])
+        assert at.texts[uri] == "# not saved\n" + CART.replace("return 0", "return len(items)")
+        assert (root / "cart.py").read_text() == CART
+        told = [one["result"] for one in events if one["type"] == "tool_result"]
+        assert "Nothing." in told[1]
+        at.editor.ignored |= {"dragoman/runEvent"}
