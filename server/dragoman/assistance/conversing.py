@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -28,9 +30,9 @@ from dragoman.models.base import ChatMessage
 
 @dataclass(slots=True)
 class Talk:
-    """A turn of a conversation that is being answered, or whose answer is being kept."""
+    """A turn of a conversation that is being answered, or whose answer is being kept; without a run as long as it is prepared."""
 
-    run: Run
+    run: Run | None = None
     kept: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -41,6 +43,7 @@ class Conversations(Ground):
         super().__init__(client, around)
         self._talks = Talks(around.app)
         self._talking: dict[str, Talk] = {}
+        """The turns that go on, by the conversation or the URI of the document in which it is held."""
 
     async def chat(
         self,
@@ -53,36 +56,51 @@ class Conversations(Ground):
         model: str | None = None,
     ) -> dict[str, Any]:
         """Say something in a conversation."""
-        manager = await self._agents()
-        name = agent or "assistant"
-        if conversation is not None:
-            await self._answered(conversation)
-        budget = await self._budget(manager, name, model)
-        task = await self._attached(manager, name, text, uri, span, chars=budget.attachment_chars, model=model)
-        if conversation is None:
-            history = await budget.said_before((), task)
-        else:
-            history = await self._talks.before(conversation, task, budget)
-        place = self._workplace()
-        run = await manager.start(name, task, place, history=history, tools=bool(place.roots), model=model)
         kept = conversation or f"conv_{secrets.token_hex(8)}"
-        talk = self._talking[kept] = Talk(run)
-        await self._talks.keep(kept, ChatMessage("user", task))
-        writer = await self._writer("Chat", f"{YOU}\n\n{text}\n\n{ANSWER}\n\n")
-        behind = partial(self._keep, kept, talk)
-        self._followers.follow(
-            Following(run, "Chat", shows_progress=not self._client.shows_runs, writer=writer, behind=behind)
-        )
+        async with self._turn(kept) as talk:
+            manager = await self._agents()
+            name = agent or "assistant"
+            budget = await self._budget(manager, name, model)
+            task = await self._attached(manager, name, text, uri, span, chars=budget.attachment_chars, model=model)
+            if conversation is None:
+                history = await budget.said_before((), task)
+            else:
+                history = await self._talks.before(conversation, task, budget)
+            place = self._workplace()
+            run = await manager.start(name, task, place, history=history, tools=bool(place.roots), model=model)
+            talk.run = run
+            await self._talks.keep(kept, ChatMessage("user", task))
+            writer = await self._writer("Chat", f"{YOU}\n\n{text}\n\n{ANSWER}\n\n")
+            behind = partial(self._keep, kept, talk)
+            self._followers.follow(
+                Following(run, "Chat", shows_progress=not self._client.shows_runs, writer=writer, behind=behind)
+            )
         return {"runId": run.id, "conversationId": kept}
 
-    async def _answered(self, conversation: str) -> None:
-        """Return when what was said last in a conversation is kept; raises RunError while it is still being answered."""
-        talk = self._talking.get(conversation)
-        if talk is None:
-            return
-        if not talk.run.has_ended:
-            raise RunError("This conversation is still being answered.", hint="Wait for the answer, or stop it.")
-        await talk.kept.wait()
+    @asynccontextmanager
+    async def _turn(self, where: str) -> AsyncIterator[Talk]:
+        """Take the next turn of a conversation, which ends in `_end_turn`; what fails within ends it and its run.
+
+        Waits until what was said last is kept.  Raises RunError while it is still being answered.
+        """
+        while (before := self._talking.get(where)) is not None:
+            if before.run is None or not before.run.has_ended:
+                raise RunError("This conversation is still being answered.", hint="Wait for the answer, or stop it.")
+            await before.kept.wait()
+        talk = self._talking[where] = Talk()
+        try:
+            yield talk
+        except BaseException:
+            try:
+                if talk.run is not None:
+                    await talk.run.cancel()
+            finally:
+                self._end_turn(where, talk)
+            raise
+
+    def _end_turn(self, where: str, talk: Talk) -> None:
+        del self._talking[where]
+        talk.kept.set()
 
     async def _keep(self, conversation: str, talk: Talk, run: Run) -> None:
         """Keep what was answered, if anything was."""
@@ -90,33 +108,37 @@ class Conversations(Ground):
             if run.output:
                 await self._talks.keep(conversation, ChatMessage("assistant", run.output))
         finally:
-            talk.kept.set()
-            if self._talking.get(conversation) is talk:
-                del self._talking[conversation]
+            self._end_turn(conversation, talk)
 
     async def ask_document(self, uri: str) -> dict[str, Any]:
         """Answer the last question of a chat document, below it."""
-        shown = self._open(uri)
-        said = read_conversation(shown.text)
-        if not said or said[-1].role != "user":
-            raise RunError("There is no question at the end of this document.", hint=f"Write it below '{YOU}'.")
-        manager = await self._agents()
-        budget = await self._budget(manager, "assistant")
-        task = await self._attached(manager, "assistant", said[-1].content, None, None, chars=budget.attachment_chars)
-        history = await budget.said_before(said[:-1], task)
-        place = self._workplace()
-        run = await manager.start("assistant", task, place, history=history, tools=bool(place.roots))
-        writer = DocumentWriter(uri, self._texts, self._client)
-        writer.write(f"\n{ANSWER}\n\n")
+        async with self._turn(uri) as talk:
+            await self._check(uri, "assistant")
+            said = read_conversation(self._open(uri).text)
+            if not said or said[-1].role != "user":
+                raise RunError("There is no question at the end of this document.", hint=f"Write it below '{YOU}'.")
+            manager = await self._agents()
+            budget = await self._budget(manager, "assistant")
+            question = said[-1].content
+            task = await self._attached(manager, "assistant", question, None, None, chars=budget.attachment_chars)
+            history = await budget.said_before(said[:-1], task)
+            place = self._workplace()
+            run = talk.run = await manager.start("assistant", task, place, history=history, tools=bool(place.roots))
+            writer = DocumentWriter(uri, self._texts, self._client)
+            writer.write(f"\n{ANSWER}\n\n")
+            behind = partial(self._invite, uri, talk)
+            self._followers.follow(Following(run, "Answer", writer=writer, behind=behind))
+        return {"runId": run.id}
 
-        async def invite(_run: Run) -> None:
+    async def _invite(self, uri: str, talk: Talk, _run: Run) -> None:
+        """Write where the next question has its place."""
+        try:
             more = DocumentWriter(uri, self._texts, self._client)
             more.write(f"\n{YOU}\n\n")
             more.end()
             await more.work()
-
-        self._followers.follow(Following(run, "Answer", writer=writer, behind=invite))
-        return {"runId": run.id}
+        finally:
+            self._end_turn(uri, talk)
 
     async def _budget(self, manager: AgentManager, agent: str, model: str | None = None) -> ChatBudget:
         definition = await asyncio.to_thread(manager.get, agent, self._around.folders(), self._around.trusted())
@@ -160,5 +182,10 @@ class Conversations(Ground):
         return f"{task}\n\n{section(f'{self._name(shown.uri)}, {lines}', shown.text[start:end], chars)}"
 
     async def conversations(self, conversation: str | None) -> dict[str, Any]:
-        """Return the newest conversations, or one with its messages."""
-        return await (self._talks.list() if conversation is None else self._talks.show(conversation))
+        """Return the newest conversations, or one with its messages, the answer that has just ended among them."""
+        if conversation is None:
+            return await self._talks.list()
+        talk = self._talking.get(conversation)
+        if talk is not None and talk.run is not None and talk.run.has_ended:
+            await talk.kept.wait()
+        return await self._talks.show(conversation)

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dragoman.agents.manager import AgentManager, Workplace
+from dragoman.agents.run import Run
 from dragoman.agents.tools.project import Index
 from dragoman.assistance.answers import AnswerWriter, DocumentWriter, FileWriter, make_document
 from dragoman.assistance.buffers import BufferEditor
-from dragoman.assistance.following import Followers
+from dragoman.assistance.following import Followers, Following
 from dragoman.assistance.permission import EditorApprover
 from dragoman.assistance.texts import OpenText, Texts, path_of
 from dragoman.cancellation import TaskSet
@@ -125,6 +126,16 @@ class Ground:
 
     async def _agents(self) -> AgentManager:
         return await self._around.app().agents()
+
+    async def _answer(self, run: Run, title: str) -> None:
+        """Follow a run; its answer goes to a document in a client that shows no runs."""
+        try:
+            writer = await self._writer(title)
+        except BaseException:
+            # Nobody would ever see it, nor end it.
+            await run.cancel()
+            raise
+        self._followers.follow(Following(run, title, writer=writer))
 
     async def _writer(self, title: str, head: str | None = None) -> AnswerWriter | None:
         """Open a document for an answer in a client that shows no runs; None where it cannot."""

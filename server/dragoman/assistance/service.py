@@ -101,8 +101,10 @@ class Assistance(Conversations):
             edit = OpenEdit(uri, session, self._texts, preview=self._client.shows_runs, label=f"Dragoman: {title}")
         place = self._workplace()
         run = await manager.start(kind.agent, task, place, reader=edit, tools=kind.tools and bool(place.roots))
-        writer = None if edit is not None else await self._writer(title)
-        self._followers.follow(Following(run, title, writer=writer, edit=edit))
+        if edit is None:
+            await self._answer(run, title)
+        else:
+            self._followers.follow(Following(run, title, edit=edit))
         return {"runId": run.id}
 
     async def _review(
@@ -166,8 +168,7 @@ class Assistance(Conversations):
         manager = await self._agents()
         place = self._workplace()
         run = await manager.start(agent, task, place, tools=bool(place.roots))
-        title = f"{agent}: {_short(task)}"
-        self._followers.follow(Following(run, title, writer=await self._writer(title)))
+        await self._answer(run, f"{agent}: {_short(task)}")
         return {"runId": run.id}
 
     async def commit_message(self) -> dict[str, Any]:
@@ -192,7 +193,7 @@ class Assistance(Conversations):
 
     async def _describe(self, title: str, task: str) -> dict[str, Any]:
         run = await (await self._agents()).start("committer", task, self._workplace(), tools=False)
-        self._followers.follow(Following(run, title, writer=await self._writer(title)))
+        await self._answer(run, title)
         return {"runId": run.id}
 
     # -- decisions -----------------------------------------------------------------------------------------------------
