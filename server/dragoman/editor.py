@@ -241,7 +241,8 @@ class EditorServices:
             # Some tenths of a second, in which keys must not wait.
             await asyncio.to_thread(import_module, "dragoman.assistance.service")
         if self._assistance is None:
-            from dragoman.assistance.service import Assistance, Surroundings
+            from dragoman.assistance.ground import Surroundings
+            from dragoman.assistance.service import Assistance
 
             around = Surroundings(
                 lambda: self._app,

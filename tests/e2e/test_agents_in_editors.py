@@ -309,6 +309,7 @@ async def test_key_files_and_ignored_files_never_go_to_another_machine(tmp_path:
             ("explain", {"uri": (root / ".env").as_uri()}),
             ("edit", {"uri": (root / ".env").as_uri(), "instruction": "x"}),
             ("review", {"uri": (root / ".env").as_uri()}),
+            ("ask", {"uri": (root / ".env").as_uri()}),
             ("chat", {"text": "What is in @.env ?"}),
         ):
             if (uri := argument.get("uri")) and uri not in at.texts:
@@ -383,3 +384,71 @@ async def test_a_new_review_ends_the_one_before(tmp_path: Path) -> None:
         assert (await at.ended(third))[-1]["type"] == "finished"
         await at.settles(lambda: len(at.diagnostics(uri)) == 2, "the findings of the third")
         at.editor.ignored |= {"dragoman/runEvent"}
+
+
+async def test_a_folder_opened_by_a_link_is_the_same_folder_to_agents(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    calls = [
+        {"name": "edit_file", "arguments": {"path": "cart.py", "old": "return 0", "new": "return len(items)"}},
+        {"name": "diagnostics", "arguments": {"path": "cart.py"}},
+    ]
+    script = Script(text="Done.", tool_calls=calls, models=["fake-chat"])
+    async with desk(tmp_path / "link", script, rich=False) as (at, _, root):
+        uri = (root / "cart.py").as_uri()
+        at.open(uri, CART)
+        at.type(uri, (0, 0), (0, 0), "# not saved\n")
+        at.editor.notify("dragoman/diagnostics", {"uri": uri, "diagnostics": [{"line": 6, "message": "Nothing."}]})
+        events = await at.ended((await at.command("runAgent", agent="fixer", task="Count."))["runId"])
+        assert at.texts[uri] == "# not saved\n" + CART.replace("return 0", "return len(items)")
+        assert (root / "cart.py").read_text() == CART
+        told = [one["result"] for one in events if one["type"] == "tool_result"]
+        assert "Nothing." in told[1]
+        at.editor.ignored |= {"dragoman/runEvent"}
+
+
+@pytest.mark.parametrize("name", ["explain", "runAgent", "chat"])
+async def test_a_request_that_is_cancelled_while_its_document_is_opened_leaves_no_run(
+    tmp_path: Path, name: str
+) -> None:
+    script = Script(text="word ", endless=True, token_delay=0.01, models=["fake-chat"])
+    async with desk(tmp_path, script, rich=False) as (at, model, root):
+        uri = (root / "cart.py").as_uri()
+        at.open(uri, CART)
+        show = at.editor.answers.pop("window/showDocument")
+        argument = {"uri": uri, "agent": "assistant", "task": "Look.", "text": "Look."}
+        asked = at.editor.request("workspace/executeCommand", at.editor.command_params(f"dragoman.{name}", argument))
+        await at.editor.await_request("window/showDocument")
+        await model.wait_for(lambda _: len(model.generations) == 1)
+        at.editor.notify("$/cancelRequest", {"id": asked})
+        assert "error" in await at.editor.await_reply(asked)
+        await model.wait_for(lambda _: model.generations[0].hung_up)
+        if name == "chat":
+            # The conversation goes on.
+            at.editor.answers["window/showDocument"] = show
+            model.script.text, model.script.endless = "Here.", False
+            (kept,) = (await at.command("conversations"))["conversations"]
+            run = (await at.command("chat", text="And now?", conversationId=kept["id"]))["runId"]
+            assert (await at.ended(run))[-1]["output"] == "Here."
+        at.editor.ignored |= {"dragoman/runEvent"}
+
+
+async def test_of_two_questions_at_once_in_one_conversation_one_is_answered(tmp_path: Path) -> None:
+    async with desk(tmp_path, Script(text="Fine.", token_delay=0.05, models=["fake-chat"])) as (at, model, root):
+        uri = (root / "talk.chat.md").as_uri()
+        at.open(uri, "How are you?\n", language="markdown")
+        first = await at.command("chat", text="Hello.")
+        await at.ended(first["runId"])
+        chat = {"text": "How are you?", "conversationId": first["conversationId"]}
+        for name, argument in (("chat", chat), ("ask", {"uri": uri})):
+            params = at.editor.command_params(f"dragoman.{name}", argument)
+            asked = [at.editor.request("workspace/executeCommand", params) for _ in range(2)]
+            answered, refused = [await at.editor.await_reply(one) for one in asked]
+            assert "still being answered" in refused["error"]["message"]
+            assert (await at.ended(answered["result"]["runId"]))[-1]["output"] == "Fine."
+        assert len(model.generations) == 3
+        kept = await at.command("conversations", id=first["conversationId"])
+        assert [one["role"] for one in kept["messages"]] == ["user", "assistant"] * 2
+        await at.settles(
+            lambda: at.texts[uri].endswith("## Dragoman\n\nFine.\n\n## You\n\n"), "the document is answered"
+        )

@@ -24,7 +24,7 @@ class EditorApprover:
     def __init__(self, client: ClientPort, tasks: TaskSet) -> None:
         self._client = client
         self._tasks = tasks
-        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._asking: dict[tuple[str, str], asyncio.Task[None]] = {}
         self.queue = ApprovalQueue(self._show, self._withdraw)
 
     async def ask(self, question: Question) -> Decision:
@@ -38,10 +38,10 @@ class EditorApprover:
     def _show(self, question: Question) -> None:
         # A client that shows runs has been told by the run's event already.
         if not self._client.shows_runs:
-            self._asking[question.call_id] = self._tasks.start(self._message(question), name="permission")
+            self._asking[_key(question)] = self._tasks.start(self._message(question), name="permission")
 
     def _withdraw(self, question: Question) -> None:
-        if (asking := self._asking.pop(question.call_id, None)) is not None:
+        if (asking := self._asking.pop(_key(question), None)) is not None:
             asking.cancel()
 
     async def _message(self, question: Question) -> None:
@@ -50,4 +50,9 @@ class EditorApprover:
             chosen = await self._client.ask("warning", text, list(ANSWERS))
             self.queue.answer(question.run_id, question.call_id, ANSWERS.get(chosen or "", DENIED))
         finally:
-            self._asking.pop(question.call_id, None)
+            self._asking.pop(_key(question), None)
+
+
+def _key(question: Question) -> tuple[str, str]:
+    # Models number the calls of each run anew.
+    return question.run_id, question.call_id

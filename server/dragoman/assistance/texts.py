@@ -17,6 +17,7 @@ from dragoman.completion.query import TextView
 from dragoman.context.assembler import whole
 from dragoman.lsp.lines import Lines
 from dragoman.lsp.services import ClientPort, EditorEdit, Span
+from dragoman.security.paths import resolved
 
 SEEN_S: Final = 3.0
 """How long an editor may take to tell of a change that it has made: most tell at once, Eglot after half a second of quiet."""
@@ -51,19 +52,19 @@ class Texts:
     def __init__(self, client: ClientPort) -> None:
         self._client = client
         self._open: dict[str, OpenText] = {}
-        self._by_path: dict[Path, str] = {}
+        self._paths: dict[str, Path] = {}
+        """The files behind the open documents, every link followed when they were opened, as agents' tools name them."""
 
     def changed(self, uri: str, view: TextView, version: int) -> None:
         """Take in a document as it is now."""
         if uri not in self._open and (path := path_of(uri)) is not None:
-            self._by_path[path] = uri
+            self._paths[uri] = resolved(path)
         self._open[uri] = OpenText(uri, view, version)
 
     def closed(self, uri: str) -> None:
         """Forget a document."""
         self._open.pop(uri, None)
-        if (path := path_of(uri)) is not None and self._by_path.get(path) == uri:
-            del self._by_path[path]
+        self._paths.pop(uri, None)
 
     def get(self, uri: str) -> OpenText | None:
         """Return an open document."""
@@ -104,13 +105,12 @@ class Texts:
         return False
 
     def of_path(self, path: Path) -> OpenText | None:
-        """Return the open document of a file."""
-        uri = self._by_path.get(path)
-        return self._open.get(uri) if uri is not None else None
+        """Return the open document of a file, of which no part is a link; the one opened last where it is open by two names."""
+        return self.files().get(path)
 
     def files(self) -> dict[Path, OpenText]:
-        """Return every open document that is a file."""
-        return {path: self._open[uri] for path, uri in self._by_path.items()}
+        """Return every open document that is a file, by its path without links."""
+        return {path: self._open[uri] for uri, path in self._paths.items()}
 
 
 class Positions:
