@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dragoman.agents.agent_files import read_agent_files
+from dragoman.agents.attachments import keys_in
 from dragoman.agents.builtin import built_in_agents
 from dragoman.agents.definitions import AgentDefinition, define
 from dragoman.agents.events import RunEvent
@@ -210,6 +211,7 @@ class AgentManager:
             local_only=state.local_only,
         )
         request, registry, context = await self._prepare(definition, request, place, "", tools=True)
+        context.keys_read |= {Path(one) for one in state.keys_read}
         return self._watch(self._runtime.resume(state, request, registry, context))
 
     async def interrupted(self) -> tuple[RunState, ...]:
@@ -231,6 +233,7 @@ class AgentManager:
         if silent:
             extra += f"\n\nThese tool servers do not answer now, so their tools are missing: {', '.join(silent)}."
         context = self._context(definition, place, remote=remote, foreign=foreign)
+        context.keys_read |= keys_in((request.task, *(one.content for one in request.history)))
         registry = self._tools(definition, place, window, context.policy, foreign) if tools else ToolRegistry()
         system = await instruct(definition.prompt, place.roots, place.editor, window=window, remote=remote, extra=extra)
         expected: frozenset[str] = frozenset()

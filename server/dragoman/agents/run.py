@@ -73,6 +73,8 @@ class RunState:
     """The model that was asked for by name."""
     local_only: bool = False
     """Whether it began with models of this machine alone: what it has read since is not to go elsewhere."""
+    keys_read: tuple[str, ...] = ()
+    """The files of keys of which it has read anything."""
     process: str = ""
     """Where it runs, as `this_process` says."""
 
@@ -94,7 +96,8 @@ class RunState:
             )
             for message in value["messages"]
         )
-        return cls(**{**value, "messages": messages, "spent": Spent(**value["spent"])})
+        keys = tuple(value.get("keys_read", ()))
+        return cls(**{**value, "messages": messages, "spent": Spent(**value["spent"]), "keys_read": keys})
 
 
 class RunStore(Protocol):

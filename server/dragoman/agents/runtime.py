@@ -393,8 +393,9 @@ class _Turns:
     async def _keep(self) -> None:
         if self._store is None:
             return
+        keys = tuple(sorted(map(str, self._context.keys_read)))
         try:
-            await self._store.save(self._run.state)
+            await self._store.save(replace(self._run.state, keys_read=keys))
         except DragomanError as error:
             # The run is worth more than the possibility of going on with it after a restart.
             logger.warning("The state of run %s was not kept: %s", self._run.id, error)

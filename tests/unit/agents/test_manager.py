@@ -18,7 +18,7 @@ from dragoman.agents.run import Run, RunState
 from dragoman.agents.tools.approval import Decision, Question
 from dragoman.agents.tools.documents import DiskEditor
 from dragoman.app import App, build
-from dragoman.errors import AgentStoppedError, ModelNotFoundError, RunError, UnknownAgentError
+from dragoman.errors import AgentStoppedError, ModelNotFoundError, NoModelError, RunError, UnknownAgentError
 from dragoman.models.providers.endpoint import Endpoint
 from dragoman.storage.repositories.runs import Runs
 from tests.support.fake_model import FakeModel, Script
@@ -167,6 +167,36 @@ async def test_a_number_that_is_none_spoils_nothing_that_is_kept(tmp_path: Path,
         assert state is not None
         assert (await Runs((await app.keep()).database).get(odd[0].run_id)).status in {"succeeded", "failed"}
         assert state.status == "succeeded"
+
+
+async def test_what_was_read_here_is_not_gone_on_with_elsewhere(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / ".env").write_text("GREETING=bluewhale\n")
+    calls = [called("read_file", path=".env")]
+    script = Script(text="word ", endless=True, token_delay=0.01, tool_calls=calls)
+    async with office(tmp_path, script) as (fake, _, agents):
+        where, _ = place(root, YES)
+        run = await agents.start("fixer", "Look.", where)
+        async for event in run.events():
+            if event.type == "text":
+                break
+        state = await agents._store.load(run.id)
+        assert state is not None
+        assert state.local_only
+        assert [Path(one).name for one in state.keys_read] == [".env"]
+        killed = RunState.from_json(json.loads(json.dumps(state.as_json())))
+        assert killed == state
+        await run.cancel()
+        await agents._store.save(killed)
+        fake.script.endless = False
+        before = len(fake.generations)
+    monkeypatch.setattr(Endpoint, "is_local", property(lambda _self: False))
+    async with office(tmp_path, fake.script) as (far, _, agents):
+        with pytest.raises(NoModelError, match="not on this machine"):
+            await agents.resume(run.id, where)
+        assert far.generations == []
+    assert before == 2
 
 
 async def test_wrong_arguments_are_told_once_and_then_the_run_fails(tmp_path: Path, root: Path) -> None:
