@@ -8,7 +8,9 @@ from pathlib import Path
 
 from dragoman.security.paths import is_secret_path
 
-_ATTACHED = re.compile(r"^Attached, ([^\n]*?)(?: \(the first [\d,]+ of [\d,]+ lines\))?:$", re.MULTILINE)
+_ATTACHED = re.compile(
+    r"^Attached, ([^\n]*?)(?:, lines \d+ to \d+)?(?: \(the first [\d,]+ of [\d,]+ lines\))?:$", re.MULTILINE
+)
 """How an attachment begins; `dragoman.assistance.mentions.section` writes it."""
 _DIFFERS = re.compile(r"^diff --git \"?a/([^\n]*?)\"? \"?b/([^\n]*?)\"?$", re.MULTILINE)
 

@@ -15,6 +15,7 @@ from dragoman.assistance.mentions import section
     [
         (section(".env", "A=1"), {".env"}),
         (section("deploy/id_rsa", "x\n" * 40, 30), {"deploy/id_rsa"}),
+        (section(".env, lines 1 to 2", "A=1"), {".env"}),
         (section("cart.py", "x"), set()),
         ("diff --git a/.env b/.env\n+A=1\ndiff --git a/a.py b/a.py", {".env"}),
         ('diff --git "a/\\303\\274.pem" "b/\\303\\274.pem"', {"\\303\\274.pem"}),

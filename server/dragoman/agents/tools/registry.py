@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import json
 import logging
 from collections.abc import Iterable
 from typing import Any
@@ -17,6 +16,7 @@ from dragoman.agents.tools.base import Arguments, Subjects, Tool, ToolContext, T
 from dragoman.agents.tools.policy import Request, Rule, describe, rules_of_answer
 from dragoman.errors import StorageError, ToolArgumentsError, ToolDeniedError, UnknownToolError
 from dragoman.models.base import Tool as Definition
+from dragoman.models.json_text import load_json
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ def parse_arguments(tool: Tool[Any], arguments: str) -> Arguments:
             hint=f"At most {ARGUMENT_CHARS:,} are read; do it in several calls.",
         )
     try:
-        value = json.loads(arguments) if arguments.strip() else {}
+        value = load_json(arguments) if arguments.strip() else {}
     except (ValueError, RecursionError) as error:
         raise ToolArgumentsError(
             f"The arguments of {tool.name!r} are no JSON: {error}.", hint=f"Give one object with {_expected(tool)}."
