@@ -88,6 +88,43 @@ async def test_other_editors_get_the_rest_when_somebody_types_over_one_hunk(tmp_
         at.editor.ignored |= {"dragoman/runEvent"}
 
 
+async def test_an_editor_that_tells_late_has_its_edits_and_what_is_typed_before_it_tells(tmp_path: Path) -> None:
+    async with desk(tmp_path, Script(text=BLOCKS, models=["fake-chat"]), rich=False) as (at, _, root):
+        uri = (root / "cart.py").as_uri()
+        at.open(uri, CART)
+        at.tells = False
+        run = (await at.command("edit", uri=uri, instruction="use prices"))["runId"]
+        await at.ended(run)
+        await at.settles(lambda: len(at.applied) == 1, "the first hunk is made")
+        at.before_edit = lambda: at.type(uri, (0, 0), (0, 0), "import math\n")
+        await at.settles(lambda: len(at.applied) == 2, "the second is refused")
+        assert at.texts[uri] == "import math\n" + CART.replace("sum(items)", "sum(one.price for one in items)")
+        at.tell(uri)
+        await at.settles(lambda: at.texts[uri] == "import math\n" + EDITED, "and made where it belongs now")
+        at.editor.ignored |= {"dragoman/runEvent"}
+
+
+async def test_an_editor_that_cannot_be_told_versions_is_shown_the_changes(tmp_path: Path) -> None:
+    script = Script(text=BLOCKS, models=["fake-chat"])
+    async with desk(tmp_path, script, rich=False, versions=False) as (at, model, root):
+        uri = (root / "cart.py").as_uri()
+        at.open(uri, CART)
+        await at.ended((await at.command("edit", uri=uri, instruction="use prices"))["runId"])
+        await at.settles(lambda: bool(at.shown), "a document is shown")
+        assert "+    return sum(one.price for one in items)\n" in at.texts[at.shown[0]]
+        assert "what you type meanwhile must not be lost" in at.texts[at.shown[0]]
+        assert at.applied == []
+        replace = {"path": "cart.py", "old": "return 0", "new": "return 1"}
+        model.script.text, model.script.tool_calls = "Done.", [{"name": "edit_file", "arguments": replace}]
+        events = await at.ended((await at.command("runAgent", agent="fixer", task="Count."))["runId"])
+        (told,) = [one["result"] for one in events if one["type"] == "tool_result"]
+        assert "cannot be told which text a change is for" in told
+        assert (at.texts[uri], (root / "cart.py").read_text()) == (CART, CART)
+        # To add to an answer is no danger to what is typed.
+        await at.settles(lambda: at.texts[at.shown[1]].endswith("Done.\n"), "the answer is written")
+        at.editor.ignored |= {"dragoman/runEvent"}
+
+
 async def test_chat_calls_a_tool_after_permission_and_remembers_what_was_said(tmp_path: Path) -> None:
     calls = [{"name": "write_file", "arguments": {"path": "notes.md", "content": "# Notes\n"}}]
     script = Script(text="The notes are there.", tool_calls=calls, models=["fake-chat"])
