@@ -88,6 +88,43 @@ async def test_other_editors_get_the_rest_when_somebody_types_over_one_hunk(tmp_
         at.editor.ignored |= {"dragoman/runEvent"}
 
 
+async def test_an_editor_that_tells_late_has_its_edits_and_what_is_typed_before_it_tells(tmp_path: Path) -> None:
+    async with desk(tmp_path, Script(text=BLOCKS, models=["fake-chat"]), rich=False) as (at, _, root):
+        uri = (root / "cart.py").as_uri()
+        at.open(uri, CART)
+        at.tells = False
+        run = (await at.command("edit", uri=uri, instruction="use prices"))["runId"]
+        await at.ended(run)
+        await at.settles(lambda: len(at.applied) == 1, "the first hunk is made")
+        at.before_edit = lambda: at.type(uri, (0, 0), (0, 0), "import math\n")
+        await at.settles(lambda: len(at.applied) == 2, "the second is refused")
+        assert at.texts[uri] == "import math\n" + CART.replace("sum(items)", "sum(one.price for one in items)")
+        at.tell(uri)
+        await at.settles(lambda: at.texts[uri] == "import math\n" + EDITED, "and made where it belongs now")
+        at.editor.ignored |= {"dragoman/runEvent"}
+
+
+async def test_an_editor_that_cannot_be_told_versions_is_shown_the_changes(tmp_path: Path) -> None:
+    script = Script(text=BLOCKS, models=["fake-chat"])
+    async with desk(tmp_path, script, rich=False, versions=False) as (at, model, root):
+        uri = (root / "cart.py").as_uri()
+        at.open(uri, CART)
+        await at.ended((await at.command("edit", uri=uri, instruction="use prices"))["runId"])
+        await at.settles(lambda: bool(at.shown), "a document is shown")
+        assert "+    return sum(one.price for one in items)\n" in at.texts[at.shown[0]]
+        assert "what you type meanwhile must not be lost" in at.texts[at.shown[0]]
+        assert at.applied == []
+        replace = {"path": "cart.py", "old": "return 0", "new": "return 1"}
+        model.script.text, model.script.tool_calls = "Done.", [{"name": "edit_file", "arguments": replace}]
+        events = await at.ended((await at.command("runAgent", agent="fixer", task="Count."))["runId"])
+        (told,) = [one["result"] for one in events if one["type"] == "tool_result"]
+        assert "cannot be told which text a change is for" in told
+        assert (at.texts[uri], (root / "cart.py").read_text()) == (CART, CART)
+        # To add to an answer is no danger to what is typed.
+        await at.settles(lambda: at.texts[at.shown[1]].endswith("Done.\n"), "the answer is written")
+        at.editor.ignored |= {"dragoman/runEvent"}
+
+
 async def test_chat_calls_a_tool_after_permission_and_remembers_what_was_said(tmp_path: Path) -> None:
     calls = [{"name": "write_file", "arguments": {"path": "notes.md", "content": "# Notes\n"}}]
     script = Script(text="The notes are there.", tool_calls=calls, models=["fake-chat"])
@@ -405,50 +442,3 @@ async def test_a_folder_opened_by_a_link_is_the_same_folder_to_agents(tmp_path: 
         told = [one["result"] for one in events if one["type"] == "tool_result"]
         assert "Nothing." in told[1]
         at.editor.ignored |= {"dragoman/runEvent"}
-
-
-@pytest.mark.parametrize("name", ["explain", "runAgent", "chat"])
-async def test_a_request_that_is_cancelled_while_its_document_is_opened_leaves_no_run(
-    tmp_path: Path, name: str
-) -> None:
-    script = Script(text="word ", endless=True, token_delay=0.01, models=["fake-chat"])
-    async with desk(tmp_path, script, rich=False) as (at, model, root):
-        uri = (root / "cart.py").as_uri()
-        at.open(uri, CART)
-        show = at.editor.answers.pop("window/showDocument")
-        argument = {"uri": uri, "agent": "assistant", "task": "Look.", "text": "Look."}
-        asked = at.editor.request("workspace/executeCommand", at.editor.command_params(f"dragoman.{name}", argument))
-        await at.editor.await_request("window/showDocument")
-        await model.wait_for(lambda _: len(model.generations) == 1)
-        at.editor.notify("$/cancelRequest", {"id": asked})
-        assert "error" in await at.editor.await_reply(asked)
-        await model.wait_for(lambda _: model.generations[0].hung_up)
-        if name == "chat":
-            # The conversation goes on.
-            at.editor.answers["window/showDocument"] = show
-            model.script.text, model.script.endless = "Here.", False
-            (kept,) = (await at.command("conversations"))["conversations"]
-            run = (await at.command("chat", text="And now?", conversationId=kept["id"]))["runId"]
-            assert (await at.ended(run))[-1]["output"] == "Here."
-        at.editor.ignored |= {"dragoman/runEvent"}
-
-
-async def test_of_two_questions_at_once_in_one_conversation_one_is_answered(tmp_path: Path) -> None:
-    async with desk(tmp_path, Script(text="Fine.", token_delay=0.05, models=["fake-chat"])) as (at, model, root):
-        uri = (root / "talk.chat.md").as_uri()
-        at.open(uri, "How are you?\n", language="markdown")
-        first = await at.command("chat", text="Hello.")
-        await at.ended(first["runId"])
-        chat = {"text": "How are you?", "conversationId": first["conversationId"]}
-        for name, argument in (("chat", chat), ("ask", {"uri": uri})):
-            params = at.editor.command_params(f"dragoman.{name}", argument)
-            asked = [at.editor.request("workspace/executeCommand", params) for _ in range(2)]
-            answered, refused = [await at.editor.await_reply(one) for one in asked]
-            assert "still being answered" in refused["error"]["message"]
-            assert (await at.ended(answered["result"]["runId"]))[-1]["output"] == "Fine."
-        assert len(model.generations) == 3
-        kept = await at.command("conversations", id=first["conversationId"])
-        assert [one["role"] for one in kept["messages"]] == ["user", "assistant"] * 2
-        await at.settles(
-            lambda: at.texts[uri].endswith("## Dragoman\n\nFine.\n\n## You\n\n"), "the document is answered"
-        )

@@ -41,6 +41,8 @@ class Desk:
         self.shown: list[str] = []
         self.before_edit: Callable[[], None] | None = None
         """Called once before the next edit is made: somebody types at that very moment."""
+        self.tells = True
+        """Whether changes are told at once; Eglot counts each and tells of them when its user has been idle for a moment."""
         self._answer = answer
         self._events: list[Message] = []
         editor.ignored |= {"$/progress", "textDocument/publishDiagnostics"}
@@ -60,6 +62,10 @@ class Desk:
 
     def type(self, uri: str, start: tuple[int, int], end: tuple[int, int], text: str) -> None:
         self._change(uri, [(start, end, text)])
+
+    def tell(self, uri: str) -> None:
+        """Tell of what was changed and not told, as a whole text."""
+        self.editor.change(uri, self.versions[uri], self.texts[uri])
 
     async def command(self, name: str, **argument: Any) -> Any:
         return await self.editor.command(f"dragoman.{name}", argument)
@@ -137,6 +143,7 @@ class Desk:
         self.texts[uri] = text
         if uri in self.versions:
             self.versions[uri] += 1
+        if uri in self.versions and self.tells:
             self.editor.change(uri, self.versions[uri], *((*start, *end, new) for start, end, new in changes))
 
     def _show(self, params: Message) -> Message:
@@ -159,10 +166,12 @@ async def desk(
     answer: str | None = "Allow once",
     far: bool = False,
     loose: bool = False,
+    versions: bool = True,
     settings: str = "",
 ) -> AsyncIterator[tuple[Desk, FakeModel, Path]]:
     """Have the server work for an editor in a small project, with a scripted model; ``far`` has it stand on another machine.
 
+    An editor without ``versions`` cannot be told for which one of a document an edit is.
     ``settings`` are tables that the user's file has beside the provider's.
     """
     root = folder / "shop"
@@ -178,7 +187,11 @@ async def desk(
         async with editing(command=[*DRAGOMAN, "--config", str(config)], env=env) as editor:
             at = Desk(editor, answer)
             await editor.initialize(
-                {**(RICH if rich else PLAIN), "general": {"positionEncodings": ["utf-32"]}},
+                {
+                    **(RICH if rich else PLAIN),
+                    "general": {"positionEncodings": ["utf-32"]},
+                    "workspace": {"applyEdit": True, "workspaceEdit": {"documentChanges": versions}},
+                },
                 workspaceFolders=None if loose else [{"uri": root.as_uri(), "name": "shop"}],
                 initializationOptions={"trusted": True},
             )

@@ -108,7 +108,7 @@ class DocumentWriter(AnswerWriter):
             if shown is None:
                 place, added = _at_end(self._written, text)
                 edit = EditorEdit(*place, *place, added)
-                if not await self._client.apply_untold(self.uri, self._written, [edit], label="Dragoman"):
+                if not await self._client.apply_untold(self.uri, self._written, [edit], version=None, label="Dragoman"):
                     return False
                 self._written += text
                 return True

@@ -31,6 +31,11 @@ class BufferEditor:
             raise FileChangedError(
                 f"{document.path.name!r} has changed since it was read.", hint="Read it again before you change it."
             )
+        if not self._texts.can_change:
+            raise FileUnfitError(
+                f"{document.path.name!r} is open in an editor that cannot be told which text a change is for, so it stays.",
+                hint="Ask the user to save and close it, or to make the change.",
+            )
         positions = Positions(document.text)
         if not await self._texts.apply(shown, [positions.edit(edit) for edit in edits], "Dragoman"):
             raise FileChangedError(

@@ -14,6 +14,7 @@ from typing import Any
 from dragoman.agents.manager import AgentManager
 from dragoman.agents.run import Run
 from dragoman.assistance.answers import DocumentWriter
+from dragoman.assistance.attachments import withhold_private
 from dragoman.assistance.budget import ChatBudget
 from dragoman.assistance.buffers import BufferEditor
 from dragoman.assistance.chat_document import ANSWER, YOU, read_conversation
@@ -26,6 +27,7 @@ from dragoman.assistance.texts import path_of
 from dragoman.errors import RunError
 from dragoman.lsp.services import ClientPort, Span
 from dragoman.models.base import ChatMessage
+from dragoman.security.paths import is_secret_path
 
 
 @dataclass(slots=True)
@@ -67,6 +69,9 @@ class Conversations(Ground):
             else:
                 history = await self._talks.before(conversation, task, budget)
             place = self._workplace()
+            if await self._may_leave(name, model):
+                # The model that answered before may have been on this machine.
+                history = withhold_private(history, place.roots, self._may_send)
             run = await manager.start(name, task, place, history=history, tools=bool(place.roots), model=model)
             talk.run = run
             await self._talks.keep(kept, ChatMessage("user", task))
@@ -161,7 +166,7 @@ class Conversations(Ground):
 
         def may_send(path: Path) -> None:
             if is_remote:
-                self._refuse_private(path, path.as_uri())
+                self._may_send(path)
 
         async def diff() -> str:
             return await manager.read_changes(agent, self._workplace(), model=model) or "[no changes]"
@@ -175,11 +180,15 @@ class Conversations(Ground):
         shown = self._texts.get(uri) if uri is not None else None
         if shown is None or span is None or span.start == span.end:
             return task
+        path, name = path_of(shown.uri), self._name(shown.uri)
         if is_remote:
-            self._refuse_private(path_of(shown.uri), shown.uri)
+            self._refuse_private(path, shown.uri)
+        elif path is not None and is_secret_path(path):
+            # By its name alone nobody could tell later that it is private.
+            name = path.as_posix()
         start, end = selected_lines(span, shown.text)
         lines = f"lines {span.start[0] + 1} to {span.end[0] + 1}"
-        return f"{task}\n\n{section(f'{self._name(shown.uri)}, {lines}', shown.text[start:end], chars)}"
+        return f"{task}\n\n{section(f'{name}, {lines}', shown.text[start:end], chars)}"
 
     async def conversations(self, conversation: str | None) -> dict[str, Any]:
         """Return the newest conversations, or one with its messages, the answer that has just ended among them."""

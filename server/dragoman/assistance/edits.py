@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import unified_diff
 from typing import Any, Final
 
 from dragoman.agents.edits.hunks import Hunk
 from dragoman.agents.edits.session import EditEvent, EditSession, Problem
 from dragoman.agents.events import EventType
+from dragoman.agents.tools.documents import apply_edits
 from dragoman.assistance.texts import Positions, Texts, change_between
 
 TRIES: Final = 5
@@ -118,6 +120,13 @@ class OpenEdit:
     def is_open(self) -> bool:
         """Whether there is anything left to decide."""
         return any(hunk.state in {"proposed", "final"} for hunk in self._session.hunks)
+
+    def diff(self) -> str:
+        """Return what waits to be made, as the lines of a unified diff without its head; empty when nothing does."""
+        trial = copy.deepcopy(self._session)
+        before = trial.text
+        after = apply_edits(before, trial.accept())
+        return "\n".join(list(unified_diff(before.split("\n"), after.split("\n"), lineterm=""))[2:])
 
     async def decide(self, hunks: Sequence[str] | None, *, accept: bool) -> int:
         """Make or drop hunks, all that can be for None; returns how many."""

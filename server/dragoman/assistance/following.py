@@ -167,7 +167,7 @@ class Followers:
             self._client.show_message(
                 "warning", f"Dragoman left out {edit.conflicts} of its changes: you have typed there meanwhile."
             )
-        elif not edit.made:
+        elif not edit.made and not edit.is_open:
             told = edit.problems[0] if edit.problems else "The model proposed no change."
             self._client.show_message("warning", f"Dragoman: {told}")
 

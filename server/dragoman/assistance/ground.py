@@ -82,6 +82,10 @@ class Ground:
         if self._around.is_ignored(uri) or (target != name and self._around.is_ignored(target.as_uri())):
             raise RunError(f"{name.name!r} is ignored in this project: it is never sent to another machine.")
 
+    def _may_send(self, path: Path) -> None:
+        """Raise for a file that must not leave this machine."""
+        self._refuse_private(path, path.as_uri())
+
     async def _check(self, uri: str, agent: str) -> None:
         """Raise for a document that must not leave this machine where the agent's model may be on another one."""
         if await self._may_leave(agent):

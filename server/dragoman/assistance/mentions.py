@@ -138,7 +138,12 @@ def section(name: str, text: str, chars: int = ATTACHMENT_CHARS) -> str:
         cut = text[: max(text.rfind("\n", 0, chars), chars // 2)]
         lines, shown = text.count("\n") + 1, cut.count("\n") + 1
         title = f"{name} (the first {shown:,} of {lines:,} lines)"
+    return f"Attached, {title}:\n{fenced(cut.rstrip())}"
+
+
+def fenced(text: str, language: str = "") -> str:
+    """Return a text in a fence that it does not hold itself."""
     fence = "```"
-    while fence in cut:
+    while fence in text:
         fence += "`"
-    return f"Attached, {title}:\n{fence}\n{cut.rstrip()}\n{fence}"
+    return f"{fence}{language}\n{text}\n{fence}"

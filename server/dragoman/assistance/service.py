@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from dragoman.agents.edits.session import EditSession
 from dragoman.agents.manager import AgentManager, Workplace
@@ -22,6 +23,7 @@ from dragoman.assistance.conversing import Conversations
 from dragoman.assistance.edits import OpenEdit
 from dragoman.assistance.following import Following
 from dragoman.assistance.ground import Surroundings
+from dragoman.assistance.mentions import fenced
 from dragoman.assistance.reviews import DocumentReviews
 from dragoman.assistance.tasks import ACTIONS, selected_lines, word_task
 from dragoman.assistance.texts import OpenText, path_of
@@ -32,6 +34,11 @@ from dragoman.lsp.services import ClientPort, ShownFinding, Span
 logger = logging.getLogger(__name__)
 
 TITLE_CHARS = 60
+
+NOT_MADE: Final = (
+    "This editor cannot be told which text a change is for, and what you type meanwhile must not be lost. "
+    "So nothing was changed: make by hand what you like of this."
+)
 
 
 class Assistance(Conversations):
@@ -98,14 +105,30 @@ class Assistance(Conversations):
         if kind.edits:
             chosen = selected_lines(span, text) if span is not None else None
             session = EditSession(text, range=chosen, path=name, beyond=kind.beyond)
-            edit = OpenEdit(uri, session, self._texts, preview=self._client.shows_runs, label=f"Dragoman: {title}")
+            preview = self._client.shows_runs or not self._texts.can_change
+            edit = OpenEdit(uri, session, self._texts, preview=preview, label=f"Dragoman: {title}")
         place = self._workplace()
         run = await manager.start(kind.agent, task, place, reader=edit, tools=kind.tools and bool(place.roots))
         if edit is None:
             await self._answer(run, title)
         else:
-            self._followers.follow(Following(run, title, edit=edit))
+            behind = (
+                None if self._client.shows_runs or self._texts.can_change else partial(self._show_changes, edit, title)
+            )
+            self._followers.follow(Following(run, title, edit=edit, behind=behind))
         return {"runId": run.id}
+
+    async def _show_changes(self, edit: OpenEdit, title: str, _run: Run) -> None:
+        """Show the changes of an edit in a document of their own, and make none."""
+        diff = edit.diff()
+        await edit.decide(None, accept=False)
+        if not diff:
+            return
+        head = f"# {title}\n\n{NOT_MADE}\n\n{fenced(diff, 'diff')}\n"
+        try:
+            await self._writer(title, head)
+        except RunError as error:
+            self._client.show_message("error", f"Dragoman: {error}")
 
     async def _review(
         self, shown: OpenText, span: Span | None = None, *, of_changes: bool = False, shows_progress: bool = True

@@ -30,7 +30,7 @@ POLL_S: Final = 0.02
 
 @dataclass(frozen=True, slots=True)
 class OpenText:
-    """A document as it is; ``is_told`` is False for what the editor must have by now but has not told of.
+    """A document as it is; ``is_told`` is False for what the editor must have by now but has not told of, nor of its version.
 
     Eglot tells of a change only when its user has been idle for a moment since, and of ours at the user's next key.
     """
@@ -70,36 +70,46 @@ class Texts:
         """Return an open document."""
         return self._open.get(uri)
 
+    @property
+    def can_change(self) -> bool:
+        """Whether the editor can be asked to replace a text without losing what is typed at that very moment."""
+        return self._client.makes_edits
+
     async def apply(self, shown: OpenText, edits: Sequence[EditorEdit], label: str) -> bool:
         """Have the editor change a document, all edits at once; False when it refused.
 
         Returns when the editor has told of the change, or of what was typed instead.  One that has made it and tells of
         nothing for a while is taken at its word: had anybody typed, it would have told.
         """
+        positions = Positions(shown.text)
+        changes = [
+            TextEdit(
+                positions.offset((one.start_line, one.start_character)),
+                positions.offset((one.end_line, one.end_character)),
+                one.text,
+            )
+            for one in edits
+        ]
+        wanted = apply_edits(shown.text, changes)
+        if len(changes) > 1 and not self._client.shows_runs:
+            # Eglot counts each change as a version, and the next edit has to name the right one.
+            start, end = min(one.start for one in changes), max(one.end for one in changes)
+            new = wanted[start : len(wanted) - len(shown.text) + end]
+            edits = (positions.edit(TextEdit(start, end, new)),)
         if shown.is_told:
             made = await self._client.apply_edits(shown.uri, edits, version=shown.version, label=label)
         else:
-            made = await self._client.apply_untold(shown.uri, shown.text, edits, label=label)
+            made = await self._client.apply_untold(shown.uri, shown.text, edits, version=shown.version, label=label)
         told = await self._changed_since(shown, SEEN_S if made and shown.is_told else TYPED_S)
         if made and not told:
-            positions = Positions(shown.text)
-            changes = [
-                TextEdit(
-                    positions.offset((one.start_line, one.start_character)),
-                    positions.offset((one.end_line, one.end_character)),
-                    one.text,
-                )
-                for one in edits
-            ]
-            view = Lines.of(apply_edits(shown.text, changes))
-            self._open[shown.uri] = OpenText(shown.uri, view, shown.version, is_told=False)
+            # Of whatever else was typed the number would be higher, and an edit for this one would be refused.
+            self._open[shown.uri] = OpenText(shown.uri, Lines.of(wanted), shown.version + 1, is_told=False)
         return made
 
     async def _changed_since(self, shown: OpenText, seconds: float) -> bool:
-        """Return when the editor has told of another version, at the latest after some seconds; False if it has not."""
+        """Return when the editor has told of a change, at the latest after some seconds; False if it has not."""
         for _ in range(max(1, int(seconds / POLL_S))):
-            now = self._open.get(shown.uri)
-            if now is None or now.version != shown.version:
+            if self._open.get(shown.uri) is not shown:
                 return True
             await asyncio.sleep(POLL_S)
         return False

@@ -225,25 +225,30 @@ class EditorClient:
             return False
         if version is not None and version != document.version:
             return False
-        text_edits = [text_edit(edit, document.lines, self.session.encoding) for edit in edits]
-        if self.session.capabilities.versions_edits:
-            identifier = types.OptionalVersionedTextDocumentIdentifier(uri=uri, version=document.version)
-            edit = types.WorkspaceEdit(
-                document_changes=[types.TextDocumentEdit(text_document=identifier, edits=text_edits)]
-            )
-        else:
-            edit = types.WorkspaceEdit(changes={uri: text_edits})
-        return await self._apply(edit, label)
+        return await self._apply(uri, document.lines, edits, document.version, label)
 
-    async def apply_untold(self, uri: str, text: str, edits: Sequence[EditorEdit], *, label: str = "") -> bool:
+    async def apply_untold(
+        self, uri: str, text: str, edits: Sequence[EditorEdit], *, version: int | None, label: str = ""
+    ) -> bool:
         """Ask the editor to change a document that is ``text`` by now though it has not told so."""
         if not self.session.capabilities.applies_edits:
             return False
-        lines = Lines.of(text)
-        changes = [text_edit(edit, lines, self.session.encoding) for edit in edits]
-        return await self._apply(types.WorkspaceEdit(changes={uri: changes}), label)
+        return await self._apply(uri, Lines.of(text), edits, version, label)
 
-    async def _apply(self, edit: types.WorkspaceEdit, label: str) -> bool:
+    async def _apply(
+        self, uri: str, lines: Lines, edits: Sequence[EditorEdit], version: int | None, label: str
+    ) -> bool:
+        changes = [text_edit(edit, lines, self.session.encoding) for edit in edits]
+        if version is not None and self.session.capabilities.versions_edits:
+            identifier = types.OptionalVersionedTextDocumentIdentifier(uri=uri, version=version)
+            edit = types.WorkspaceEdit(
+                document_changes=[types.TextDocumentEdit(text_document=identifier, edits=list(changes))]
+            )
+        elif all(one.range.start == one.range.end for one in changes):
+            edit = types.WorkspaceEdit(changes={uri: changes})
+        else:
+            # What is typed at this very moment would be replaced too.
+            return False
         params = types.ApplyWorkspaceEditParams(edit=edit, label=label or None)
         try:
             result = await self._protocol.ask(types.WORKSPACE_APPLY_EDIT, params, seconds=ANSWER_SECONDS)
@@ -251,6 +256,11 @@ class EditorClient:
             logger.info("the client did not apply an edit: %r", error)
             return False
         return bool(result.applied)
+
+    @property
+    def makes_edits(self) -> bool:
+        """Whether the client makes edits, and can be told which version of a document they are for."""
+        return self.session.capabilities.applies_edits and self.session.capabilities.versions_edits
 
     @property
     def finds_usages(self) -> bool:

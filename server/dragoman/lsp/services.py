@@ -132,7 +132,10 @@ class ClientPort(Protocol):
     async def apply_edits(
         self, uri: str, edits: Sequence[EditorEdit], *, version: int | None = None, label: str = ""
     ) -> bool:
-        """Ask the editor to change one document; False when it refused, has no such ability, or ``version`` is not current."""
+        """Ask the editor to change one document; False when it refused, has no such ability, or ``version`` is not current.
+
+        One that cannot be told the version is never asked to replace anything, only to insert: it may hold what was typed since.
+        """
         ...
 
     def notify(self, method: str, params: Mapping[str, Any]) -> None:
@@ -142,6 +145,11 @@ class ClientPort(Protocol):
     @property
     def shows_runs(self) -> bool:
         """Whether the client shows what happens in runs by itself (``experimental.dragoman.runEvents``)."""
+        ...
+
+    @property
+    def makes_edits(self) -> bool:
+        """Whether the client makes edits, and can be told which version of a document they are for."""
         ...
 
     @property
@@ -165,8 +173,13 @@ class ClientPort(Protocol):
         """Ask the editor to open a document; False when it did not, or cannot."""
         ...
 
-    async def apply_untold(self, uri: str, text: str, edits: Sequence[EditorEdit], *, label: str = "") -> bool:
-        """Ask the editor to change a document that is ``text`` by now though it has not told so; False when it refused."""
+    async def apply_untold(
+        self, uri: str, text: str, edits: Sequence[EditorEdit], *, version: int | None, label: str = ""
+    ) -> bool:
+        """Ask the editor to change a document that is ``text`` by now though it has not told so; False as for `apply_edits`.
+
+        ``version`` is the one that it has when nobody has typed since, None where that is not known.
+        """
         ...
 
 

@@ -1,0 +1,85 @@
+"""Conversations and answers through the language server: who may ask when, what ends, and what stays on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.agent_scene import CART
+from tests.support.desk import desk
+from tests.support.fake_model import FakeModel, Script
+
+FAR = """
+[[providers]]
+name = "far"
+kind = "openai"
+base_url = "http://models.invalid/v1"
+proxy = "URL"
+models = [{ name = "far-chat", roles = ["chat"], tools = true, context_window = 16384 }]
+"""
+
+
+@pytest.mark.parametrize("name", ["explain", "runAgent", "chat"])
+async def test_a_request_that_is_cancelled_while_its_document_is_opened_leaves_no_run(
+    tmp_path: Path, name: str
+) -> None:
+    script = Script(text="word ", endless=True, token_delay=0.01, models=["fake-chat"])
+    async with desk(tmp_path, script, rich=False) as (at, model, root):
+        uri = (root / "cart.py").as_uri()
+        at.open(uri, CART)
+        show = at.editor.answers.pop("window/showDocument")
+        argument = {"uri": uri, "agent": "assistant", "task": "Look.", "text": "Look."}
+        asked = at.editor.request("workspace/executeCommand", at.editor.command_params(f"dragoman.{name}", argument))
+        await at.editor.await_request("window/showDocument")
+        await model.wait_for(lambda _: len(model.generations) == 1)
+        at.editor.notify("$/cancelRequest", {"id": asked})
+        assert "error" in await at.editor.await_reply(asked)
+        await model.wait_for(lambda _: model.generations[0].hung_up)
+        if name == "chat":
+            # The conversation goes on.
+            at.editor.answers["window/showDocument"] = show
+            model.script.text, model.script.endless = "Here.", False
+            (kept,) = (await at.command("conversations"))["conversations"]
+            run = (await at.command("chat", text="And now?", conversationId=kept["id"]))["runId"]
+            assert (await at.ended(run))[-1]["output"] == "Here."
+        at.editor.ignored |= {"dragoman/runEvent"}
+
+
+async def test_of_two_questions_at_once_in_one_conversation_one_is_answered(tmp_path: Path) -> None:
+    async with desk(tmp_path, Script(text="Fine.", token_delay=0.05, models=["fake-chat"])) as (at, model, root):
+        uri = (root / "talk.chat.md").as_uri()
+        at.open(uri, "How are you?\n", language="markdown")
+        first = await at.command("chat", text="Hello.")
+        await at.ended(first["runId"])
+        chat = {"text": "How are you?", "conversationId": first["conversationId"]}
+        for name, argument in (("chat", chat), ("ask", {"uri": uri})):
+            params = at.editor.command_params(f"dragoman.{name}", argument)
+            asked = [at.editor.request("workspace/executeCommand", params) for _ in range(2)]
+            answered, refused = [await at.editor.await_reply(one) for one in asked]
+            assert "still being answered" in refused["error"]["message"]
+            assert (await at.ended(answered["result"]["runId"]))[-1]["output"] == "Fine."
+        assert len(model.generations) == 3
+        kept = await at.command("conversations", id=first["conversationId"])
+        assert [one["role"] for one in kept["messages"]] == ["user", "assistant"] * 2
+        await at.settles(
+            lambda: at.texts[uri].endswith("## Dragoman\n\nFine.\n\n## You\n\n"), "the document is answered"
+        )
+
+
+async def test_what_a_model_here_was_shown_is_not_read_by_one_elsewhere(tmp_path: Path) -> None:
+    here = Script(text="It says bluewhale.", models=["fake-chat"])
+    async with (
+        FakeModel(Script(text="Fine.", models=["far-chat"])) as far,
+        desk(tmp_path, here, settings=FAR.replace("URL", far.url)) as (at, near, root),
+    ):
+        (root / ".env").write_text("GREETING=bluewhale\n")
+        first = await at.command("chat", text="What is in @.env and @cart.py ?", model="fake-chat")
+        await at.ended(first["runId"])
+        for name, model in (("far-chat", far), ("fake-chat", near)):
+            chat = {"text": "And how are you?", "conversationId": first["conversationId"], "model": name}
+            await at.ended((await at.command("chat", **chat))["runId"])
+            read = str(model.generations[-1].body)
+            assert ("bluewhale" in read) is (model is near)
+            assert "def total(items)" in read
+        assert len(far.generations) == 1
