@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dragoman.agents.limits import PATH_SHOWN_CHARS
 from dragoman.context.workspace.ignore import IgnoreRules
 from dragoman.errors import FileUnfitError, PathOutsideError, SecretFileError
 from dragoman.security.paths import is_secret_path
@@ -25,23 +26,35 @@ class Place:
 
 
 def find_place(roots: Sequence[Path], path: str) -> Place:
-    """Return where ``path`` leads, whether or not something is there; raises PathOutsideError.
+    """Return where ``path`` leads, whether or not something is there.
 
     A relative path is looked for in each root, the first one counts for what is nowhere.
+    Raises PathOutsideError, and FileUnfitError for one that the system cannot look for.
     """
     if not path or "\0" in path:
         raise PathOutsideError(f"{path!r} is no path.", hint="Give a path relative to the workspace.")
     found = None
     for root in roots:
         place = _inside(root, path)
-        if place is not None and (found is None or (place.path.exists() and not found.path.exists())):
+        if place is not None and (found is None or (_exists(place) and not _exists(found))):
             found = place
     if found is None:
         raise PathOutsideError(
             f"{path!r} leads out of the workspace.",
             hint="Only files of the workspace can be used; give a path relative to it, without links that leave it.",
         )
+    _exists(found)
     return found
+
+
+def _exists(place: Place) -> bool:
+    try:
+        return place.path.exists()
+    except OSError as error:
+        shown = place.shown if len(place.shown) <= PATH_SHOWN_CHARS else f"{place.shown[:PATH_SHOWN_CHARS]}…"
+        raise FileUnfitError(
+            f"{shown!r} cannot be used: {error.strerror or error}.", hint="Use list_files to see what there is."
+        ) from None
 
 
 def _inside(root: Path, path: str) -> Place | None:
