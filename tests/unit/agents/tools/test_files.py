@@ -286,3 +286,16 @@ async def test_a_path_that_no_disk_can_hold_is_a_clear_error(
     with pytest.raises(FileUnfitError, match="File name too long") as told:
         await bench.call(tool, **{"cwd" if tool == "run_command" else "path": path}, **more)
     assert len(str(told.value)) < 400
+
+
+async def test_a_file_that_is_write_protected_is_left_alone(bench: ToolBench) -> None:
+    file = bench.write("a.txt", "kept\n")
+    file.chmod(0o444)
+    for call in (
+        bench.call("write_file", path="a.txt", content="mine\n"),
+        bench.call("edit_file", path="a.txt", old="kept", new="mine"),
+    ):
+        with pytest.raises(FileUnfitError, match="write-protected"):
+            await call
+    assert file.read_text() == "kept\n"
+    assert [one.name for one in bench.root.iterdir()] == ["a.txt"]
