@@ -36,6 +36,9 @@ REMEMBERED_POLL_S: Final = 0.02
 READ_FILE_BYTES: Final = 5_000_000
 """A larger file is data or a log; even one read by lines would have to be held as a whole."""
 
+PATH_SHOWN_CHARS: Final = 200
+"""So much of a path that cannot be is repeated to the model that wrote it."""
+
 READ_LINES: Final = 2_000
 """Lines that one read gives; a model asks for more by number."""
 

@@ -8,6 +8,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -130,6 +131,7 @@ class Talk:
 
     async def say(self, text: str) -> bool:
         """Say something, print the answer and keep both; False when there was none.  Raises DragomanError."""
+        from dragoman.assistance.attachments import withhold_private
         from dragoman.assistance.budget import ChatBudget
         from dragoman.models.base import ChatMessage
 
@@ -140,6 +142,9 @@ class Talk:
             history = await budget.said_before(self._unkept, question.content)
         else:
             history = await budget.stored_before(self._keeping.context, self._conversation, question.content)
+        if await desk.agents.may_leave(definition, model=self._model):
+            # The model that answered before may have been on this machine.
+            history = withhold_private(history, desk.place.roots, partial(self._refuse_private, remote=True))
         run = await desk.agents.start(
             self.agent, question.content, desk.place, history=history, model=self._model, operation="chat"
         )
@@ -158,19 +163,21 @@ class Talk:
 
     async def _attach(self, text: str, definition: Any, chars: int) -> str:
         """Return the text with the files that it names behind it."""
-        from dragoman.agents.tools.places import find_place, refuse_secret
         from dragoman.assistance.mentions import Attaching, attach
 
         place = self._desk.place
-        remote = await self._desk.agents.may_leave(definition, model=self._model)
-
-        def check(path: Path) -> None:
-            refuse_secret(find_place(place.roots, str(path)), remote=remote)
+        check = partial(self._refuse_private, remote=await self._desk.agents.may_leave(definition, model=self._model))
 
         async def diff() -> str:
             return await self._desk.agents.read_changes(self.agent, place, model=self._model) or "[no changes]"
 
         return await attach(text, Attaching(place.roots, place.editor, check, {"diff": diff}, chars, place.index))
+
+    def _refuse_private(self, path: Path, *, remote: bool) -> None:
+        """Raise for a file that must not leave this machine."""
+        from dragoman.agents.tools.places import find_place, refuse_secret
+
+        refuse_secret(find_place(self._desk.place.roots, str(path)), remote=remote)
 
     async def _keep(self, *said: ChatMessage) -> None:
         if self._keeping is None:

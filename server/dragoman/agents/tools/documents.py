@@ -196,6 +196,12 @@ def _apply(document: Document, edits: tuple[TextEdit, ...]) -> Document:
 def _replace(path: Path, data: bytes) -> None:
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
+        # A file is replaced by a right to its folder, and an administrator may write anything: neither is what the mode says.
+        if not mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH) or not os.access(path, os.W_OK):
+            raise FileUnfitError(
+                f"{path.name!r} is write-protected, so it was left as it is.",
+                hint="Go on without it, or tell the user what you would change in it.",
+            )
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
         try:
             with os.fdopen(descriptor, "wb") as file:

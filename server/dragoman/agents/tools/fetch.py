@@ -77,7 +77,7 @@ def _read(page: Page, parts: SplitResult) -> str:
     charset = rest.partition("charset=")[2].partition(";")[0].strip(" \"'") or "utf-8"
     try:
         text = page.body.decode(charset, "replace")
-    except LookupError:
+    except (LookupError, ValueError):
         text = page.body.decode("utf-8", "replace")
     cut = f"\n[… only the first {FETCH_BYTES:,} bytes were read …]" if page.cut else ""
     if kind in {"text/html", "application/xhtml+xml"}:

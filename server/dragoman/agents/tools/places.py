@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dragoman.agents.limits import PATH_SHOWN_CHARS
 from dragoman.context.workspace.ignore import IgnoreRules
 from dragoman.errors import FileUnfitError, PathOutsideError, SecretFileError
 from dragoman.security.paths import is_secret_path
@@ -25,25 +26,27 @@ class Place:
 
 
 def find_place(roots: Sequence[Path], path: str) -> Place:
-    """Return where ``path`` leads, whether or not something is there; raises PathOutsideError.
+    """Return where ``path`` leads, whether or not something is there.
 
     A relative path is looked for in each root, the first one counts for what is nowhere; one that begins with a root's name
     leads into that root, unless the first root has such a folder itself.
+    Raises PathOutsideError, and FileUnfitError for one that the system cannot look for.
     """
     if not path or "\0" in path:
         raise PathOutsideError(f"{path!r} is no path.", hint="Give a path relative to the workspace.")
     found = None
     for root in roots:
         place = _inside(root, path)
-        if place is not None and (found is None or (place.path.exists() and not found.path.exists())):
+        if place is not None and (found is None or (_exists(place) and not _exists(found))):
             found = place
-    if found is None or not found.path.exists():
+    if found is None or (len(roots) > 1 and not _exists(found)):
         found = _by_name(roots, path) or found
     if found is None:
         raise PathOutsideError(
             f"{path!r} leads out of the workspace.",
             hint="Only files of the workspace can be used; give a path relative to it, without links that leave it.",
         )
+    _exists(found)
     return found
 
 
@@ -54,6 +57,16 @@ def _by_name(roots: Sequence[Path], path: str) -> Place | None:
     if len(roots) < 2 or len(named) != 1 or (roots[0] / name).exists():
         return None
     return _inside(named[0], rest or ".")
+
+
+def _exists(place: Place) -> bool:
+    try:
+        return place.path.exists()
+    except OSError as error:
+        shown = place.shown if len(place.shown) <= PATH_SHOWN_CHARS else f"{place.shown[:PATH_SHOWN_CHARS]}…"
+        raise FileUnfitError(
+            f"{shown!r} cannot be used: {error.strerror or error}.", hint="Use list_files to see what there is."
+        ) from None
 
 
 def _inside(root: Path, path: str) -> Place | None:

@@ -14,7 +14,7 @@ from dragoman.agents.limits import ARGUMENT_CHARS, ARGUMENT_FAULTS
 from dragoman.agents.tools.approval import Decision, Question
 from dragoman.agents.tools.base import Arguments, Subjects, Tool, ToolContext, ToolResult, bounded
 from dragoman.agents.tools.policy import Request, Rule, describe, rules_of_answer
-from dragoman.errors import StorageError, ToolArgumentsError, ToolDeniedError, UnknownToolError
+from dragoman.errors import StorageError, ToolArgumentsError, ToolDeniedError, ToolError, UnknownToolError
 from dragoman.models.base import Tool as Definition
 from dragoman.models.json_text import load_json
 
@@ -69,8 +69,15 @@ class ToolRegistry:
         """
         tool = self.get(name)
         parsed = parse_arguments(tool, arguments)
-        await self._permit(tool, parsed, context, call_id)
-        result = await tool.call(parsed, context, call_id)
+        try:
+            await self._permit(tool, parsed, context, call_id)
+            result = await tool.call(parsed, context, call_id)
+        except (OSError, UnicodeError) as error:
+            # Disks and texts have more ways to be wrong than any tool looks for.
+            said = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+            raise ToolError(
+                f"{name!r} failed: {said}.", hint="Try it with other arguments, or go on without it."
+            ) from error
         return ToolResult(bounded(result.text, context.result_chars), result.details)
 
     async def _permit(self, tool: Tool[Any], arguments: Arguments, context: ToolContext, call_id: str) -> None:

@@ -84,7 +84,8 @@ class RunCommand(Tool[CommandArguments]):
             if ended.code >= 0
             else f"killed by signal {-ended.code}"
         )
-        text = f"[{how}, {ended.seconds:.1f} s]\n{ended.output or '[no output]'}"
+        # Without its duration: the same command with the same end is then the same result, by which a loop is noticed.
+        text = f"[{how}]\n{ended.output or '[no output]'}"
         details = {
             "argv": list(arguments.argv),
             "cwd": place.shown,

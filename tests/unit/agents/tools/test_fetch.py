@@ -243,3 +243,9 @@ async def test_of_a_long_page_the_beginning_is_read(tmp_path: Path, monkeypatch:
     async with site(ok(b"<p>One</p> <p>Two</p>")) as (url, _):
         text = await bench(tmp_path, NEAR).call("fetch_url", url=url)
     assert text.splitlines()[1:] == ["One", "[… only the first 10 characters of its HTML were read …]"]
+
+
+@pytest.mark.parametrize("charset", ["idna", "undefined", "punycode", "rot13", "hex", "a\0b", "no-such"])
+async def test_a_charset_that_reads_nothing_is_left_aside(tmp_path: Path, charset: str) -> None:
+    async with site(ok("grüß dich".encode(), f"text/plain; charset={charset}")) as (url, _):
+        assert "dich" in await bench(tmp_path, NEAR).call("fetch_url", url=url)

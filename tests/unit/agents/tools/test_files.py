@@ -11,6 +11,7 @@ from dragoman.agents.limits import READ_FILE_BYTES, READ_LINES
 from dragoman.agents.tools import files
 from dragoman.agents.tools.documents import TextEdit
 from dragoman.agents.tools.policy import Policy, Rule
+from dragoman.agents.tools.references import FindReferences
 from dragoman.errors import (
     EditMismatchError,
     FileChangedError,
@@ -261,3 +262,40 @@ async def test_a_folder_of_keys_gets_no_innocent_name(bench: ToolBench) -> None:
     with pytest.raises(SecretFileError):
         await bench.call("move_file", path=".ssh", target="plain")
     await bench.call("move_file", path="pack", target="pack2")
+
+
+@pytest.mark.parametrize("path", ["a" * 300, "a/" * 3_000])
+@pytest.mark.parametrize(
+    ("tool", "more"),
+    [
+        ("read_file", {}),
+        ("write_file", {"content": "x"}),
+        ("delete_file", {}),
+        ("list_files", {}),
+        ("search", {"pattern": "x"}),
+        ("find_references", {"name": "x"}),
+        ("git_diff", {}),
+        ("move_file", {"target": "x"}),
+        ("run_command", {"argv": ["true"]}),
+    ],
+)
+async def test_a_path_that_no_disk_can_hold_is_a_clear_error(
+    tmp_path: Path, path: str, tool: str, more: dict[str, object]
+) -> None:
+    bench = ToolBench(tmp_path / "project", more=[FindReferences()])
+    with pytest.raises(FileUnfitError, match="File name too long") as told:
+        await bench.call(tool, **{"cwd" if tool == "run_command" else "path": path}, **more)
+    assert len(str(told.value)) < 400
+
+
+async def test_a_file_that_is_write_protected_is_left_alone(bench: ToolBench) -> None:
+    file = bench.write("a.txt", "kept\n")
+    file.chmod(0o444)
+    for call in (
+        bench.call("write_file", path="a.txt", content="mine\n"),
+        bench.call("edit_file", path="a.txt", old="kept", new="mine"),
+    ):
+        with pytest.raises(FileUnfitError, match="write-protected"):
+            await call
+    assert file.read_text() == "kept\n"
+    assert [one.name for one in bench.root.iterdir()] == ["a.txt"]

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from dragoman.agents.tools.approval import ApprovalQueue, Decision, Question
+from dragoman.agents.tools.documents import DiskEditor, Document
 from dragoman.agents.tools.files import ReadFile
 from dragoman.agents.tools.policy import Policy, Rule
 from dragoman.agents.tools.registry import ToolRegistry
-from dragoman.errors import ToolArgumentsError, ToolDeniedError, UnknownToolError
+from dragoman.errors import ToolArgumentsError, ToolDeniedError, ToolError, UnknownToolError
 from tests.support.tool_bench import ToolBench
 
 ASKING = Policy(trusted=True)
@@ -192,3 +193,16 @@ async def test_a_remembered_command_is_for_its_folder(bench: ToolBench) -> None:
     assert [one.covers for one in bench.answers.questions] == [
         f"run_command `sh run.sh` in {folder!r} for 'fixer'" for folder in ("good", "evil")
     ]
+
+
+@pytest.mark.parametrize(
+    "fault", [OSError(28, "No space left on device"), UnicodeError("label too long"), TimeoutError()]
+)
+async def test_what_the_system_refuses_is_told_to_the_model(bench: ToolBench, fault: Exception) -> None:
+    class Full(DiskEditor):
+        async def read(self, path: Path) -> Document:
+            raise fault
+
+    bench.context.editor = Full()
+    with pytest.raises(ToolError, match=r"'read_file' failed: .+"):
+        await bench.call("read_file", path="a.py")
