@@ -106,6 +106,10 @@ COMMAND_SECONDS_MOST: Final = 1_800.0
 COMMAND_GRACE_S: Final = 1.0
 """What a program has to end by itself after SIGTERM, before it is killed."""
 
+COMMAND_LOOK_S: Final = 0.05
+COMMAND_LOOK_MOST_S: Final = 1.0
+"""How soon a command's processes are looked for, and how often later, each time half as often: a look takes milliseconds."""
+
 COMMAND_DRAIN_S: Final = 0.5
 """How long the last output is waited for when every process that could write it is gone."""
 

@@ -32,7 +32,7 @@ from dragoman.agents.mcp.limits import (
     WINDOW_MESSAGES,
     WINDOW_S,
 )
-from dragoman.agents.tools.processes import MARK, kill_marked, signal_group
+from dragoman.agents.tools.processes import MARK, Descendants, kill_left, signal_group
 from dragoman.cancellation import cancel_and_wait
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ class Program:
         """Start it and yield the streams of its messages; raises OSError when it cannot be started.
 
         It starts in the user's own folder: in a workspace, a stranger's files would stand in the way of what a command means.
-        When this is left, its process and all that it started are gone.
+        When this is left, its process and all that it started are gone, but for what left its group, its environment and a
+        parent that ended before.
         """
         mark = secrets.token_hex(16)
         loop = asyncio.get_running_loop()
@@ -112,6 +113,8 @@ class Program:
     async def _end(process: Process, protocol: _Protocol, mark: str) -> None:
         """Close its input, which asks it to end, and see that it does."""
         assert process.stdin is not None
+        descendants = Descendants(process.pid)
+        await asyncio.to_thread(descendants.look)
         with contextlib.suppress(OSError):
             process.stdin.close()
         if not await protocol.ends():
@@ -120,7 +123,7 @@ class Program:
         # The group's number is nobody else's for as long as anything is left in it, and a moment after that.
         _kill(process.pid)
         await protocol.ends()
-        await asyncio.to_thread(kill_marked, mark)
+        await asyncio.to_thread(kill_left, mark, descendants)
 
     async def _watch(
         self, protocol: _Protocol, transport: asyncio.SubprocessTransport, reading: asyncio.Task[None]

@@ -8,13 +8,25 @@ import os
 import re
 import secrets
 import signal
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, STDOUT
+from typing import TYPE_CHECKING
 
-from dragoman.agents.limits import COMMAND_DRAIN_S, COMMAND_GRACE_S, COMMAND_HEAD_BYTES, COMMAND_TAIL_BYTES
+from dragoman.agents.limits import (
+    COMMAND_DRAIN_S,
+    COMMAND_GRACE_S,
+    COMMAND_HEAD_BYTES,
+    COMMAND_LOOK_MOST_S,
+    COMMAND_LOOK_S,
+    COMMAND_TAIL_BYTES,
+)
+
+if TYPE_CHECKING:
+    import psutil
 
 MARK = "DRAGOMAN_CALL"
 """A variable that only this call's processes have: it finds those that left their group."""
@@ -107,7 +119,8 @@ async def run_process(
     """Run a program to its end, or for ``timeout`` seconds; raises OSError when it cannot be started.
 
     It reads nothing and belongs to no terminal.
-    When this returns or is cancelled, every process that it started is gone, those included that left its group.
+    When this returns or is cancelled, every process that it started is gone, those included that left its group; only one that
+    has left its group, its environment and a parent that ended, all between two looks of `Descendants`, is not found.
     """
     loop = asyncio.get_running_loop()
     mark = secrets.token_hex(16)
@@ -124,6 +137,8 @@ async def run_process(
     )
     timed_out = False
     pid = transport.get_pid()
+    descendants = Descendants(pid)
+    following = asyncio.create_task(_follow(descendants))
     try:
         try:
             async with asyncio.timeout(timeout):
@@ -131,20 +146,24 @@ async def run_process(
         except TimeoutError:
             timed_out = True
         if timed_out:
+            await asyncio.to_thread(descendants.look)
             await _end_gently(pid, protocol)
         # What it left in its group: nobody else has got the group's number a moment after its end.
         _kill_group(pid)
-        await asyncio.to_thread(kill_marked, mark)
+        await asyncio.to_thread(kill_left, mark, descendants)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(COMMAND_DRAIN_S):
                 await asyncio.shield(protocol.drained)
     except BaseException:
         # A cancel: whoever waits shall not wait long, but nothing may be left either. The thread ends whatever comes.
         if not protocol.exited.done():
+            # Not in a thread: whose children they were is not known any more a moment later.
+            descendants.look()
             _kill_group(pid)
-        await asyncio.shield(asyncio.gather(asyncio.to_thread(kill_marked, mark), protocol.exited))
+        await asyncio.shield(asyncio.gather(asyncio.to_thread(kill_left, mark, descendants), protocol.exited))
         raise
     finally:
+        following.cancel()
         transport.close()
     code = transport.get_returncode()
     return Ended(
@@ -179,12 +198,60 @@ def signal_group(pid: int, number: int) -> None:
             os.kill(pid, number)
 
 
-def kill_marked(mark: str) -> None:
-    """Kill whatever has the mark, for it left its group; it may start others while it is looked for, so until a look finds none."""
+class Descendants:
+    """The processes that come from one, as they were while their parents lived; each call takes some milliseconds."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._known: set[psutil.Process] = set()
+        self._lock = threading.Lock()
+
+    def look(self) -> None:
+        """Note those that are there now."""
+        import psutil
+
+        with self._lock:
+            found: set[psutil.Process] = set()
+            with contextlib.suppress(psutil.Error, OSError):
+                found.update(psutil.Process(self._pid).children(recursive=True))
+            # What came from one that has lost its parent is no child of ours any more.
+            for orphan in self._known - found:
+                with contextlib.suppress(psutil.Error, OSError):
+                    found.update((orphan, *orphan.children(recursive=True)))
+            self._known = found
+
+    def kill(self) -> bool:
+        """Kill those that were noted, and what came from them since; False when none was left."""
+        import psutil
+
+        self.look()
+        was_there = False
+        for process in self._known:
+            with contextlib.suppress(psutil.Error, OSError):
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    process.kill()
+                    was_there = True
+        return was_there
+
+
+async def _follow(descendants: Descendants) -> None:
+    """Look again and again, less and less often, until it is cancelled."""
+    pause = COMMAND_LOOK_S
+    while True:
+        await asyncio.sleep(pause)
+        await asyncio.to_thread(descendants.look)
+        pause = min(2 * pause, COMMAND_LOOK_MOST_S)
+
+
+def kill_left(mark: str, descendants: Descendants) -> None:
+    """Kill whatever has the mark or is known to descend, for it left its group.
+
+    It may start others while it is looked for, so this goes on until a look finds none.
+    """
     import psutil
 
     for _ in range(5):
-        found = False
+        found = descendants.kill()
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
                 if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import psutil
@@ -12,7 +13,7 @@ import pytest
 
 from dragoman.agents import limits
 from dragoman.agents.tools import processes
-from dragoman.agents.tools.processes import filtered_environment
+from dragoman.agents.tools.processes import Descendants, filtered_environment
 from dragoman.errors import CommandError, ToolArgumentsError
 from tests.support.tool_bench import ToolBench
 
@@ -154,3 +155,46 @@ async def test_many_at_once_leave_no_task_and_no_handle(bench: ToolBench) -> Non
     while handles_now() > handles and time.monotonic() < until:
         await asyncio.sleep(0.01)
     assert handles_now() <= handles
+
+
+# Its child has another group and no environment, and never ends.
+STRANGER = """
+import os, subprocess, sys, time
+code = "import os, time; open('pids', 'w').write(str(os.getpid())); time.sleep(1_000)"
+subprocess.Popen([sys.executable, "-c", code], start_new_session=True, env={})
+time.sleep(1_000)
+"""
+
+
+@pytest.mark.parametrize("how", ["timeout", "cancel"])
+async def test_a_process_without_group_and_environment_is_not_left_either(bench: ToolBench, how: str) -> None:
+    limit = 1_000.0 if how == "cancel" else 2.0
+    call = asyncio.create_task(bench.result("run_command", argv=[PYTHON, "-c", STRANGER], timeout=limit))
+    if how == "cancel":
+        pids = await pids_in(bench.root / "pids", 1)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+    else:
+        await call
+        file = bench.root / "pids"
+        pids = await pids_in(file, 1) if file.exists() else []
+    assert await gone(pids)
+
+
+async def test_a_process_that_outlives_its_parent_is_known_from_before(bench: ToolBench) -> None:
+    start = "import subprocess as s, sys; n = s.DEVNULL"
+    start += "; print(s.Popen(['sleep', '1000'], stdin=n, stdout=n, start_new_session=True, env={}).pid)"
+    parent = await asyncio.create_subprocess_exec(
+        PYTHON, "-c", f"{start}; sys.stdout.flush(); sys.stdin.read()", stdin=PIPE, stdout=PIPE
+    )
+    assert parent.stdin is not None
+    assert parent.stdout is not None
+    left = int(await parent.stdout.readline())
+    descendants = Descendants(parent.pid)
+    descendants.look()
+    parent.stdin.close()
+    await parent.wait()
+    assert descendants.kill()
+    assert await gone([left])
+    assert not descendants.kill()
