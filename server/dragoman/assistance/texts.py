@@ -104,9 +104,7 @@ class Texts:
         if made and not told:
             # Of whatever else was typed the number would be higher, and an edit for this one would be refused.
             self._open[shown.uri] = OpenText(shown.uri, Lines.of(wanted), shown.version + 1, is_told=False)
-        now = self._open.get(shown.uri)
-        # Neovim says that it has made an edit which it has refused because somebody had typed.
-        return made and (now is None or _far(wanted, now.text) <= _far(shown.text, now.text))
+        return made
 
     async def _changed_since(self, shown: OpenText, seconds: float) -> bool:
         """Return when the editor has told of a change, at the latest after some seconds; False if it has not."""
@@ -166,12 +164,6 @@ def change_between(old: str, new: str) -> TextEdit | None:
     while end < most - start and old[len(old) - 1 - end] == new[len(new) - 1 - end]:
         end += 1
     return TextEdit(start, len(old) - end, new[start : len(new) - end])
-
-
-def _far(old: str, new: str) -> int:
-    """Return how much has to be changed, in one piece, to make a text of another."""
-    change = change_between(old, new)
-    return 0 if change is None else change.end - change.start + len(change.text)
 
 
 def _common(old: str, new: str, most: int) -> int:
