@@ -442,3 +442,15 @@ async def test_a_folder_opened_by_a_link_is_the_same_folder_to_agents(tmp_path: 
         told = [one["result"] for one in events if one["type"] == "tool_result"]
         assert "Nothing." in told[1]
         at.editor.ignored |= {"dragoman/runEvent"}
+
+
+async def test_a_file_that_is_saved_is_reviewed_where_its_user_wants_that(tmp_path: Path) -> None:
+    script = Script(text=FINDINGS, models=["fake-chat"])
+    async with desk(tmp_path, script, rich=False, settings="[review]\non_save = true\n") as (at, model, root):
+        uri = (root / "cart.py").as_uri()
+        at.open(uri, CART)
+        assert model.generations == []
+        at.editor.notify("textDocument/didSave", {"textDocument": {"uri": uri}})
+        await at.settles(lambda: [one["code"] for one in at.diagnostics(uri)] == ["price", "zero"], "both findings")
+        assert len(model.generations) == 1
+        at.editor.ignored |= {"dragoman/runEvent"}

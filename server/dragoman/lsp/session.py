@@ -74,8 +74,12 @@ class ClientCapabilities:
 
     @property
     def versions_edits(self) -> bool:
-        """Whether edits may carry the document version they were made for."""
-        return self._has("workspace", "workspaceEdit", "documentChanges")
+        """Whether edits may carry the document version they were made for.
+
+        Neovim does not say so; but whoever moves files by an edit takes that kind of edit, there is no other for it.
+        """
+        operations = self._node("workspace", "workspaceEdit", "resourceOperations")
+        return self._has("workspace", "workspaceEdit", "documentChanges") or bool(operations)
 
     @property
     def shows_runs(self) -> bool:
