@@ -342,8 +342,12 @@ def test_the_editor_s_own_chat_answers_with_our_models(editor: Workbench, model:
     model.configure(text=ANSWER, tool_calls=[], token_delay=0.01)
     editor.run_command("Chat: Open Chat")
     editor.wait(f'{CHAT} .chat-input-toolbars:has-text("Dragoman")')
-    # A space ends the editor's own suggestion, whose first is another participant while they load.
-    editor.type("@dragoman What is done?")
+    editor.type("@dragoman")
+    # Its first suggestion is another participant as long as they load, and a key would take that one.
+    editor.click('.suggest-widget.visible .monaco-list-row:has-text("dragoman")')
+    editor.type("What is done?")
+    editor.wait(f'{CHAT} .chat-input-container:has-text("What is done?")')
+    editor.until(lambda: not editor.texts(".suggest-widget.visible"), "the end of the suggestions")
     editor.press("Enter")
     editor.wait(f'{CHAT} .interactive-response:has-text("Nothing else is changed")')
     editor.screenshot("own-chat")
