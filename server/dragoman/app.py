@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dragoman.context.assembler import ContextAssembler, ContextPolicy
     from dragoman.context.overview import Overview
     from dragoman.keeping import Keeping
+    from dragoman.monitoring.usage_recorder import UsageRecorder
     from dragoman.settings import LoadedSettings, Settings
     from dragoman.storage.repositories.audit import AuditLog
     from dragoman.storage.repositories.runs import Runs
@@ -54,6 +55,7 @@ class App:
         self._opening = asyncio.Lock()
         self._agents: AgentManager | None = None
         self._hiring = asyncio.Lock()
+        self._run_counts: UsageRecorder | None = None
         self.models = ModelManager(
             find_sources(settings),
             read_wishes(settings),
@@ -94,10 +96,15 @@ class App:
             # Here and not above: an editor that only completes pays for no agents, and nobody's keys wait for them.
             await asyncio.to_thread(import_module, "dragoman.agents.manager")
             from dragoman.agents.auditing import RunAudit, is_audited
+            from dragoman.agents.counting import FILE, RunCounter, is_counted
             from dragoman.agents.events import RunEvent
             from dragoman.agents.kept_runs import KeptRuns
             from dragoman.agents.manager import AgentManager
+            from dragoman.monitoring.usage_recorder import UsageRecorder
+            from dragoman.monitoring.usage_store import UsageStore
 
+            self._run_counts = UsageRecorder(UsageStore.default(file=FILE))
+            self.bus.subscribe(RunEvent, RunCounter(self._run_counts.record).hear, wanted=is_counted)
             self.bus.subscribe(RunEvent, RunAudit(self._open_audit).hear, wanted=is_audited)
             self._agents = AgentManager(self.models, self.settings, bus=self.bus, store=KeptRuns(self._open_runs))
             return self._agents
@@ -127,6 +134,7 @@ class App:
         async with AsyncExitStack() as rest:
             rest.push_async_callback(self._close_keeping)
             rest.push_async_callback(self.models.aclose)
+            rest.push_async_callback(self._close_counts)
             rest.push_async_callback(self.bus.aclose)
             rest.push_async_callback(self._hear_out)
             rest.push_async_callback(self._close_agents)
@@ -137,6 +145,10 @@ class App:
             agents, self._agents = self._agents, None
         if agents is not None:
             await agents.aclose()
+
+    async def _close_counts(self) -> None:
+        if self._run_counts is not None:
+            await self._run_counts.aclose()
 
     async def _hear_out(self) -> None:
         """Let those who listen hear the end of the runs too."""

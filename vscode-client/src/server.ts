@@ -13,7 +13,7 @@ import {
   type StaticFeature,
 } from 'vscode-languageclient/node';
 import { createInterface } from 'node:readline';
-import { findReferences } from './agents/references';
+import { findReferences, findSymbols } from './agents/navigation';
 import { CrashCounter } from './crashes';
 import { ConfiguredCommandError, findServer, type Launcher } from './discovery';
 import { excludesOf } from './excludes';
@@ -196,6 +196,7 @@ export class Server {
     });
     client.onNotification('dragoman/runEvent', (params: unknown) => this.listener.runEvent(params));
     client.onRequest('dragoman/references', (params: unknown) => findReferences(params));
+    client.onRequest('dragoman/symbols', (params: unknown) => findSymbols(params));
     client.onDidChangeState(({ newState }) => {
       if (newState === State.Running && this.client === client) {
         this.become('running');
@@ -312,7 +313,10 @@ class QuietClient extends LanguageClient {
 const statusFeature: StaticFeature = {
   fillClientCapabilities: (capabilities) => {
     const experimental = (capabilities.experimental ?? {}) as Record<string, unknown>;
-    capabilities.experimental = { ...experimental, dragoman: { status: true, runEvents: true, references: true } };
+    capabilities.experimental = {
+      ...experimental,
+      dragoman: { status: true, runEvents: true, references: true, symbols: true },
+    };
   },
   initialize: () => undefined,
   getState: (): FeatureState => ({ kind: 'static' }),

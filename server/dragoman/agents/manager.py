@@ -30,9 +30,9 @@ from dragoman.agents.tools.approval import Approver
 from dragoman.agents.tools.base import Output, ToolContext
 from dragoman.agents.tools.diagnostics import Reports
 from dragoman.agents.tools.documents import Editor
+from dragoman.agents.tools.navigation import Navigation
 from dragoman.agents.tools.policy import Policy
 from dragoman.agents.tools.project import Index
-from dragoman.agents.tools.references import Usages
 from dragoman.agents.tools.registry import ToolRegistry
 from dragoman.agents.tools.remembered import Memory, RememberedRules
 from dragoman.errors import CommandError, NoModelError, RunError, UnknownAgentError
@@ -61,7 +61,7 @@ class Workplace:
     trusted: bool
     index: Index | None = None
     reports: Reports | None = None
-    usages: Usages | None = None
+    navigation: Navigation | None = None
     memory: Memory | None = None
     emit: Callable[[Output], None] = field(default=lambda _output: None)
     is_watched: bool = False
@@ -282,7 +282,7 @@ class AgentManager:
         policy: Policy,
         foreign: Sequence[ForeignTool],
     ) -> ToolRegistry:
-        registry = build_registry(place.index, place.reports, place.usages)
+        registry = build_registry(place.index, place.reports, place.navigation)
         wanted = [
             name for name in definition.tools if name in registry.names and is_open(name, policy, definition.name)
         ]

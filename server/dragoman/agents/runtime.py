@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import secrets
 from collections import Counter
@@ -41,6 +40,7 @@ from dragoman.errors import (
     ToolError,
 )
 from dragoman.models.base import Capability, ChatMessage, ChatRequest, Image, Model, Role, Tool, ToolCall, Usage
+from dragoman.models.json_text import load_json
 from dragoman.models.requirements import Requirements
 
 logger = logging.getLogger(__name__)
@@ -429,10 +429,6 @@ def _room(model: Model, wanted: int) -> int:
 def _readable(arguments: str) -> Any:
     try:
         # What is read here goes on to editors and into the database: neither has a number that is none.
-        return json.loads(arguments, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
+        return load_json(arguments)
+    except ValueError:
         return arguments
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")

@@ -10,9 +10,10 @@ from dragoman.agents.tools.diagnostics import Diagnostics, Reports
 from dragoman.agents.tools.fetch import FetchUrl
 from dragoman.agents.tools.files import FILE_TOOLS
 from dragoman.agents.tools.git import GIT_TOOLS
+from dragoman.agents.tools.navigation import Navigation
 from dragoman.agents.tools.policy import Permission, Policy
 from dragoman.agents.tools.project import FindSymbol, Index, RepositoryMap, project_tools
-from dragoman.agents.tools.references import FindReferences, Usages
+from dragoman.agents.tools.references import FindReferences
 from dragoman.agents.tools.registry import ToolRegistry
 from dragoman.agents.tools.search import SEARCH_TOOLS
 from dragoman.agents.tools.shell import SHELL_TOOLS
@@ -43,12 +44,14 @@ ESSENTIAL: Final = frozenset(
 
 
 def build_registry(
-    index: Index | None = None, reports: Reports | None = None, usages: Usages | None = None
+    index: Index | None = None, reports: Reports | None = None, navigation: Navigation | None = None
 ) -> ToolRegistry:
     """Return all tools; those that ask the project's index or the editor only where there is one."""
-    tools: list[Tool[Any]] = [*(kind() for kind in _KINDS), FindReferences(index, usages)]
-    if index is not None:
-        tools += project_tools(index)
+    tools: list[Tool[Any]] = [
+        *(kind() for kind in _KINDS),
+        FindReferences(index, navigation),
+        *project_tools(index, navigation),
+    ]
     if reports is not None:
         tools.append(Diagnostics(reports))
     return ToolRegistry(tools)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,7 +105,7 @@ class Ground:
             self._around.trusted(),
             index=self._around.index(roots[0]) if roots else None,
             reports=self,
-            usages=self if self._client.finds_usages else None,
+            navigation=self if self._client.finds_usages or self._client.finds_symbols else None,
         )
 
     def reported(self, path: Path | None) -> str:
@@ -115,9 +115,11 @@ class Ground:
     async def usages(self, path: Path, line: int, name: str) -> tuple[tuple[Path, int], ...]:
         """Return where the editor's other servers know a name to be used that stands in a line, for an agent's tool."""
         found = await self._client.find_usages(self._uri_of(path), line - 1, name)
-        places = [(one, row + 1) for uri, row in found if (one := path_of(uri)) is not None]
-        real = await asyncio.to_thread(lambda: {one: resolved(one) for one in {path for path, _ in places}})
-        return tuple((real[one], row) for one, row in places)
+        return await _real_places(found)
+
+    async def definitions(self, name: str) -> tuple[tuple[Path, int], ...]:
+        """Return where the editor's other servers know a name to be defined, for an agent's tool."""
+        return await _real_places(await self._client.find_symbols(name))
 
     def _uri_of(self, path: Path) -> str:
         """Return what the editor calls a file that a tool names, by its path without links."""
@@ -155,3 +157,10 @@ class Ground:
             self._client.show_message("info", f"Dragoman answers in {path}")
             return FileWriter(path)
         return DocumentWriter(uri, self._texts, self._client, begin)
+
+
+async def _real_places(found: Sequence[tuple[str, int]]) -> tuple[tuple[Path, int], ...]:
+    """Return places of an editor, lines from 0, as tools name them: paths without links, lines from 1."""
+    places = [(one, row + 1) for uri, row in found if (one := path_of(uri)) is not None]
+    real = await asyncio.to_thread(lambda: {one: resolved(one) for one in {path for path, _ in places}})
+    return tuple((real[one], row) for one, row in places)

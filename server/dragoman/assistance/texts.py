@@ -101,6 +101,9 @@ class Texts:
         else:
             made = await self._client.apply_untold(shown.uri, shown.text, edits, version=shown.version, label=label)
         told = await self._changed_since(shown, SEEN_S if made and shown.is_told else TYPED_S)
+        if made and told and not self._client.shows_runs:
+            # Neovim says so of an edit too that it has refused because something was typed.
+            made = (now := self._open.get(shown.uri)) is None or was_made(wanted, shown.text, now.text)
         if made and not told:
             # Of whatever else was typed the number would be higher, and an edit for this one would be refused.
             self._open[shown.uri] = OpenText(shown.uri, Lines.of(wanted), shown.version + 1, is_told=False)
@@ -187,3 +190,16 @@ def path_of(uri: str) -> Path | None:
     if len(path) > 2 and path[0] == "/" and path[2] == ":":
         path = path[1:]
     return Path(path)
+
+
+def was_made(wanted: str, before: str, now: str) -> bool:
+    """Tell whether an edit that makes ``wanted`` of ``before`` is in what an editor has now, beside what was typed meanwhile.
+
+    What is as it was before has been undone since.
+    """
+    return now == before or _changed_chars(now, wanted) <= _changed_chars(now, before)
+
+
+def _changed_chars(old: str, new: str) -> int:
+    change = change_between(old, new)
+    return 0 if change is None else max(change.end - change.start, len(change.text))

@@ -1,4 +1,4 @@
-"""``dragoman metrics``: what became of the suggestions, from the counts on this disk."""
+"""``dragoman metrics``: what became of the suggestions and what agents did, from the counts on this disk."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run_metrics(
     reset: Annotated[bool, typer.Option("--reset", help="Forget all counts.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show how many suggestions were shown, accepted and kept, and what they cost.
+    """Show how many suggestions were shown, accepted and kept, what they cost, and what agents did.
 
     \b
     --json prints an object:
@@ -43,9 +43,16 @@ def run_metrics(
       languages  {language: counts and shares}
       models     {model: counts and shares}
       by_day     {day: counts and shares}
+      agents     {agent: runs}, of every language
 
     \b
-    Each of the last four holds
+    Each agent has
+      runs, finished, failed, cancelled, mean_seconds of one (or null)
+      tool_calls, and of these tools_failed and tools_denied
+      prompt_tokens, completion_tokens
+
+    \b
+    Each of the others holds
       shown, accepted (= whole + line + word), typed (to the end), rejected, open
       survived, edited, removed, unknown: accepted ones, 30 s later
       characters (accepted), calls (to models)
@@ -53,14 +60,16 @@ def run_metrics(
       acceptance, survival, reuse: shares, 0 to 1, or null
       calls_per_100_shown: a number or null
     """  # noqa: D301 - \b keeps the lines apart in the help
+    from dragoman.agents.counting import FILE, summarise_runs
     from dragoman.monitoring.usage_store import UsageStore
 
     store = UsageStore.default()
     try:
+        runs_store = UsageStore.default(file=FILE)
         if reset:
-            _reset(store, as_json=as_json)
+            _reset(store, runs_store, as_json=as_json)
             return
-        counted = store.read()
+        counted, counted_runs = store.read(), runs_store.read()
     except OSError as error:
         note(f"dragoman: the counts in {str(store.path)!r} cannot be read or changed: {error.strerror or error}.")
         note("  Check the rights of the file and its folder, or set DRAGOMAN_DATA_DIR.")
@@ -68,6 +77,7 @@ def run_metrics(
     since = (store.today() - timedelta(days=days - 1)).isoformat()
     recent = counted.only(since=since)
     usage = recent if language is None else recent.only(language=language)
+    runs = counted_runs.only(since=since)
     if as_json:
         print_json(
             {
@@ -76,18 +86,25 @@ def run_metrics(
                 "since": since,
                 "language": language,
                 **_as_data(usage),
+                "agents": {name: summarise_runs(counts) for name, counts in runs.by("language").items()},
             }
         )
-    elif not usage:
-        _say_nothing_yet(recent, days, language)
-    else:
+        return
+    if usage:
         _show(usage, out(), store, days)
+    elif not runs:
+        _say_nothing_yet(recent, days, language)
+    if runs and language is None:
+        _show_runs(runs, out())
+    if usage or runs:
+        console = out()
+        console.print(f"{LOCAL_ONLY} They lie in {store.path.parent}.", style="dim", soft_wrap=True, markup=False)
 
 
-def _reset(store: UsageStore, *, as_json: bool) -> None:
-    removed = store.reset()
+def _reset(*stores: UsageStore, as_json: bool) -> None:
+    removed = sum(store.reset() for store in stores) > 0
     if as_json:
-        print_json({"path": str(store.path), "reset": removed})
+        print_json({"path": str(stores[0].path), "reset": removed})
     elif removed:
         print_text("All counts are forgotten. Editors that run now begin again with what they have not written yet.")
     else:
@@ -135,7 +152,29 @@ def _show(usage: Usage, console: Console, store: UsageStore, days: int) -> None:
         "calls: to models, for 100 shown; reused: answers without a new call",
         style="dim",
     )
-    console.print(f"{LOCAL_ONLY} They lie in {store.path}.", style="dim", soft_wrap=True, markup=False)
+
+
+def _show_runs(runs: Usage, console: Console) -> None:
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    from dragoman.agents.counting import summarise_runs
+
+    table = Table(box=box.SIMPLE_HEAD if _can_draw(console) else box.ASCII, pad_edge=False, padding=0)
+    titles = ("agent", "runs", "finished", "failed", "cancelled", "mean", "tool calls", "denied", "tokens")
+    for number, title in enumerate(titles):
+        table.add_column(title, justify="right" if number else "left", no_wrap=number > 0)
+    for name, counts in runs.by("language").items():
+        sums = summarise_runs(counts)
+        table.add_row(
+            escape(name),
+            *(str(sums[what]) for what in ("runs", "finished", "failed", "cancelled")),
+            "-" if sums["mean_seconds"] is None else f"{sums['mean_seconds']:.1f} s",
+            *(str(sums[what]) for what in ("tool_calls", "tools_denied")),
+            f"{sums['prompt_tokens'] + sums['completion_tokens']:,}",
+        )
+    console.print(table)
 
 
 def _cells(name: str, counts: Counter[str]) -> list[str]:

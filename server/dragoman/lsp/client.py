@@ -10,7 +10,7 @@ from typing import Any
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from dragoman.lsp.convert import diagnostic, plain_range, span_range, text_edit
+from dragoman.lsp.convert import diagnostic, plain_range, span_range, text_edit, versioned_edit
 from dragoman.lsp.lines import Lines
 from dragoman.lsp.protocol import Protocol
 from dragoman.lsp.services import EditorEdit, MessageKind, Progress, ShownFinding, Span
@@ -240,10 +240,7 @@ class EditorClient:
     ) -> bool:
         changes = [text_edit(edit, lines, self.session.encoding) for edit in edits]
         if version is not None and self.session.capabilities.versions_edits:
-            identifier = types.OptionalVersionedTextDocumentIdentifier(uri=uri, version=version)
-            edit = types.WorkspaceEdit(
-                document_changes=[types.TextDocumentEdit(text_document=identifier, edits=list(changes))]
-            )
+            edit = versioned_edit({uri: (version, changes)}, label if self.session.capabilities.annotates_edits else "")
         elif all(one.range.start == one.range.end for one in changes):
             edit = types.WorkspaceEdit(changes={uri: changes})
         else:
@@ -264,20 +261,35 @@ class EditorClient:
 
     @property
     def finds_usages(self) -> bool:
-        """Whether the client asks its other servers for us."""
+        """Whether the client asks its other servers where a name is used."""
         return self.session.capabilities.finds_usages
 
     async def find_usages(self, uri: str, line: int, name: str) -> tuple[tuple[str, int], ...]:
         """Send ``dragoman/references`` and return the places; empty when there are none or the client does not answer."""
         if not self.finds_usages:
             return ()
-        params = {"uri": uri, "line": line, "name": name}
-        try:
-            found = await self._protocol.ask("dragoman/references", params, seconds=ANSWER_SECONDS)
-        except (JsonRpcException, TimeoutError) as error:
-            logger.info("the client did not find where %r is used: %r", name, error)
+        return await self._places("dragoman/references", {"uri": uri, "line": line, "name": name})
+
+    @property
+    def finds_symbols(self) -> bool:
+        """Whether the client asks its other servers where a name is defined."""
+        return self.session.capabilities.finds_symbols
+
+    async def find_symbols(self, name: str) -> tuple[tuple[str, int], ...]:
+        """Send ``dragoman/symbols`` and return the places; empty when there are none or the client does not answer."""
+        if not self.finds_symbols:
             return ()
-        return tuple(place for one in found or () if (place := _read_place(one)) is not None)
+        return await self._places("dragoman/symbols", {"name": name})
+
+    async def _places(self, method: str, params: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
+        try:
+            found = await self._protocol.ask(method, dict(params), seconds=ANSWER_SECONDS)
+        except (JsonRpcException, TimeoutError) as error:
+            logger.info("the client did not answer %s for %r: %r", method, params["name"], error)
+            return ()
+        if not isinstance(found, (list, tuple)):
+            return ()
+        return tuple(place for one in found if (place := _read_place(one)) is not None)
 
     async def show_document(self, uri: str, *, take_focus: bool = False) -> bool:
         """Ask the editor to open a document; False when it did not, or cannot."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -148,6 +148,30 @@ def text_edit(edit: EditorEdit, text: TextView, encoding: Encoding) -> types.Tex
         new_text=edit.text,
     )
 
+
+def versioned_edit(changes: Mapping[str, tuple[int, Sequence[types.TextEdit]]], note: str = "") -> types.WorkspaceEdit:
+    """Return an edit of documents as they are: by URI the version that is meant, and its changes.
+
+    ``note`` says what it is for, in a client that shows such notes.
+    """
+
+    def marked(change: types.TextEdit) -> types.TextEdit | types.AnnotatedTextEdit:
+        return types.AnnotatedTextEdit(_NOTE, change.range, change.new_text) if note else change
+
+    return types.WorkspaceEdit(
+        document_changes=[
+            types.TextDocumentEdit(
+                text_document=types.OptionalVersionedTextDocumentIdentifier(uri=uri, version=version),
+                edits=[marked(change) for change in edits],
+            )
+            for uri, (version, edits) in changes.items()
+        ],
+        change_annotations={_NOTE: types.ChangeAnnotation(label=note, needs_confirmation=False)} if note else None,
+    )
+
+
+_NOTE = "dragoman"
+"""By this the changes of an edit name its note."""
 
 _SEVERITIES = {
     "error": types.DiagnosticSeverity.Error,

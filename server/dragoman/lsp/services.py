@@ -161,6 +161,15 @@ class ClientPort(Protocol):
         """Return the URIs and lines where a name is used that stands in a line, from 0; empty when nobody knows."""
         ...
 
+    @property
+    def finds_symbols(self) -> bool:
+        """Whether the client asks its other servers for us (``experimental.dragoman.symbols``)."""
+        ...
+
+    async def find_symbols(self, name: str) -> tuple[tuple[str, int], ...]:
+        """Return the URIs and lines, from 0, where something of exactly this name is defined; empty when nobody knows."""
+        ...
+
     def show_run_event(self, event: Mapping[str, Any]) -> None:
         """Send ``dragoman/runEvent``; where it has ``uri`` and ``hunk``, the hunk's range goes out in the client's units."""
         ...

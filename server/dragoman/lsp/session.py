@@ -92,6 +92,16 @@ class ClientCapabilities:
         return self._has("experimental", "dragoman", "references")
 
     @property
+    def finds_symbols(self) -> bool:
+        """Whether the client asks its other servers where a name is defined."""
+        return self._has("experimental", "dragoman", "symbols")
+
+    @property
+    def annotates_edits(self) -> bool:
+        """Whether the client shows what an edit is for."""
+        return self._node("workspace", "workspaceEdit", "changeAnnotationSupport") is not None
+
+    @property
     def diagnostic_extras(self) -> frozenset[str]:
         """What a diagnostic may carry beside its message: ``relatedInformation``, ``codeDescription``."""
         abilities = {"relatedInformation": "relatedInformation", "codeDescription": "codeDescriptionSupport"}

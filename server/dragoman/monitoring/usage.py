@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 from dragoman.limits import USAGE_ROWS_PER_DAY
 
@@ -43,31 +43,55 @@ OTHER = "other"
 NAME_CHARACTERS = 120
 
 Key = tuple[str, str, str]
-"""Day (``2026-01-31``, local time), language and model."""
+"""Day (``2026-01-31``, local time) and two names: of suggestions the language and the model."""
+
+
+class Counted(Protocol):
+    """Something that happened, to be counted under two names."""
+
+    @property
+    def fact(self) -> str:
+        """What it is."""
+        ...
+
+    @property
+    def row(self) -> tuple[str, str]:
+        """The two names."""
+        ...
+
+    @property
+    def amount(self) -> int:
+        """How many times."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened ``amount`` times."""
+    """Something that happened to suggestions ``amount`` times."""
 
     fact: Fact
     language: str
     model: str = ""
     amount: int = 1
 
+    @property
+    def row(self) -> tuple[str, str]:
+        """The names under which it is counted."""
+        return self.language, self.model
+
 
 @dataclass(slots=True)
 class Usage:
-    """Counts by day, language and model; adding them up in any order gives the same."""
+    """Counts by day, language and model, or two other names; adding them up in any order gives the same."""
 
     rows: dict[Key, Counter[str]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.rows)
 
-    def add(self, day: str, event: Event) -> None:
+    def add(self, day: str, event: Counted) -> None:
         """Count an event."""
-        self._row(day, event.language, event.model)[event.fact] += event.amount
+        self._row(day, *event.row)[event.fact] += event.amount
 
     def merge(self, other: Usage) -> None:
         """Add the counts of ``other``."""

@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from dragoman.limits import USAGE_WRITE_S
-from dragoman.monitoring.usage import Event, Usage, accepted
+from dragoman.monitoring.usage import Counted, Usage, accepted
 
 if TYPE_CHECKING:
     from dragoman.monitoring.usage_store import UsageStore
@@ -42,7 +42,7 @@ class UsageRecorder:
         """What is counted and not on disk yet."""
         return self._pending
 
-    def record(self, event: Event) -> None:
+    def record(self, event: Counted) -> None:
         """Count an event; never waits and never raises."""
         self._pending.add(self._store.today().isoformat(), event)
         if self._timer is None and not self._closed:

@@ -37,14 +37,14 @@ class UsageStore:
     What cannot be written is the caller's to keep: `add` says so by raising OSError.
     """
 
-    def __init__(self, folder: Path, today: Today = local_today) -> None:
-        self.path = folder / FILE
+    def __init__(self, folder: Path, today: Today = local_today, *, file: str = FILE) -> None:
+        self.path = folder / file
         self.today = today
 
     @classmethod
-    def default(cls, environ: Mapping[str, str] | None = None) -> UsageStore:
-        """Return the user's own store."""
-        return cls(data_folder(environ))
+    def default(cls, environ: Mapping[str, str] | None = None, *, file: str = FILE) -> UsageStore:
+        """Return the user's own store; ``file`` has the counts of something else than suggestions."""
+        return cls(data_folder(environ), file=file)
 
     def read(self) -> Usage:
         """Return what is counted; a file that makes no sense is set aside with one line in the log, and nothing is counted.
@@ -60,7 +60,7 @@ class UsageStore:
         except FileNotFoundError:
             return Usage()
         except (ValueError, RecursionError) as error:
-            aside = self.path.with_name(f"{FILE}.broken")
+            aside = self.path.with_name(f"{self.path.name}.broken")
             logger.warning("the counts in %r make no sense (%s): set aside as %r", str(self.path), error, aside.name)
             with contextlib.suppress(OSError):
                 self.path.replace(aside)
@@ -86,7 +86,7 @@ class UsageStore:
     def _write(self, usage: Usage) -> None:
         text = json.dumps({"version": VERSION, "days": usage.as_dict()}, ensure_ascii=False, separators=(",", ":"))
         # Whoever holds the lock is the only writer; what a crash left here is written over.
-        new = self.path.with_name(f"{FILE}.new")
+        new = self.path.with_name(f"{self.path.name}.new")
         try:
             descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
@@ -102,7 +102,7 @@ class UsageStore:
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
         """Hold the lock of this file; raises OSError when another process does not let go of it."""
-        descriptor = os.open(self.path.with_name(f"{FILE}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(self.path.with_name(f"{self.path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             give_up = time.monotonic() + USAGE_LOCK_S
             while not try_lock(descriptor):

@@ -1,35 +1,46 @@
-"""A run's messages are counted once, however often its steps read them, and come to what they always come to."""
+"""Runs are counted from what the bus tells of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
-from dragoman.agents.compaction import CountedOnce
-from dragoman.context.conversation_tokens import MessageTokens
-from dragoman.models.base import ChatMessage, ToolCall
+from dragoman.agents.counting import RunCounter, is_counted, summarise_runs
+from dragoman.agents.events import EventType, RunEvent
+from dragoman.events import EventBus
+from dragoman.monitoring.usage import Usage
 
 
-async def test_what_was_counted_is_not_counted_again() -> None:
-    asked: list[str] = []
+async def test_each_end_and_each_call_counts_once() -> None:
+    bus, usage = EventBus(), Usage()
+    bus.subscribe(RunEvent, RunCounter(lambda count: usage.add("2026-01-31", count)).hear, wanted=is_counted)
 
-    async def count(texts: Sequence[str]) -> list[int]:
-        asked.extend(texts)
-        return [len(text) for text in texts]
+    def tell(run: str, kind: EventType, seconds: float = 0.0, **data: Any) -> None:
+        bus.publish(RunEvent(run, 1, kind, data, agent="fixer", operation="fix", seconds=seconds))
 
-    plain = MessageTokens(count, margin=1.5)
-    once = CountedOnce(plain)
-    messages = [
-        ChatMessage("user", "Mend it."),
-        ChatMessage("assistant", "", tool_calls=(ToolCall("c1", "look", "{}"),)),
-        ChatMessage("tool", "seen", tool_call_id="c1"),
-        ChatMessage("assistant", "Mend it."),
-    ]
-    expected = await plain.count(messages)
-    asked.clear()
+    for run in ("run_1", "run_2"):
+        tell(run, "started")
+        tell(run, "text", text="I see.")
+        tell(run, "tool_call", callId="1", tool="read_file")
+    tell("run_1", "tool_result", failed=False, details={})
+    tell("run_1", "tool_result", failed=True, details={"denied": "user"})
+    tell("run_1", "tool_result", failed=True, details={})
+    tell("run_1", "finished", 1.5, usage={"prompt_tokens": 700, "completion_tokens": 30, "steps": 2})
+    tell("run_2", "cancelled", 0.5, usage={"prompt_tokens": 300, "completion_tokens": 0})
+    tell("run_3", "failed", 1.0)
+    await bus.drain()
+    await bus.aclose()
 
-    assert await once.count(messages[:2]) == expected[:2]
-    assert await once.count(messages) == expected
-    assert await once.count(messages[2:]) == expected[2:]
-    assert len(asked) == 5, "four texts and a call, each once"
-    assert once.margin == 1.5
-    assert await once.count_frame() == await plain.count_frame()
+    assert list(usage.rows) == [("2026-01-31", "fixer", "fix")]
+    assert summarise_runs(usage.total()) == {
+        "runs": 3,
+        "mean_seconds": 1.0,
+        "finished": 1,
+        "failed": 1,
+        "cancelled": 1,
+        "tool_calls": 3,
+        "tools_failed": 1,
+        "tools_denied": 1,
+        "prompt_tokens": 1000,
+        "completion_tokens": 30,
+    }
+    assert summarise_runs({})["mean_seconds"] is None

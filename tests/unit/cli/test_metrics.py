@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dragoman.agents.counting import FILE, RunCount
 from dragoman.cli import main
 from dragoman.monitoring.usage import Event, Usage
 from dragoman.monitoring.usage_store import UsageStore, local_today
@@ -46,7 +47,7 @@ def test_it_says_when_there_is_nothing_yet(capsys: pytest.CaptureFixture[str]) -
     data = json.loads(capsys.readouterr().out)
     assert data["total"]["shown"] == 0
     assert data["total"]["acceptance"] is None
-    assert data["languages"] == data["models"] == data["by_day"] == {}
+    assert data["languages"] == data["models"] == data["by_day"] == data["agents"] == {}
 
 
 def test_the_table_has_a_row_a_language_and_a_bar_a_day(capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,7 +61,7 @@ def test_the_table_has_a_row_a_language_and_a_bar_a_day(capsys: pytest.CaptureFi
     bars = {line.split("█")[0].strip(): line for line in lines if "█" in line}
     assert len(bars) == 2
     assert any(line.endswith("10 of 45") for line in bars.values())
-    assert any("this machine only" in line and str(store.path) in line for line in lines)
+    assert any("this machine only" in line and str(store.path.parent) in line for line in lines)
 
 
 def test_days_and_language_choose(capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,6 +86,26 @@ def test_days_and_language_choose(capsys: pytest.CaptureFixture[str]) -> None:
 def test_days_out_of_range_are_wrong_usage(days: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["metrics", "--days", days]) == 2
     assert capsys.readouterr().out == ""
+
+
+def test_what_agents_did_has_a_table_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    today, usage = local_today().isoformat(), Usage()
+    for fact, amount in (("finished", 2), ("failed", 1), ("milliseconds", 4500), ("tool_calls", 7), ("tools_denied", 1)):
+        usage.add(today, RunCount(fact, "fixer", "fix", amount))
+    usage.add(today, RunCount("prompt_tokens", "fixer", "run", 1200))
+    UsageStore.default(file=FILE).add(usage)
+    assert main(["metrics"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    row = next(line for line in lines if line.strip().startswith("fixer")).split()
+    assert row == ["fixer", "3", "2", "1", "0", "1.5", "s", "7", "1", "1,200"]
+    assert not any("accepted" in line for line in lines), "there were no suggestions"
+    assert main(["metrics", "--json"]) == 0
+    fixer = json.loads(capsys.readouterr().out)["agents"]["fixer"]
+    assert (fixer["runs"], fixer["mean_seconds"], fixer["tools_failed"]) == (3, 1.5, 0)
+    assert main(["metrics", "--reset"]) == 0
+    assert "All counts are forgotten" in capsys.readouterr().out
+    assert main(["metrics"]) == 0
+    assert "Nothing was counted" in capsys.readouterr().out
 
 
 def test_reset_forgets(capsys: pytest.CaptureFixture[str]) -> None:

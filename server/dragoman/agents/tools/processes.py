@@ -24,6 +24,7 @@ from dragoman.agents.limits import (
     COMMAND_LOOK_S,
     COMMAND_TAIL_BYTES,
 )
+from dragoman.cancellation import cancel_and_wait
 
 if TYPE_CHECKING:
     import psutil
@@ -163,8 +164,8 @@ async def run_process(
         await asyncio.shield(asyncio.gather(asyncio.to_thread(kill_left, mark, descendants), protocol.exited))
         raise
     finally:
-        following.cancel()
         transport.close()
+        await cancel_and_wait(following)
     code = transport.get_returncode()
     return Ended(
         code=code if code is not None else -int(getattr(signal, "SIGKILL", 9)),

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from dragoman.agents.limits import MAP_TOKENS_MOST, SYMBOL_PLACES
 from dragoman.agents.tools.base import Arguments, Subjects, Tool, ToolContext, ToolResult
+from dragoman.agents.tools.navigation import KNOWN, Navigation, lines_at
 from dragoman.agents.tools.places import find_place
 from dragoman.agents.tools.policy import Permission
 from dragoman.context.limits import MAP_TOKENS
@@ -87,31 +88,48 @@ class FindSymbol(Tool[SymbolsArguments]):
     permission: ClassVar[Permission] = "read"
     arguments = SymbolsArguments
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: Index | None, navigation: Navigation | None = None) -> None:
         self._index = index
+        self._navigation = navigation
 
     def subjects(self, arguments: SymbolsArguments, context: ToolContext) -> Subjects:  # noqa: ARG002
         """Name the symbol."""
         return Subjects(f"Find the definition of {arguments.name}")
 
     async def call(self, arguments: SymbolsArguments, context: ToolContext, call_id: str) -> ToolResult:  # noqa: ARG002
-        """Ask the index."""
+        """Ask the index, and the language servers for what it does not know; raises ToolError when nobody can answer."""
         name = arguments.name.rpartition(".")[2]
+        known = [] if self._navigation is None else await self._navigation.definitions(name)
         try:
-            found = await self._index.symbols(name, limit=SYMBOL_PLACES)
+            found = () if self._index is None else await self._index.symbols(name, limit=SYMBOL_PLACES)
         except WorkspaceIndexError as error:
-            raise _unavailable(error) from None
+            if not known:
+                raise _unavailable(error) from None
+            found = ()
         sight = await asyncio.to_thread(self.sight, arguments, context)
-        shown = [one for one in found if sight.shows(one.path)]
-        text = "\n".join(f"{one.path}:{one.line}: {one.text}" for one in shown)
-        text = text or f"[nothing is defined under the name {name!r}; search finds text]"
-        return ToolResult(sight.noted(text), {"definitions": len(shown)})
+        shown = [f"{one.path}:{one.line}: {one.text}" for one in found if sight.shows(one.path)]
+        at = {(one.path, one.line) for one in found}
+        new = [one for one in dict.fromkeys(known) if (_shown(one[0], context), one[1]) not in at]
+        if more := await lines_at(new, context, sight):
+            shown += [*more, KNOWN]
+        text = "\n".join(shown) or f"[nothing is defined under the name {name!r}; search finds text]"
+        return ToolResult(sight.noted(text), {"definitions": len(shown) - bool(more)})
+
+
+def _shown(path: Path, context: ToolContext) -> str:
+    """Return a file's path as results name it, its whole one for what is elsewhere."""
+    try:
+        return find_place(context.roots, str(path)).shown
+    except ToolError:
+        return str(path)
 
 
 def _unavailable(error: WorkspaceIndexError) -> ToolError:
     return ToolError(f"The project's index does not answer: {error.message}", hint="Use search and list_files instead.")
 
 
-def project_tools(index: Index) -> tuple[Tool[Any], ...]:
-    """Return the tools over one project's index."""
-    return RepositoryMap(index), FindSymbol(index)
+def project_tools(index: Index | None, navigation: Navigation | None = None) -> tuple[Tool[Any], ...]:
+    """Return the tools that know a project: by its index, and by the editor's language servers."""
+    if index is None:
+        return () if navigation is None else (FindSymbol(None, navigation),)
+    return RepositoryMap(index), FindSymbol(index, navigation)

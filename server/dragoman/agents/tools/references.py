@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from pydantic import Field
 
-from dragoman.agents.limits import REFERENCE_DEFINITIONS, REFERENCE_LINES, SEARCH_LINE_CHARS, SYMBOL_PLACES
-from dragoman.agents.tools.base import Arguments, Sight, Subjects, Tool, ToolContext, ToolResult
+from dragoman.agents.limits import REFERENCE_DEFINITIONS, SYMBOL_PLACES
+from dragoman.agents.tools.base import Arguments, Subjects, Tool, ToolContext, ToolResult
+from dragoman.agents.tools.navigation import KNOWN, Navigation, lines_at
 from dragoman.agents.tools.places import find_place, refuse_secret
 from dragoman.agents.tools.policy import Permission
 from dragoman.agents.tools.project import Index
 from dragoman.agents.tools.search import compile_pattern, search_below
-from dragoman.errors import FileUnfitError, ToolError, WorkspaceIndexError
-
-
-class Usages(Protocol):
-    """Who can ask language servers."""
-
-    async def usages(self, path: Path, line: int, name: str) -> Sequence[tuple[Path, int]]:
-        """Return the files and lines (from 1) where a name is used that stands in a line; empty where nobody knows."""
-        ...
+from dragoman.errors import FileUnfitError, WorkspaceIndexError
 
 
 class ReferencesArguments(Arguments):
@@ -44,9 +37,9 @@ class FindReferences(Tool[ReferencesArguments]):
     permission: ClassVar[Permission] = "read"
     arguments = ReferencesArguments
 
-    def __init__(self, index: Index | None = None, usages: Usages | None = None) -> None:
+    def __init__(self, index: Index | None = None, navigation: Navigation | None = None) -> None:
         self._index = index
-        self._usages = usages
+        self._navigation = navigation
 
     def subjects(self, arguments: ReferencesArguments, context: ToolContext) -> Subjects:
         """Name the place."""
@@ -66,9 +59,9 @@ class FindReferences(Tool[ReferencesArguments]):
         sight = await asyncio.to_thread(self.sight, arguments, context)
         defined = await self._definitions(name)
         known = await self._known(name, defined, context)
-        lines = await _lines_of((one for one in known if one[0].is_relative_to(place.path)), context, sight)
+        lines = await lines_at((one for one in known if one[0].is_relative_to(place.path)), context, sight)
         if lines:
-            text = "\n".join([*lines, "[as the editor's language servers know it]"])
+            text = "\n".join([*lines, KNOWN])
             return ToolResult(sight.noted(text), {"uses": len(lines)})
         finder = compile_pattern(rf"(?<![\w$]){re.escape(name)}(?![\w$])", regex=True, ignore_case=False)
         found = await search_below(place, finder, context, sight)
@@ -93,46 +86,13 @@ class FindReferences(Tool[ReferencesArguments]):
     async def _known(
         self, name: str, defined: Sequence[tuple[str, int]], context: ToolContext
     ) -> list[tuple[Path, int]]:
-        if self._usages is None:
+        if self._navigation is None:
             return []
         found: dict[tuple[Path, int], None] = {}
         for shown, line in defined[:REFERENCE_DEFINITIONS]:
             path = find_place(context.roots, shown).path
-            found |= dict.fromkeys(await self._usages.usages(path, line, name))
+            found |= dict.fromkeys(await self._navigation.usages(path, line, name))
         return sorted(found)
-
-
-async def _lines_of(places: Iterable[tuple[Path, int]], context: ToolContext, sight: Sight) -> list[str]:
-    """Return what stands at places that may be read, a line each."""
-    shown: list[str] = []
-    texts: dict[Path, list[str] | None] = {}
-    for path, line in places:
-        if path not in texts:
-            texts[path] = await _read(path, context, sight)
-        text = texts[path]
-        if text is None or not 0 < line <= len(text):
-            continue
-        if len(shown) >= REFERENCE_LINES:
-            shown.append(f"[stopped at {REFERENCE_LINES}: give a path]")
-            break
-        name = find_place(context.roots, str(path)).shown
-        shown.append(f"{name}:{line}: {text[line - 1][:SEARCH_LINE_CHARS]}")
-    return shown
-
-
-async def _read(path: Path, context: ToolContext, sight: Sight) -> list[str] | None:
-    """Return a file's lines, None for one that is elsewhere, of keys, not to be shown, or no text."""
-    try:
-        place = find_place(context.roots, str(path))
-        refuse_secret(place, remote=context.remote)
-        if not sight.shows(place.shown):
-            return None
-        document = await context.editor.read(place.path)
-    except ToolError:
-        return None
-    context.note_shown(place.path)
-    # Not at form feeds and the like, which language servers do not count either.
-    return [line.removesuffix("\r") for line in document.text.split("\n")]
 
 
 def _place_of(line: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from lsprotocol import types
 
-from dragoman.lsp.convert import plain_range, range_span, text_edit
+from dragoman.lsp.convert import plain_range, range_span, text_edit, versioned_edit
 from dragoman.lsp.documents import Document
 from dragoman.lsp.features.reports import OURS
 from dragoman.lsp.services import ShownFinding
@@ -125,8 +125,8 @@ def _fix(session: Session, document: Document, finding: ShownFinding) -> types.W
     edits = [text_edit(edit, document.lines, session.encoding) for edit in finding.fix]
     if not session.capabilities.versions_edits:
         return types.WorkspaceEdit(changes={document.uri: edits})
-    identifier = types.OptionalVersionedTextDocumentIdentifier(uri=document.uri, version=document.version)
-    return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(text_document=identifier, edits=list(edits))])
+    note = f"Dragoman: {_short(finding.message)}" if session.capabilities.annotates_edits else ""
+    return versioned_edit({document.uri: (document.version, edits)}, note)
 
 
 def _command(

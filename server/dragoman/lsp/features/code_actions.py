@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lsprotocol import types
 
 from dragoman.completion.next_edit import NextEdit
-from dragoman.lsp.convert import plain_range
+from dragoman.lsp.convert import plain_range, versioned_edit
 from dragoman.lsp.features.agent_actions import agent_actions
 from dragoman.lsp.features.next_edit import SHOW, due, range_of
 from dragoman.lsp.features.reports import reported_with_actions
@@ -84,12 +84,4 @@ def _workspace_edit(session: Session, edits: Sequence[NextEdit]) -> types.Worksp
     }
     if not session.capabilities.versions_edits:
         return types.WorkspaceEdit(changes=text_edits)
-    return types.WorkspaceEdit(
-        document_changes=[
-            types.TextDocumentEdit(
-                text_document=types.OptionalVersionedTextDocumentIdentifier(uri=uri, version=by_uri[uri][0].version),
-                edits=list(changes),
-            )
-            for uri, changes in text_edits.items()
-        ]
-    )
+    return versioned_edit({uri: (by_uri[uri][0].version, changes) for uri, changes in text_edits.items()})

@@ -1,4 +1,4 @@
-import { commands, type Location, Position, type TextDocument, Uri, workspace } from 'vscode';
+import { commands, type Location, Position, type SymbolInformation, type TextDocument, Uri, workspace } from 'vscode';
 
 /** A decorator or a comment may stand between the line that is named and the one with the name. */
 const LINES_BELOW = 5;
@@ -11,7 +11,23 @@ export async function findReferences(params: unknown): Promise<{ uri: string; li
   const found =
     place &&
     (await commands.executeCommand<Location[] | undefined>('vscode.executeReferenceProvider', document.uri, place));
-  return (found ?? []).map((one) => ({ uri: one.uri.toString(), line: one.range.start.line }));
+  return (found ?? []).map(placeOf);
+}
+
+/** Asks the editor's language servers where something of exactly this name is defined; they themselves answer with what is like it. */
+export async function findSymbols(params: unknown): Promise<{ uri: string; line: number }[]> {
+  const { name } = params as { name: string };
+  const found = await commands.executeCommand<SymbolInformation[] | undefined>(
+    'vscode.executeWorkspaceSymbolProvider',
+    name,
+  );
+  // Some write a function's parameters behind its name.
+  const exact = (found ?? []).filter((one) => one.name === name || one.name.startsWith(`${name}(`));
+  return exact.map((one) => placeOf(one.location));
+}
+
+function placeOf({ uri, range }: Location): { uri: string; line: number } {
+  return { uri: uri.toString(), line: range.start.line };
 }
 
 function findWord(document: TextDocument, first: number, name: string): Position | undefined {
