@@ -92,6 +92,11 @@ async def test_a_terminal_is_asked_and_its_yes_counts(project: Path) -> None:
         shown = await dragoman("agents", "log", "--agent", "nobody", stderr=asyncio.subprocess.PIPE)
         _, said = await asyncio.wait_for(shown.communicate(), 60)
         assert b"no agent has done anything yet" in said
+        counted = await dragoman("metrics", "--json", stdout=asyncio.subprocess.PIPE)
+        output, _ = await asyncio.wait_for(counted.communicate(), 60)
+        fixer = json.loads(output)["agents"]["fixer"]
+        assert [fixer[key] for key in ("runs", "finished", "tool_calls", "tools_denied")] == [1, 1, 1, 0]
+        assert fixer["mean_seconds"] > 0
 
 
 async def test_an_interrupt_ends_the_tool_and_the_run(project: Path) -> None:

@@ -88,6 +88,64 @@ async def test_other_editors_get_the_rest_when_somebody_types_over_one_hunk(tmp_
         at.editor.ignored |= {"dragoman/runEvent"}
 
 
+async def test_an_edit_that_an_editor_refuses_and_says_to_have_made_is_made_again(tmp_path: Path) -> None:
+    script = Script(text=BLOCKS, token_delay=0.002, models=["fake-chat"])
+    async with desk(tmp_path, script, rich=False) as (at, _, root):
+        uri = (root / "cart.py").as_uri()
+        at.open(uri, CART)
+        at.admits = False
+        at.before_edit = lambda: at.type(uri, (0, 0), (0, 0), "import math\n")
+        run = (await at.command("edit", uri=uri, instruction="use prices"))["runId"]
+        await at.ended(run)
+        await at.settles(
+            lambda: at.texts[uri] == f"import math\n{EDITED}", "both hunks are made, and what was typed is there"
+        )
+        assert len(at.applied) == 3
+        at.editor.ignored |= {"dragoman/runEvent"}
+
+
+async def test_an_editor_that_shows_notes_is_told_what_an_edit_is_for(tmp_path: Path) -> None:
+    able = {"workspace": {"applyEdit": True, "workspaceEdit": {"documentChanges": True, "changeAnnotationSupport": {}}}}
+    async with desk(tmp_path, Script(text=BLOCKS, models=["fake-chat"]), rich=False, more=able) as (at, _, root):
+        uri = (root / "cart.py").as_uri()
+        at.open(uri, CART)
+        run = (await at.command("edit", uri=uri, instruction="use prices"))["runId"]
+        await at.ended(run)
+        await at.settles(lambda: at.texts[uri] == EDITED, "both hunks are made")
+        for one in at.applied:
+            (note,) = one["edit"]["changeAnnotations"].items()
+            assert note == (note[0], {"label": one["label"], "needsConfirmation": False})
+            edits = [edit for change in one["edit"]["documentChanges"] for edit in change["edits"]]
+            assert {edit["annotationId"] for edit in edits} == {note[0]}
+        at.editor.ignored |= {"dragoman/runEvent"}
+
+
+async def test_what_the_editor_s_servers_know_of_a_name_is_added_to_what_the_index_knows(tmp_path: Path) -> None:
+    calls = [{"name": "find_symbol", "arguments": {"name": "total"}}]
+    able = {"experimental": {"dragoman": {"runEvents": True, "symbols": True}}}
+    script = Script(text="There.", tool_calls=calls, models=["fake-chat"])
+    async with desk(tmp_path, script, more=able) as (at, _, root):
+        (root / "style.less").write_text("@base: red;\n@total: 3px;\n")
+        asked: list[Any] = []
+        places = [
+            *({"uri": (root / name).as_uri(), "line": line} for name, line in (("cart.py", 0), ("style.less", 1))),
+            *(
+                {"uri": (tmp_path / "elsewhere.py").as_uri(), "line": 0},
+                {"uri": "output:1", "line": 0},
+                {"line": 3},
+                None,
+            ),
+        ]
+        at.editor.answers["dragoman/symbols"] = lambda params: [asked.append(params), places][1]
+        run = await at.command("runAgent", agent="assistant", task="Where is total?")
+        events = await at.ended(run["runId"])
+        (result,) = [one["result"] for one in events if one["type"] == "tool_result"]
+        assert asked == [{"name": "total"}]
+        first, *rest = result.splitlines()
+        assert first.startswith("cart.py:1: def total(items)")
+        assert rest == ["style.less:2: @total: 3px;", "[as the editor's language servers know it]"]
+
+
 async def test_an_editor_that_tells_late_has_its_edits_and_what_is_typed_before_it_tells(tmp_path: Path) -> None:
     async with desk(tmp_path, Script(text=BLOCKS, models=["fake-chat"]), rich=False) as (at, _, root):
         uri = (root / "cart.py").as_uri()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dragoman.assistance.attachments import STAYS
 from tests.support.agent_scene import CART
 from tests.support.desk import desk
 from tests.support.fake_model import FakeModel, Script
@@ -83,3 +84,44 @@ async def test_what_a_model_here_was_shown_is_not_read_by_one_elsewhere(tmp_path
             assert ("bluewhale" in read) is (model is near)
             assert "def total(items)" in read
         assert len(far.generations) == 1
+
+
+async def test_an_answer_from_a_file_that_a_tool_has_read_here_is_not_read_elsewhere(tmp_path: Path) -> None:
+    here = Script(text="It says bluewhale.", models=["fake-chat"])
+    async with (
+        FakeModel(Script(text="Fine.", models=["far-chat"])) as far,
+        desk(tmp_path, here, settings=FAR.replace("URL", far.url)) as (at, near, root),
+    ):
+        (root / ".env").write_text("GREETING=bluewhale\n")
+        (root / ".gitignore").write_text("notes/\n")
+        (root / "notes").mkdir()
+        (root / "notes/mine.md").write_text("bluewhale\n")
+        for path in (".env", "notes/mine.md"):
+            near.script.tool_calls = [{"name": "read_file", "arguments": {"path": path}}]
+            first = await at.command("chat", text="What is the greeting?", model="fake-chat")
+            events = await at.ended(first["runId"])
+            assert "bluewhale" in str([one["result"] for one in events if one["type"] == "tool_result"])
+            near.script.tool_calls = []
+            before = len(far.generations)
+            # The second one has what the first was told in its own conversation.
+            for name, model in (("fake-chat", near), ("far-chat", far)):
+                chat = {"text": "Say it again.", "conversationId": first["conversationId"], "model": name}
+                await at.ended((await at.command("chat", **chat))["runId"])
+                assert ("bluewhale" in str(model.generations[-1].body)) is (model is near)
+            assert len(far.generations) == before + 1
+            kept = await at.command("conversations", id=first["conversationId"])
+            answers = [one["content"] for one in kept["messages"] if one["role"] == "assistant"]
+            assert [STAYS in one for one in answers] == [True, True, False]
+
+
+async def test_a_chat_document_says_which_answer_stays_here(tmp_path: Path) -> None:
+    calls = [{"name": "read_file", "arguments": {"path": ".env"}}]
+    script = Script(text="Bluewhale.", tool_calls=calls, models=["fake-chat"])
+    async with desk(tmp_path, script, rich=False) as (at, _, root):
+        (root / ".env").write_text("GREETING=bluewhale\n")
+        uri = (root / "talk.chat.md").as_uri()
+        at.open(uri, "What is the greeting?\n", language="markdown")
+        await at.ended((await at.command("ask", uri=uri))["runId"])
+        end = f"\n\nBluewhale.\n\n{STAYS}\n\n## You\n\n"
+        await at.settles(lambda: at.texts[uri].endswith(end), "the answer has its note")
+        at.editor.ignored |= {"dragoman/runEvent"}

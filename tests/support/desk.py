@@ -41,6 +41,8 @@ class Desk:
         self.shown: list[str] = []
         self.before_edit: Callable[[], None] | None = None
         """Called once before the next edit is made: somebody types at that very moment."""
+        self.admits = True
+        """Whether an edit that is refused, for another version, is said to be; Neovim says that it has made it."""
         self.tells = True
         """Whether changes are told at once; Eglot counts each and tells of them when its user has been idle for a moment."""
         self._answer = answer
@@ -123,7 +125,7 @@ class Desk:
         for change in edit.get("documentChanges") or ():
             wanted = change["textDocument"]["version"]
             if wanted is not None and wanted != self.versions[change["textDocument"]["uri"]]:
-                return {"applied": False}
+                return {"applied": not self.admits}
         for change in edit.get("documentChanges") or ():
             self._make(change["textDocument"]["uri"], change["edits"])
         for uri, edits in (edit.get("changes") or {}).items():
@@ -168,21 +170,22 @@ async def desk(
     loose: bool = False,
     versions: bool = True,
     settings: str = "",
+    more: Message | None = None,
 ) -> AsyncIterator[tuple[Desk, FakeModel, Path]]:
     """Have the server work for an editor in a small project, with a scripted model; ``far`` has it stand on another machine.
 
     An editor without ``versions`` cannot be told for which one of a document an edit is.
-    ``settings`` are tables that the user's file has beside the provider's.
+    ``settings`` are tables that the user's file has beside the provider's, ``more`` are abilities of the editor.
     """
     root = folder / "shop"
     root.mkdir()
     (root / "cart.py").write_text(CART)
     async with FakeModel(script) as model:
         config = folder / "config.toml"
-        more = f'proxy = "{model.url}"' if far else ""
+        proxy = f'proxy = "{model.url}"' if far else ""
         url = "http://models.invalid" if far else model.url
         storage = f'[storage]\ndatabase_url = "sqlite:///{folder / "kept.sqlite"}"'
-        config.write_text(f"{PROVIDER.format(url=url)}{more}\n{storage}\n{settings}\n")
+        config.write_text(f"{PROVIDER.format(url=url)}{proxy}\n{storage}\n{settings}\n")
         env = {**os.environ, "XDG_DATA_HOME": str(folder / "data")}
         async with editing(command=[*DRAGOMAN, "--config", str(config)], env=env) as editor:
             at = Desk(editor, answer)
@@ -191,6 +194,7 @@ async def desk(
                     **(RICH if rich else PLAIN),
                     "general": {"positionEncodings": ["utf-32"]},
                     "workspace": {"applyEdit": True, "workspaceEdit": {"documentChanges": versions}},
+                    **(more or {}),
                 },
                 workspaceFolders=None if loose else [{"uri": root.as_uri(), "name": "shop"}],
                 initializationOptions={"trusted": True},

@@ -164,6 +164,7 @@ class AgentManager:
         operation: str = "run",
         parts: tuple[str, ...] = (),
         answer_tokens: int = ANSWER_TOKENS,
+        private: bool = False,
     ) -> Run:
         """Start a run of an agent and return at once; ``model`` is an exact name in the place of the agent's own.
 
@@ -186,6 +187,7 @@ class AgentManager:
             operation=operation,
             parts=parts,
             answer_tokens=answer_tokens,
+            private=private,
         )
         request, registry, context = await self._prepare(definition, request, place, system_extra, tools=tools)
         return self._watch(self._runtime.start(request, registry, context))
@@ -241,7 +243,12 @@ class AgentManager:
             # Small models give up early; those that were made for tools need no reminder.
             expected = frozenset(registry.names) & {*CHANGING, "run_command"}
         request = replace(
-            request, system=system, local_only=not remote, answers_at_last=not route.has_tools, expected=expected
+            request,
+            system=system,
+            local_only=not remote,
+            private=request.private or bool(context.keys_read),
+            answers_at_last=not route.has_tools,
+            expected=expected,
         )
         return request, registry, context
 

@@ -75,6 +75,8 @@ class RunState:
     """Whether it began with models of this machine alone: what it has read since is not to go elsewhere."""
     keys_read: tuple[str, ...] = ()
     """The files of keys of which it has read anything."""
+    private: bool = False
+    """Whether it has read anything that never leaves this machine, so that its answer does not either."""
     process: str = ""
     """Where it runs, as `this_process` says."""
 

@@ -85,6 +85,7 @@ class RunRequest:
     ``history`` are messages before the task, ``model`` is an exact name.
     ``schema`` is the JSON schema of the answer, which holds a model to it where it can be held and the run has no tools.
     ``local_only`` keeps every answer on this machine, whichever providers come and go meanwhile.
+    ``private`` says that the task or what was said before holds something that never leaves this machine.
     ``answers_at_last`` has a model that goes round in circles asked once more, without tools, before the run fails.
     ``expected`` are tools without one of which the task is hardly done: a model that answers before it called any is asked
     whether it is done, some times.
@@ -104,6 +105,7 @@ class RunRequest:
     reader: Reader | None = None
     schema: Mapping[str, Any] | None = None
     local_only: bool = False
+    private: bool = False
     answers_at_last: bool = False
     expected: frozenset[str] = frozenset()
     parts: tuple[str, ...] = ()
@@ -139,6 +141,7 @@ class AgentRuntime:
                 messages,
                 model=request.model,
                 local_only=request.local_only,
+                private=request.private,
                 process=this_process(),
             ),
             request,
@@ -353,6 +356,7 @@ class _Turns:
             self._faults.pop(call.name, None)
             if call.name in self._expected:
                 self._expected = frozenset()
+        self._run.state = replace(self._run.state, private=self._run.state.private or self._context.private)
         self._run.emit("tool_result", callId=call.id, tool=call.name, result=text, failed=failed, details=details)
         if self._faults[call.name] > ARGUMENT_REPAIRS:
             raise RunError(f"The model called {call.name!r} with wrong arguments again after it was told: {text}")

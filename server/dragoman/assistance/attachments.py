@@ -17,6 +17,9 @@ from dragoman.security.paths import is_secret_path
 WITHHELD: Final = "[What was attached here stays on this machine.]"
 WITHHELD_ANSWER: Final = "[This answer was about files that stay on this machine.]"
 
+STAYS: Final = "[This answer is about files that stay on this machine, and stays there too.]"
+"""The last line of an answer whose model has read such files: by tools, or in what was said before."""
+
 _HEAD = re.compile(
     r"Attached, (?P<name>.+?)(?:, lines \d+ to \d+|, where it is defined)?"
     r"(?: \(the first [\d,]+ of [\d,]+ lines\))?:"
@@ -52,11 +55,24 @@ def withhold_private(
             content = _without_private(message.content, is_private)
             about_private = content != message.content
             told.append(replace(message, content=content))
-        elif about_private is False:
+        elif about_private is False and not message.content.endswith(STAYS):
             told.append(message)
-        elif about_private:
+        elif about_private is not None:
             told.append(ChatMessage("assistant", WITHHELD_ANSWER))
     return tuple(told)
+
+
+def holds_private(said: Sequence[ChatMessage], roots: Sequence[Path], may_send: Callable[[Path], None]) -> bool:
+    """Tell whether `withhold_private` would keep anything back that is known to be private."""
+    asked = next((at for at, message in enumerate(said) if message.role == "user"), len(said))
+    if any(message.content.endswith(STAYS) for message in said[:asked]):
+        return True
+    return withhold_private(said[asked:], roots, may_send) != tuple(said[asked:])
+
+
+def kept_answer(text: str, *, private: bool) -> str:
+    """Return an answer as it is kept for the questions to come."""
+    return f"{text.rstrip()}\n\n{STAYS}" if private else text
 
 
 def _without_private(text: str, is_private: Callable[[str], bool]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from dragoman.agents.manager import AgentManager
 from dragoman.agents.run import Run
 from dragoman.assistance.answers import DocumentWriter
-from dragoman.assistance.attachments import withhold_private
+from dragoman.assistance.attachments import STAYS, holds_private, kept_answer, withhold_private
 from dragoman.assistance.budget import ChatBudget
 from dragoman.assistance.buffers import BufferEditor
 from dragoman.assistance.chat_document import ANSWER, YOU, read_conversation
@@ -68,12 +68,7 @@ class Conversations(Ground):
                 history = await budget.said_before((), task)
             else:
                 history = await self._talks.before(conversation, task, budget)
-            place = self._workplace()
-            if await self._may_leave(name, model):
-                # The model that answered before may have been on this machine.
-                history = withhold_private(history, place.roots, self._may_send)
-            run = await manager.start(name, task, place, history=history, tools=bool(place.roots), model=model)
-            talk.run = run
+            run = talk.run = await self._start(manager, name, task, history, model)
             await self._talks.keep(kept, ChatMessage("user", task))
             writer = await self._writer("Chat", f"{YOU}\n\n{text}\n\n{ANSWER}\n\n")
             behind = partial(self._keep, kept, talk)
@@ -81,6 +76,19 @@ class Conversations(Ground):
                 Following(run, "Chat", shows_progress=not self._client.shows_runs, writer=writer, behind=behind)
             )
         return {"runId": run.id, "conversationId": kept}
+
+    async def _start(
+        self, manager: AgentManager, agent: str, task: str, history: tuple[ChatMessage, ...], model: str | None
+    ) -> Run:
+        """Have an agent answer; the model that answered before may have been another one, on this machine or elsewhere."""
+        place = self._workplace()
+        if await self._may_leave(agent, model):
+            history, private = withhold_private(history, place.roots, self._may_send), False
+        else:
+            private = holds_private((*history, ChatMessage("user", task)), place.roots, self._may_send)
+        return await manager.start(
+            agent, task, place, history=history, tools=bool(place.roots), model=model, private=private
+        )
 
     @asynccontextmanager
     async def _turn(self, where: str) -> AsyncIterator[Talk]:
@@ -111,7 +119,9 @@ class Conversations(Ground):
         """Keep what was answered, if anything was."""
         try:
             if run.output:
-                await self._talks.keep(conversation, ChatMessage("assistant", run.output))
+                await self._talks.keep(
+                    conversation, ChatMessage("assistant", kept_answer(run.output, private=run.state.private))
+                )
         finally:
             self._end_turn(conversation, talk)
 
@@ -127,19 +137,18 @@ class Conversations(Ground):
             question = said[-1].content
             task = await self._attached(manager, "assistant", question, None, None, chars=budget.attachment_chars)
             history = await budget.said_before(said[:-1], task)
-            place = self._workplace()
-            run = talk.run = await manager.start("assistant", task, place, history=history, tools=bool(place.roots))
+            run = talk.run = await self._start(manager, "assistant", task, history, None)
             writer = DocumentWriter(uri, self._texts, self._client)
             writer.write(f"\n{ANSWER}\n\n")
             behind = partial(self._invite, uri, talk)
             self._followers.follow(Following(run, "Answer", writer=writer, behind=behind))
         return {"runId": run.id}
 
-    async def _invite(self, uri: str, talk: Talk, _run: Run) -> None:
+    async def _invite(self, uri: str, talk: Talk, run: Run) -> None:
         """Write where the next question has its place."""
         try:
             more = DocumentWriter(uri, self._texts, self._client)
-            more.write(f"\n{YOU}\n\n")
+            more.write(f"\n{STAYS}\n\n{YOU}\n\n" if run.state.private else f"\n{YOU}\n\n")
             more.end()
             await more.work()
         finally:

@@ -131,7 +131,7 @@ class Talk:
 
     async def say(self, text: str) -> bool:
         """Say something, print the answer and keep both; False when there was none.  Raises DragomanError."""
-        from dragoman.assistance.attachments import withhold_private
+        from dragoman.assistance.attachments import holds_private, kept_answer, withhold_private
         from dragoman.assistance.budget import ChatBudget
         from dragoman.models.base import ChatMessage
 
@@ -142,11 +142,20 @@ class Talk:
             history = await budget.said_before(self._unkept, question.content)
         else:
             history = await budget.stored_before(self._keeping.context, self._conversation, question.content)
+        roots, may_send, private = desk.place.roots, partial(self._refuse_private, remote=True), False
         if await desk.agents.may_leave(definition, model=self._model):
             # The model that answered before may have been on this machine.
-            history = withhold_private(history, desk.place.roots, partial(self._refuse_private, remote=True))
+            history = withhold_private(history, roots, may_send)
+        else:
+            private = holds_private((*history, question), roots, may_send)
         run = await desk.agents.start(
-            self.agent, question.content, desk.place, history=history, model=self._model, operation="chat"
+            self.agent,
+            question.content,
+            desk.place,
+            history=history,
+            model=self._model,
+            operation="chat",
+            private=private,
         )
         following = asyncio.ensure_future(self._printer.follow(run))
         try:
@@ -158,7 +167,7 @@ class Talk:
             note("[stopped]")
             return False
         if well:
-            await self._keep(question, ChatMessage("assistant", run.output))
+            await self._keep(question, ChatMessage("assistant", kept_answer(run.output, private=run.state.private)))
         return well
 
     async def _attach(self, text: str, definition: Any, chars: int) -> str:

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from dragoman.assistance.attachments import WITHHELD, WITHHELD_ANSWER, withhold_private
+from dragoman.assistance.attachments import (
+    WITHHELD,
+    WITHHELD_ANSWER,
+    holds_private,
+    kept_answer,
+    withhold_private,
+)
 from dragoman.assistance.mentions import section
 from dragoman.errors import RunError
 from dragoman.models.base import ChatMessage
@@ -48,6 +54,8 @@ def test_a_private_attachment_and_its_answer_are_left_out(tmp_path: Path, attach
     assert WITHHELD in told[0].content
     assert told[1].content == WITHHELD_ANSWER
     assert told[2:] == tuple(said[2:])
+    assert holds_private(said, [tmp_path], may_send)
+    assert not holds_private(said[2:], [tmp_path], may_send)
 
 
 @pytest.mark.parametrize(
@@ -64,5 +72,21 @@ def test_a_private_attachment_and_its_answer_are_left_out(tmp_path: Path, attach
 def test_what_may_be_sent_stays_as_it_was(tmp_path: Path, attached: str) -> None:
     said = (ChatMessage("user", f"And?\n\n{attached}"), ChatMessage("assistant", "Yes."))
     assert withhold_private(said, [tmp_path], may_send) == said
+    assert not holds_private(said, [tmp_path], may_send)
     # An answer alone may be about anything.
     assert withhold_private(said[1:], [tmp_path], may_send) == ()
+
+
+def test_an_answer_made_with_private_files_is_left_out_whatever_was_asked(tmp_path: Path) -> None:
+    said = (
+        ChatMessage("user", "What is the token?"),
+        ChatMessage("assistant", kept_answer("It is bluewhale.\n", private=True)),
+        ChatMessage("user", "And the port?"),
+        ChatMessage("assistant", kept_answer("8080.", private=False)),
+    )
+    told = withhold_private(said, [tmp_path], may_send)
+    assert [one.content for one in told] == ["What is the token?", WITHHELD_ANSWER, "And the port?", "8080."]
+    for part in (said, said[:2], said[1:2], said[1:]):
+        assert holds_private(part, [tmp_path], may_send)
+    # What begins with an answer was cut to a window: that alone says nothing.
+    assert not holds_private(said[3:], [tmp_path], may_send)

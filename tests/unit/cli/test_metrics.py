@@ -90,7 +90,13 @@ def test_days_out_of_range_are_wrong_usage(days: str, capsys: pytest.CaptureFixt
 
 def test_what_agents_did_has_a_table_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     today, usage = local_today().isoformat(), Usage()
-    for fact, amount in (("finished", 2), ("failed", 1), ("milliseconds", 4500), ("tool_calls", 7), ("tools_denied", 1)):
+    for fact, amount in (
+        ("finished", 2),
+        ("failed", 1),
+        ("milliseconds", 4500),
+        ("tool_calls", 7),
+        ("tools_denied", 1),
+    ):
         usage.add(today, RunCount(fact, "fixer", "fix", amount))
     usage.add(today, RunCount("prompt_tokens", "fixer", "run", 1200))
     UsageStore.default(file=FILE).add(usage)

@@ -13,9 +13,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from dragoman.agents.limits import RESULT_CHARS
 from dragoman.agents.tools.approval import Approver, Refusal
 from dragoman.agents.tools.documents import Editor
+from dragoman.agents.tools.places import find_place, is_ignored
 from dragoman.agents.tools.policy import Permission, Policy, Request
 from dragoman.agents.tools.remembered import Memory
-from dragoman.errors import SecretFileError
+from dragoman.errors import SecretFileError, ToolError
 from dragoman.models.base import Tool as Definition
 from dragoman.security.paths import is_secret_path
 
@@ -74,6 +75,7 @@ class ToolContext:
     ``remote`` says that the model is on another machine: files of keys are then never read.
     ``seen`` has, for each file, the version that the model has read last.
     ``keys_read`` are the files of keys of which it has read anything; whoever shows it one beforehand adds it here.
+    ``private`` says that it has read something that never leaves this machine: of those, or of what the project ignores.
     Cancelling the task that makes a call ends whatever the call has begun.
     """
 
@@ -89,6 +91,7 @@ class ToolContext:
     result_chars: int = RESULT_CHARS
     seen: dict[Path, str] = field(default_factory=dict)
     keys_read: set[Path] = field(default_factory=set)
+    private: bool = False
 
     @property
     def root(self) -> Path:
@@ -98,6 +101,14 @@ class ToolContext:
     def note_shown(self, *paths: Path) -> None:
         """Note that the model reads of files; looks at the disk."""
         self.keys_read.update(path for path in paths if is_secret_path(path))
+        # To a model elsewhere no such file is shown at all.
+        self.private = self.private or bool(self.keys_read) or (not self.remote and any(map(self._is_ignored, paths)))
+
+    def _is_ignored(self, path: Path) -> bool:
+        try:
+            return is_ignored(find_place(self.roots, str(path)))
+        except ToolError:
+            return False
 
 
 def refuse_after_keys(context: ToolContext, where: str) -> None:

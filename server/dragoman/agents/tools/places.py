@@ -100,11 +100,16 @@ def refuse_secret(place: Place, *, remote: bool) -> None:
             f"{place.shown!r} is expected to hold keys, and the model is on another machine.",
             hint="Do without it; ask the user for what you need to know of it.",
         )
-    if place.shown != "." and IgnoreRules(place.root).ignores(place.shown, is_dir=place.path.is_dir()):
+    if is_ignored(place):
         raise SecretFileError(
             f"{place.shown!r} is ignored in this project, and the model is on another machine.",
             hint="Do without it; ask the user for what you need to know of it.",
         )
+
+
+def is_ignored(place: Place) -> bool:
+    """Tell whether the project ignores a file or folder; looks at the disk."""
+    return place.shown != "." and IgnoreRules(place.root).ignores(place.shown, is_dir=place.path.is_dir())
 
 
 def refuse_folder(place: Place) -> None:
