@@ -313,9 +313,17 @@ def test_changes_are_reviewed_and_described_for_a_commit(editor: Workbench, mode
     assert not any("Review 'style.css'" in one for one in asked), "nobody changed that one"
 
 
-def test_references_are_those_of_the_editor_s_language_servers(editor: Workbench, model: FakeModelServer) -> None:
-    calls = [{"name": "find_references", "arguments": {"name": "--accent"}}]
-    model.configure(text="In one place.", tool_calls=calls, token_delay=0)
+@pytest.mark.parametrize(
+    ("tool", "name", "found"),
+    [
+        ("find_references", "--accent", ["style.css:2:   --accent: red;", "style.css:5:   color: var(--accent);"]),
+        ("find_symbol", "palette", ["style.css:1: :root {"]),
+    ],
+)
+def test_names_are_found_as_the_editor_s_language_servers_know_them(
+    editor: Workbench, model: FakeModelServer, tool: str, name: str, found: list[str]
+) -> None:
+    model.configure(text="There.", tool_calls=[{"name": tool, "arguments": {"name": name}}], token_delay=0)
     editor.open("style.css")
 
     def told() -> str | None:
@@ -323,14 +331,13 @@ def test_references_are_those_of_the_editor_s_language_servers(editor: Workbench
         before = len(events(editor, "tool_result"))
         editor.run_command("Dragoman: Open Chat")
         editor.wait(f"{VIEW}#question:focus")
-        editor.type("Where is the colour used?")
+        editor.type("Where is the colour?")
         editor.press("Enter")
         results = editor.until(lambda: events(editor, "tool_result")[before:], "what the tool says")
         editor.wait(f"{VIEW}#send")
         return str(results[0]["result"]) if "language servers" in str(results[0]["result"]) else None
 
-    found = editor.until(told, "an answer of the language server")
-    assert found.splitlines()[:-1] == ["style.css:2:   --accent: red;", "style.css:5:   color: var(--accent);"]
+    assert editor.until(told, "an answer of the language server").splitlines()[:-1] == found
     model.configure(tool_calls=[])
 
 

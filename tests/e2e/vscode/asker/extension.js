@@ -33,4 +33,21 @@ async function ask() {
   await vscode.workspace.fs.writeFile(file, new TextEncoder().encode(JSON.stringify(told)));
 }
 
-exports.activate = (context) => context.subscriptions.push(vscode.commands.registerCommand('asker.ask', ask));
+// As a language server would: it answers with all that is like what was asked for.
+const symbols = {
+  provideWorkspaceSymbols: async () => {
+    const file = vscode.Uri.joinPath(vscode.workspace.workspaceFolders[0].uri, 'style.css');
+    const place = (line) => new vscode.Location(file, new vscode.Position(line, 2));
+    const variable = vscode.SymbolKind.Variable;
+    return [
+      new vscode.SymbolInformation('palette', variable, ':root', place(0)),
+      new vscode.SymbolInformation('palettes', variable, ':root', place(4)),
+    ];
+  },
+};
+
+exports.activate = (context) =>
+  context.subscriptions.push(
+    vscode.commands.registerCommand('asker.ask', ask),
+    vscode.languages.registerWorkspaceSymbolProvider(symbols),
+  );
