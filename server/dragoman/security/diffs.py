@@ -30,7 +30,7 @@ def _paths(section: str) -> set[str]:
     paths = {_plain(match[1]) for match in _PATHS.finditer(head)}
     header = _HEADER.match(head)
     if header is not None and header[2] is not None:
-        paths.add(_unquoted(header[2]))
+        paths.add(unquoted(header[2]))
     elif header is not None:
         paths |= _both(header[1])
     return paths - {"/dev/null", ""}
@@ -48,11 +48,11 @@ def _both(names: str) -> set[str]:
 
 
 def _plain(name: str) -> str:
-    name = _unquoted(name)
+    name = unquoted(name)
     return name[2:] if re.match(r"[a-z]/", name) else name
 
 
-def _unquoted(name: str) -> str:
+def unquoted(name: str) -> str:
     """Undo git's quotes, which it puts around names with unusual characters, as bytes in octal."""
     if not (name.startswith('"') and name.endswith('"') and len(name) > 1):
         return name

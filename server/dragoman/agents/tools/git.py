@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -19,12 +19,12 @@ from dragoman.agents.limits import (
     GIT_SECONDS,
 )
 from dragoman.agents.tools.base import Arguments, MaybeText, Subjects, Tool, ToolContext, ToolResult
-from dragoman.agents.tools.places import find_place, find_writable
+from dragoman.agents.tools.places import find_place, find_writable, refuse_folder
 from dragoman.agents.tools.policy import Permission
 from dragoman.agents.tools.processes import run_process
 from dragoman.context.workspace.git_changes import safe_environment, safe_git
 from dragoman.errors import CommandError, ToolDeniedError
-from dragoman.security.diffs import withhold
+from dragoman.security.diffs import unquoted, withhold
 from dragoman.security.paths import is_secret_path
 
 _QUIET = (
@@ -92,7 +92,14 @@ class GitStatus(Tool[StatusArguments]):
         """Ask git."""
         asked = ("status", "--short", "--branch", "--ignore-submodules=all", "--untracked-files=normal", "--", ".")
         text = await run_git(context, asked)
-        return ToolResult(text.rstrip("\n") or "[nothing]", {"lines": text.count("\n")})
+        sight = await asyncio.to_thread(self.sight, arguments, context)
+        # "## branch" in the first line, then two letters, a space and a path, or two with an arrow between.
+        lines = [
+            line
+            for line in text.splitlines()
+            if line.startswith("## ") or all(sight.shows(unquoted(name)) for name in line[3:].split(" -> "))
+        ]
+        return ToolResult(sight.noted("\n".join(lines) or "[nothing]"), {"lines": len(lines)})
 
 
 class DiffArguments(Arguments):
@@ -198,14 +205,20 @@ class GitCommit(Tool[CommitArguments]):
         return Subjects(f"Commit {', '.join(shown[:5])}{' …' if len(shown) > 5 else ''}: {subject}", shown)
 
     async def call(self, arguments: CommitArguments, context: ToolContext, call_id: str) -> ToolResult:  # noqa: ARG002
-        """Add and commit; a file that passes through a filter of the repository is refused."""
+        """Add and commit; a file that passes through a filter of the repository is refused, and so is a folder."""
         places = [find_writable(context.roots, path) for path in arguments.paths]
+        for place in places:
+            refuse_folder(place)
         secret = next((place.shown for place in places if is_secret_path(place.path)), None)
         if secret is not None:
             raise CommandError(f"{secret!r} is expected to hold keys, which no commit shall have.")
         # Taken as they are written, never as patterns.
         named = [str(place.path) for place in places]
         paths = [f":(literal){path}" for path in named]
+        tracked = await run_git(context, ("ls-files", "-z", "--cached", "--", *paths))
+        if below := _others(tracked, context.root, {place.path for place in places}):
+            # A folder that is gone: rules and keys are judged by each file's own name.
+            raise CommandError(f"{min(below)!r} is below one of the paths.", hint="Name each file to be committed.")
         attributes = await run_git(context, ("check-attr", "filter", "--", *named))
         if any(not line.endswith((": unspecified", ": unset")) for line in attributes.splitlines()):
             raise CommandError(
@@ -226,6 +239,12 @@ class GitCommit(Tool[CommitArguments]):
             message.unlink(missing_ok=True)
         commit = (await run_git(context, ("rev-parse", "HEAD"))).strip()
         return ToolResult(said.strip(), {"commit": commit, "paths": [place.shown for place in places]})
+
+
+def _others(listed: str, folder: Path, named: Set[Path]) -> set[str]:
+    """Return the names, as git lists them in a folder, of files other than those that are named."""
+    real = os.path.realpath(folder)
+    return {name for name in listed.split("\0") if name and Path(os.path.normpath(f"{real}/{name}")) not in named}
 
 
 def _write_message(text: str) -> Path:

@@ -13,7 +13,7 @@ from dragoman.agents.tools.policy import Policy, Rule
 from dragoman.agents.tools.project import project_tools
 from dragoman.context.overview import Overview
 from dragoman.context.workspace.client import IndexClient
-from dragoman.errors import CommandError, PathOutsideError, ToolArgumentsError
+from dragoman.errors import CommandError, FileUnfitError, PathOutsideError, ToolArgumentsError
 from tests.support.tool_bench import ToolBench
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed: apt-get install git")
@@ -55,6 +55,37 @@ async def test_status_diff_log_and_commit(bench: ToolBench) -> None:
     assert "+one = 10" in await bench.call("git_diff", revision="HEAD~1", path="a.py")
     assert (await bench.call("git_log", revision="HEAD~1..HEAD")).endswith("A: Ten")
     assert await bench.call("git_diff", staged=True) == "[no differences]"
+
+
+@needs_git
+async def test_a_commit_is_of_files_that_are_named_and_no_folder(bench: ToolBench) -> None:
+    bench.write("conf/.env", "TOKEN=hunter2hunter2\n")
+    bench.write("conf/a b.py", "one = 1\n")
+    with pytest.raises(FileUnfitError, match="folder"):
+        await bench.call("git_commit", message="m", paths=["conf"])
+    await bench.call("git_commit", message="m", paths=["conf/a b.py"])
+    shutil.rmtree(bench.root / "conf")
+    with pytest.raises(CommandError, match="'conf/a b[.]py' is below"):
+        await bench.call("git_commit", message="m", paths=["conf"])
+    await bench.call("git_commit", message="gone", paths=["conf/a b.py"])
+    assert git(bench.root, "log", "--format=%s").split() == ["gone", "m", "first"]
+    assert git(bench.root, "ls-files").split() == ["a.py", "b.py"]
+
+
+@needs_git
+async def test_status_names_no_file_that_a_rule_closes(tmp_path: Path) -> None:
+    policy = Policy((Rule("deny", "read", path="plans/**"),), trusted=True)
+    bench = ToolBench(tmp_path / "project", policy=policy)
+    for path in ("plans/old.md", "plans/ü.md", "a.py"):
+        bench.write(path, "one\ntwo\nthree\n")
+    git(bench.root, "-c", "init.defaultBranch=main", "init")
+    git(bench.root, "add", ".")
+    git(bench.root, "mv", "plans/old.md", "open.md")
+    bench.write("a.py", "two\n")
+    shown = await bench.call("git_status")
+    assert "plans" not in shown
+    assert {"AM a.py", "A  open.md"} <= set(shown.splitlines())
+    assert shown.endswith("which the user's rules do not open to this]")
 
 
 @needs_git
