@@ -65,7 +65,7 @@ async def test_a_commit_is_of_files_that_are_named_and_no_folder(bench: ToolBenc
         await bench.call("git_commit", message="m", paths=["conf"])
     await bench.call("git_commit", message="m", paths=["conf/a b.py"])
     shutil.rmtree(bench.root / "conf")
-    with pytest.raises(CommandError, match="'conf/a b[.]py' is below"):
+    with pytest.raises(CommandError, match="is below one of the paths"):
         await bench.call("git_commit", message="m", paths=["conf"])
     await bench.call("git_commit", message="gone", paths=["conf/a b.py"])
     assert git(bench.root, "log", "--format=%s").split() == ["gone", "m", "first"]
