@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from dragoman.cli.agent_desk import Allowed, Folder, Yes, classes_of, folder_of, open_agents, open_desk
-from dragoman.cli.output import AsJson, ConfigFile, note, out, print_json, print_text
+from dragoman.cli.output import AsJson, ConfigFile, EventsAsJson, note, out, print_json, print_text
 
 
 def show_log(
@@ -46,7 +46,7 @@ def resume_run(
     allow: Allowed = None,
     yes: Yes = False,
     config: ConfigFile = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one event a line, for programs.")] = False,
+    as_json: EventsAsJson = False,
 ) -> None:
     """Go on with a run that was broken off, from its last whole step."""
     allowed = classes_of(allow, yes=yes)

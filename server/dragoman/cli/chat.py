@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dragoman.cli.agent_desk import Allowed, Folder, ModelName, Yes, classes_of, folder_of, open_desk, say_faulty
-from dragoman.cli.output import ConfigFile, note, say_error
+from dragoman.cli.output import ConfigFile, EventsAsJson, note, say_error
 from dragoman.errors import DragomanError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def run_chat(
     allow: Allowed = None,
     yes: Yes = False,
     config: ConfigFile = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one event a line, for programs.")] = False,
+    as_json: EventsAsJson = False,
 ) -> None:
     """Talk with an agent: @path, @symbol:NAME and @diff attach things, /new begins anew, /quit ends the conversation."""
     folder, allowed = folder_of(workspace), classes_of(allow, yes=yes)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dragoman.settings import Problem
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print data for programs.")]
+EventsAsJson = Annotated[bool, typer.Option("--json", help="Print one event a line, for programs.")]
 ConfigFile = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help="Read FILE instead of the user's settings file."),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dragoman.cli.agent_desk import Allowed, Folder, ModelName, Yes, classes_of, folder_of, open_desk
-from dragoman.cli.output import ConfigFile, say_error
+from dragoman.cli.output import ConfigFile, EventsAsJson, say_error
 from dragoman.cli.terminal import is_typed
 from dragoman.errors import DragomanError, UnknownAgentError
 
@@ -28,7 +28,7 @@ def run_agent(
     allow: Allowed = None,
     yes: Yes = False,
     config: ConfigFile = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one event a line, for programs.")] = False,
+    as_json: EventsAsJson = False,
 ) -> None:
     """Give an agent a task; its answer is printed as it comes, and you are asked before it changes or runs anything."""
     if task is not None and not task.strip():
