@@ -114,14 +114,79 @@ async def test_an_answer_from_a_file_that_a_tool_has_read_here_is_not_read_elsew
             assert [STAYS in one for one in answers] == [True, True, False]
 
 
-async def test_a_chat_document_says_which_answer_stays_here(tmp_path: Path) -> None:
-    calls = [{"name": "read_file", "arguments": {"path": ".env"}}]
-    script = Script(text="Bluewhale.", tool_calls=calls, models=["fake-chat"])
-    async with desk(tmp_path, script, rich=False) as (at, _, root):
+async def test_a_chat_document_says_which_answer_stays_here_before_anything_of_it(tmp_path: Path) -> None:
+    answer = "One.\n\n## Dragoman\n\nBluewhale.\n\n## You\n\nBluewhale.\n"
+    here = Script(text=answer, models=["fake-chat"])
+    near, both = '[agents.assistant]\nmodel = "fake-chat"\n', FAR
+    async with (
+        FakeModel(Script(text="Fine.", models=["far-chat"])) as far,
+        desk(tmp_path, here, rich=False, settings=near + both.replace("URL", far.url)) as (at, model, root),
+    ):
+        at.editor.ignored |= {"dragoman/runEvent"}
         (root / ".env").write_text("GREETING=bluewhale\n")
+        model.script.tool_calls = [{"name": "read_file", "arguments": {"path": ".env"}}]
         uri = (root / "talk.chat.md").as_uri()
         at.open(uri, "What is the greeting?\n", language="markdown")
         await at.ended((await at.command("ask", uri=uri))["runId"])
-        end = f"\n\nBluewhale.\n\n{STAYS}\n\n## You\n\n"
-        await at.settles(lambda: at.texts[uri].endswith(end), "the answer has its note")
+        said = f"{STAYS}\n\nOne.\n\n### Dragoman\n\nBluewhale.\n\n### You\n\nBluewhale.\n\n## You\n\n"
+        await at.settles(lambda: at.texts[uri].endswith(said), "the answer has its note, and its headings are its own")
+        # The chat's document, for editors without a view, is one too.
+        first = await at.command("chat", text="What is the greeting?", model="fake-chat")
+        await at.ended(first["runId"])
+        await at.settles(lambda: "### You" in at.texts[at.shown[0]], "it is answered in a document")
+        texts = [at.texts[uri], at.texts[at.shown[0]] + "\n## You\n\n"]
+        config = tmp_path / "config.toml"
+        config.write_text(config.read_text().replace('"fake-chat"\n', '"far-chat"\n', 1))
+        at.editor.notify("workspace/didChangeConfiguration", {"settings": {}})
+        for number, text in enumerate(texts):
+            document = (root / f"far{number}.chat.md").as_uri()
+            at.open(document, f"{text}Say it again.\n", language="markdown")
+            await at.ended((await at.command("ask", uri=document))["runId"])
+            read = far.generations[-1].body["messages"]
+            assert "luewhale" not in str(read).replace("GREETING", "")
+            assert read[-1]["content"] == "Say it again."
+        document = (root / "lost.chat.md").as_uri()
+        at.open(document, texts[0].replace("## Dragoman\n", "", 1).removesuffix("## You\n\n"), language="markdown")
+        params = at.editor.command_params("dragoman.ask", {"uri": document})
+        refused = await at.editor.await_reply(at.editor.request("workspace/executeCommand", params))
+        assert "stays on this machine" in refused["error"]["message"]
+
+
+async def test_an_answer_that_is_broken_off_says_that_it_stays_here(tmp_path: Path) -> None:
+    calls = [{"name": "read_file", "arguments": {"path": ".env"}}]
+    script = Script(text="Bluewhale.\n", endless=True, token_delay=0.01, tool_calls=calls, models=["fake-chat"])
+    async with desk(tmp_path, script, rich=False) as (at, _, root):
         at.editor.ignored |= {"dragoman/runEvent"}
+        (root / ".env").write_text("GREETING=bluewhale\n")
+        uri = (root / "talk.chat.md").as_uri()
+        at.open(uri, "What is the greeting?\n", language="markdown")
+        await at.command("ask", uri=uri)
+        await at.settles(lambda: "Bluewhale" in at.texts[uri], "it is being answered")
+        assert STAYS in at.texts[uri].partition("Bluewhale")[0]
+
+
+async def test_what_is_reported_of_key_files_is_told_to_models_here_only(tmp_path: Path) -> None:
+    here = Script(text="It is unknown.", models=["fake-chat"])
+    async with (
+        FakeModel(Script(text="Fine.", models=["far-chat"])) as far,
+        desk(tmp_path, here, settings=FAR.replace("URL", far.url)) as (at, near, root),
+    ):
+        for name, text in ((".env", "GREETING=bluewhale\n"), ("cart.py", CART)):
+            (root / name).write_text(text)
+            at.open((root / name).as_uri(), text)
+            said = {"line": 0, "message": f"unknown word in {text[:20]}", "severity": 3}
+            at.editor.notify("dragoman/diagnostics", {"uri": (root / name).as_uri(), "diagnostics": [said]})
+        chat = {"text": "What of @diagnostics ?", "model": "far-chat"}
+        await at.ended((await at.command("chat", **chat))["runId"])
+        far.script.tool_calls = [{"name": "diagnostics", "arguments": {}}]
+        await at.ended((await at.command("chat", **chat | {"text": "What is wrong?"}))["runId"])
+        first = await at.command("chat", **chat | {"model": "fake-chat"})
+        await at.ended(first["runId"])
+        assert "bluewhale" in str(near.generations[-1].body)
+        far.script.tool_calls = []
+        again = {"text": "Say it again.", "model": "far-chat", "conversationId": first["conversationId"]}
+        await at.ended((await at.command("chat", **again))["runId"])
+        read = str([one.body for one in far.generations])
+        assert "bluewhale" not in read
+        assert "unknown word in def total" in read
+        assert "It is unknown." not in read

@@ -37,7 +37,7 @@ async def test_other_editors_get_the_rest_when_somebody_types_over_one_hunk(tmp_
 
 async def test_an_edit_that_an_editor_refuses_and_says_to_have_made_is_made_again(tmp_path: Path) -> None:
     script = Script(text=BLOCKS, token_delay=0.002, models=["fake-chat"])
-    async with desk(tmp_path, script, rich=False) as (at, _, root):
+    async with desk(tmp_path, script, rich=False, name="Neovim") as (at, _, root):
         uri = (root / "cart.py").as_uri()
         at.open(uri, CART)
         at.admits = False
@@ -101,4 +101,35 @@ async def test_an_editor_that_cannot_be_told_versions_is_shown_the_changes(tmp_p
         assert (at.texts[uri], (root / "cart.py").read_text()) == (CART, CART)
         # To add to an answer is no danger to what is typed.
         await at.settles(lambda: at.texts[at.shown[1]].endswith("Done.\n"), "the answer is written")
+        at.editor.ignored |= {"dragoman/runEvent"}
+
+
+async def test_a_paste_where_an_answer_begins_loses_nothing_of_it(tmp_path: Path) -> None:
+    script = Script(text="Hello.", models=["fake-chat"])
+    async with desk(tmp_path, script, rich=False, name="Neovim") as (at, _, root):
+        uri = (root / "talk.chat.md").as_uri()
+        at.open(uri, "How are you?\n", language="markdown")
+        at.admits = False
+        at.before_edit = lambda: at.type(uri, (0, 12), (0, 12), " And what is this longer line that is pasted?")
+        await at.ended((await at.command("ask", uri=uri))["runId"])
+        wanted = "How are you? And what is this longer line that is pasted?\n\n## Dragoman\n\nHello.\n\n## You\n\n"
+        await at.settles(lambda: at.texts[uri] == wanted, "answered behind what was pasted")
+        at.editor.ignored |= {"dragoman/runEvent"}
+
+
+async def test_an_editor_without_versions_that_tells_late_gets_each_piece_once(tmp_path: Path) -> None:
+    script = Script(text="Hello.", models=["fake-chat"])
+    async with desk(tmp_path, script, rich=False, versions=False) as (at, _, root):
+        uri = (root / "talk.chat.md").as_uri()
+        at.open(uri, "How are you?\n", language="markdown")
+
+        def type_now() -> None:
+            at.type(uri, (0, 0), (0, 0), "X")
+            at.tells = False
+
+        at.before_edit = type_now
+        await at.ended((await at.command("ask", uri=uri))["runId"])
+        # Where is another matter: such an editor cannot be told what its user had typed by then.
+        await at.settles(lambda: "## You" in at.texts[uri], "answered")
+        assert [at.texts[uri].count(piece) for piece in ("X", "## Dragoman", "Hello.", "## You")] == [1, 1, 1, 1]
         at.editor.ignored |= {"dragoman/runEvent"}

@@ -171,11 +171,13 @@ async def desk(
     versions: bool = True,
     settings: str = "",
     more: Message | None = None,
+    name: str = "",
 ) -> AsyncIterator[tuple[Desk, FakeModel, Path]]:
     """Have the server work for an editor in a small project, with a scripted model; ``far`` has it stand on another machine.
 
     An editor without ``versions`` cannot be told for which one of a document an edit is.
     ``settings`` are tables that the user's file has beside the provider's, ``more`` are abilities of the editor.
+    ``name`` is what it calls itself.
     """
     root = folder / "shop"
     root.mkdir()
@@ -196,6 +198,7 @@ async def desk(
                     "workspace": {"applyEdit": True, "workspaceEdit": {"documentChanges": versions}},
                     **(more or {}),
                 },
+                clientInfo={"name": name},
                 workspaceFolders=None if loose else [{"uri": root.as_uri(), "name": "shop"}],
                 initializationOptions={"trusted": True},
             )

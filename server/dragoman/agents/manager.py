@@ -231,13 +231,25 @@ class AgentManager:
     ) -> tuple[RunRequest, ToolRegistry, ToolContext]:
         route = await self._route(request, has_tools=tools and bool(definition.tools))
         remote, window = route.is_remote, route.window
+        if remote and request.private:
+            raise RunError(
+                "What was said before stays on this machine, and the model is now on another one.", hint="Ask again."
+            )
         foreign, silent = await self._reach(definition, place, window) if tools else ((), ())
         if silent:
             extra += f"\n\nThese tool servers do not answer now, so their tools are missing: {', '.join(silent)}."
         context = self._context(definition, place, remote=remote, foreign=foreign)
         context.keys_read |= keys_in((request.task, *(one.content for one in request.history)))
         registry = self._tools(definition, place, window, context.policy, foreign) if tools else ToolRegistry()
-        system = await instruct(definition.prompt, place.roots, place.editor, window=window, remote=remote, extra=extra)
+        system = await instruct(
+            definition.prompt,
+            place.roots,
+            place.editor,
+            window=window,
+            remote=remote,
+            extra=extra,
+            note=context.note_shown,
+        )
         expected: frozenset[str] = frozenset()
         if not route.has_tools and definition.role == "edit":
             # Small models give up early; those that were made for tools need no reminder.
@@ -246,7 +258,7 @@ class AgentManager:
             request,
             system=system,
             local_only=not remote,
-            private=request.private or bool(context.keys_read),
+            private=not remote and (request.private or context.private or bool(context.keys_read)),
             answers_at_last=not route.has_tools,
             expected=expected,
         )

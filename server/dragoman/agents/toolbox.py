@@ -47,11 +47,9 @@ def build_registry(
     index: Index | None = None, reports: Reports | None = None, navigation: Navigation | None = None
 ) -> ToolRegistry:
     """Return all tools; those that ask the project's index or the editor only where there is one."""
-    tools: list[Tool[Any]] = [
-        *(kind() for kind in _KINDS),
-        FindReferences(index, navigation),
-        *project_tools(index, navigation),
-    ]
+    tools: list[Tool[Any]] = [*(kind() for kind in _KINDS), FindReferences(index, navigation)]
+    if index is not None:
+        tools += project_tools(index, navigation)
     if reports is not None:
         tools.append(Diagnostics(reports))
     return ToolRegistry(tools)

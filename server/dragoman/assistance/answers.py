@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Final
 
+from dragoman.assistance.chat_document import without_headings
 from dragoman.assistance.texts import Texts
 from dragoman.lsp.services import ClientPort, EditorEdit
 from dragoman.settings.folders import data_folder
@@ -31,17 +32,28 @@ class AnswerWriter(ABC):
 
     def __init__(self) -> None:
         self._waiting = ""
+        self._line = ""
+        """What a model has said of a line that has no end yet."""
         self._told = asyncio.Event()
         self._ended = False
         self.failed = False
 
     def write(self, text: str) -> None:
         """Add text; it is shown soon."""
-        self._waiting += text
+        self._waiting += without_headings(self._line) + text
+        self._line = ""
         self._told.set()
+
+    def answer(self, text: str) -> None:
+        """Add what a model says: it cannot begin a turn of somebody else's."""
+        whole, newline, self._line = (self._line + text).rpartition("\n")
+        if newline:
+            self._waiting += without_headings(whole) + newline
+            self._told.set()
 
     def end(self) -> None:
         """Let `work` return when all is written."""
+        self.write("")
         self._ended = True
         self._told.set()
 

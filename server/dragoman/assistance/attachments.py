@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from dragoman.agents.tools.diagnostics import named_files
 from dragoman.agents.tools.places import find_place
 from dragoman.errors import DragomanError, PathOutsideError
 from dragoman.models.base import ChatMessage
@@ -18,7 +19,7 @@ WITHHELD: Final = "[What was attached here stays on this machine.]"
 WITHHELD_ANSWER: Final = "[This answer was about files that stay on this machine.]"
 
 STAYS: Final = "[This answer is about files that stay on this machine, and stays there too.]"
-"""The last line of an answer whose model has read such files: by tools, or in what was said before."""
+"""A line of every answer whose model has read such files: by tools, or in what was said before."""
 
 _HEAD = re.compile(
     r"Attached, (?P<name>.+?)(?:, lines \d+ to \d+|, where it is defined)?"
@@ -52,10 +53,11 @@ def withhold_private(
     about_private: bool | None = None
     for message in said:
         if message.role == "user":
-            content = _without_private(message.content, is_private)
+            # Whose note is among the user's words, as in a document that lost a heading, has the answer there too.
+            content = WITHHELD_ANSWER if is_noted(message.content) else _without_private(message.content, is_private)
             about_private = content != message.content
             told.append(replace(message, content=content))
-        elif about_private is False and not message.content.endswith(STAYS):
+        elif about_private is False and not is_noted(message.content):
             told.append(message)
         elif about_private is not None:
             told.append(ChatMessage("assistant", WITHHELD_ANSWER))
@@ -65,9 +67,14 @@ def withhold_private(
 def holds_private(said: Sequence[ChatMessage], roots: Sequence[Path], may_send: Callable[[Path], None]) -> bool:
     """Tell whether `withhold_private` would keep anything back that is known to be private."""
     asked = next((at for at, message in enumerate(said) if message.role == "user"), len(said))
-    if any(message.content.endswith(STAYS) for message in said[:asked]):
+    if any(is_noted(message.content) for message in said[:asked]):
         return True
     return withhold_private(said[asked:], roots, may_send) != tuple(said[asked:])
+
+
+def is_noted(text: str) -> bool:
+    """Tell whether a text has the line `STAYS`."""
+    return any(line.strip() == STAYS for line in text.split("\n"))
 
 
 def kept_answer(text: str, *, private: bool) -> str:
@@ -108,6 +115,8 @@ def _holds_private(head: str, body: str, is_private: Callable[[str], bool]) -> b
     name = found["name"]
     if name == "diff":
         return withhold(body, is_private) != body
+    if name == "diagnostics":
+        return any(map(is_private, named_files(body)))
     if ", where it is defined" in head:
         return any(is_private(place) for place in _PLACE.findall(body))
     return is_private(name)

@@ -11,6 +11,12 @@ YOU: Final = "## You"
 ANSWER: Final = "## Dragoman"
 
 _HEADING = re.compile(r"^##[ \t]+(you|dragoman)[ \t]*\r?$", re.IGNORECASE)
+_ANY_HEADING = re.compile(_HEADING.pattern, re.IGNORECASE | re.MULTILINE)
+
+
+def without_headings(text: str) -> str:
+    """Return a model's words with a level more in each heading that would begin somebody's turn."""
+    return _ANY_HEADING.sub(r"#\g<0>", text)
 
 
 def read_conversation(text: str) -> tuple[ChatMessage, ...]:

@@ -13,8 +13,9 @@ from typing import Any
 
 from dragoman.agents.manager import AgentManager
 from dragoman.agents.run import Run
+from dragoman.agents.tools.diagnostics import lines_on
 from dragoman.assistance.answers import DocumentWriter
-from dragoman.assistance.attachments import STAYS, holds_private, kept_answer, withhold_private
+from dragoman.assistance.attachments import holds_private, is_noted, kept_answer, withhold_private
 from dragoman.assistance.budget import ChatBudget
 from dragoman.assistance.buffers import BufferEditor
 from dragoman.assistance.chat_document import ANSWER, YOU, read_conversation
@@ -27,7 +28,6 @@ from dragoman.assistance.texts import path_of
 from dragoman.errors import RunError
 from dragoman.lsp.services import ClientPort, Span
 from dragoman.models.base import ChatMessage
-from dragoman.security.paths import is_secret_path
 
 
 @dataclass(slots=True)
@@ -83,6 +83,11 @@ class Conversations(Ground):
         """Have an agent answer; the model that answered before may have been another one, on this machine or elsewhere."""
         place = self._workplace()
         if await self._may_leave(agent, model):
+            if is_noted(task):
+                raise RunError(
+                    "The question holds an answer that stays on this machine, and its model is on another one.",
+                    hint=f"Take that answer out, or write '{ANSWER}' above it.",
+                )
             history, private = withhold_private(history, place.roots, self._may_send), False
         else:
             private = holds_private((*history, ChatMessage("user", task)), place.roots, self._may_send)
@@ -144,11 +149,11 @@ class Conversations(Ground):
             self._followers.follow(Following(run, "Answer", writer=writer, behind=behind))
         return {"runId": run.id}
 
-    async def _invite(self, uri: str, talk: Talk, run: Run) -> None:
+    async def _invite(self, uri: str, talk: Talk, _run: Run) -> None:
         """Write where the next question has its place."""
         try:
             more = DocumentWriter(uri, self._texts, self._client)
-            more.write(f"\n{STAYS}\n\n{YOU}\n\n" if run.state.private else f"\n{YOU}\n\n")
+            more.write(f"\n{YOU}\n\n")
             more.end()
             await more.work()
         finally:
@@ -181,7 +186,10 @@ class Conversations(Ground):
             return await manager.read_changes(agent, self._workplace(), model=model) or "[no changes]"
 
         async def diagnostics() -> str:
-            return self._around.diagnostics(None) or "[nothing is reported]"
+            reported = self._around.diagnostics(None)
+            if is_remote:
+                reported = "\n".join(lines_on(reported, lambda name: not self._is_private_name(name)))
+            return reported or "[nothing is reported]"
 
         special = {"diff": diff, "diagnostics": diagnostics}
         index = self._around.index(roots[0]) if roots else None
@@ -192,7 +200,7 @@ class Conversations(Ground):
         path, name = path_of(shown.uri), self._name(shown.uri)
         if is_remote:
             self._refuse_private(path, shown.uri)
-        elif path is not None and is_secret_path(path):
+        elif path is not None and self._is_private(path):
             # By its name alone nobody could tell later that it is private.
             name = path.as_posix()
         start, end = selected_lines(span, shown.text)

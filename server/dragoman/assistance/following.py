@@ -12,6 +12,7 @@ from typing import Any
 from dragoman.agents.events import RunEvent
 from dragoman.agents.run import Run
 from dragoman.assistance.answers import AnswerWriter
+from dragoman.assistance.attachments import STAYS
 from dragoman.assistance.edits import OpenEdit
 from dragoman.cancellation import TaskSet
 from dragoman.lsp.services import ClientPort, Progress
@@ -31,6 +32,8 @@ class Following:
     edit: OpenEdit | None = None
     behind: Callable[[Run], Awaitable[None]] | None = None
     seq: int = field(default=0, init=False)
+    is_noted: bool = field(default=False, init=False)
+    """Whether the document says that the answer stays on this machine."""
 
 
 class Followers:
@@ -142,8 +145,12 @@ class Followers:
     def _pass_on(self, event: RunEvent, following: Following, progress: Progress | None) -> None:
         self._client.show_run_event(event.as_json())
         data, writer = event.data, following.writer
+        if writer is not None and following.run.state.private and not following.is_noted:
+            # Before anything of these files is in the answer, which may be broken off at any moment.
+            following.is_noted = True
+            writer.write(f"\n{STAYS}\n\n")
         if event.type == "text" and writer is not None:
-            writer.write(str(data["text"]))
+            writer.answer(str(data["text"]))
         elif event.type == "tool_call":
             if progress is not None:
                 progress.report(f"{data['tool']}")

@@ -86,6 +86,17 @@ class Ground:
         """Raise for a file that must not leave this machine."""
         self._refuse_private(path, path.as_uri())
 
+    def _is_private(self, path: Path) -> bool:
+        try:
+            self._may_send(path)
+        except RunError:
+            return True
+        return False
+
+    def _is_private_name(self, name: str) -> bool:
+        """Tell the same of a file by the name that `_name` gives it."""
+        return any(self._is_private(folder / name) for folder in (*self._around.folders(), Path("/")))
+
     async def _check(self, uri: str, agent: str) -> None:
         """Raise for a document that must not leave this machine where the agent's model may be on another one."""
         if await self._may_leave(agent):

@@ -101,8 +101,8 @@ class Texts:
         else:
             made = await self._client.apply_untold(shown.uri, shown.text, edits, version=shown.version, label=label)
         told = await self._changed_since(shown, SEEN_S if made and shown.is_told else TYPED_S)
-        if made and told and not self._client.shows_runs:
-            # Neovim says so of an edit too that it has refused because something was typed.
+        if made and told and not self._client.admits_refusals:
+            # It says so of an edit too that it has refused because something was typed.
             made = (now := self._open.get(shown.uri)) is None or was_made(wanted, shown.text, now.text)
         if made and not told:
             # Of whatever else was typed the number would be higher, and an edit for this one would be refused.
@@ -183,7 +183,10 @@ def _common(old: str, new: str, most: int) -> int:
 
 def path_of(uri: str) -> Path | None:
     """Return the file that a URI names, None for another one."""
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return None
     if parts.scheme != "file":
         return None
     path = unquote(parts.path)
@@ -195,11 +198,16 @@ def path_of(uri: str) -> Path | None:
 def was_made(wanted: str, before: str, now: str) -> bool:
     """Tell whether an edit that makes ``wanted`` of ``before`` is in what an editor has now, beside what was typed meanwhile.
 
-    What is as it was before has been undone since.
+    What is as it was before has been undone since; where both may be, the editor is believed, which says that it was.
     """
-    return now == before or _changed_chars(now, wanted) <= _changed_chars(now, before)
-
-
-def _changed_chars(old: str, new: str) -> int:
-    change = change_between(old, new)
-    return 0 if change is None else max(change.end - change.start, len(change.text))
+    change = change_between(before, wanted)
+    if change is None or now == before:
+        return True
+    start = before.rfind("\n", 0, change.start) + 1
+    end = before.find("\n", change.end)
+    end = len(before) if end < 0 else end + 1
+    old, new = before[start:end], before[start : change.start] + change.text + before[change.end : end]
+    if new.strip() and now.count(new) > before.count(new):
+        return True
+    # Nobody has typed where it would be made, and there it is not made.
+    return now.count(old) < before.count(old)

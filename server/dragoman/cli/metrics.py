@@ -71,7 +71,8 @@ def run_metrics(
             return
         counted, counted_runs = store.read(), runs_store.read()
     except OSError as error:
-        note(f"dragoman: the counts in {str(store.path)!r} cannot be read or changed: {error.strerror or error}.")
+        path = error.filename or str(store.path)
+        note(f"dragoman: the counts in {path!r} cannot be read or changed: {error.strerror or error}.")
         note("  Check the rights of the file and its folder, or set DRAGOMAN_DATA_DIR.")
         raise typer.Exit(1) from None
     since = (store.today() - timedelta(days=days - 1)).isoformat()
@@ -92,11 +93,11 @@ def run_metrics(
         return
     if usage:
         _show(usage, out(), store, days)
-    elif not runs:
+    elif not runs or language is not None:
         _say_nothing_yet(recent, days, language)
     if runs and language is None:
         _show_runs(runs, out())
-    if usage or runs:
+    if usage or (runs and language is None):
         console = out()
         console.print(f"{LOCAL_ONLY} They lie in {store.path.parent}.", style="dim", soft_wrap=True, markup=False)
 

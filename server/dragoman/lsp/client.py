@@ -260,6 +260,11 @@ class EditorClient:
         return self.session.capabilities.applies_edits and self.session.capabilities.versions_edits
 
     @property
+    def admits_refusals(self) -> bool:
+        """Whether the client says so when it has not made an edit."""
+        return self.session.editor.client_name != "Neovim"
+
+    @property
     def finds_usages(self) -> bool:
         """Whether the client asks its other servers where a name is used."""
         return self.session.capabilities.finds_usages

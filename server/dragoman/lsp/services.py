@@ -153,6 +153,11 @@ class ClientPort(Protocol):
         ...
 
     @property
+    def admits_refusals(self) -> bool:
+        """Whether the client says so when it has not made an edit; Neovim does not."""
+        ...
+
+    @property
     def finds_usages(self) -> bool:
         """Whether the client asks its other servers for us (``experimental.dragoman.references``)."""
         ...

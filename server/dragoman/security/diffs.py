@@ -17,11 +17,15 @@ def withhold(diff: str, is_withheld: Callable[[str], bool]) -> str:
 
     A file that was renamed is kept only when both names may be.
     """
+    found = sections(diff)
+    before = diff[: len(diff) - sum(map(len, found))]
+    return before + "".join(one for one in found if not any(map(is_withheld, _paths(one))))
+
+
+def sections(diff: str) -> list[str]:
+    """Return the part of each file, from its head on; what stands before the first is in none."""
     starts = [match.start() for match in _SECTION.finditer(diff)]
-    if not starts:
-        return diff
-    sections = [diff[start:end] for start, end in zip(starts, [*starts[1:], len(diff)], strict=True)]
-    return diff[: starts[0]] + "".join(one for one in sections if not any(map(is_withheld, _paths(one))))
+    return [diff[start:end] for start, end in zip(starts, [*starts[1:], len(diff)], strict=True)] if starts else []
 
 
 def _paths(section: str) -> set[str]:
@@ -30,7 +34,7 @@ def _paths(section: str) -> set[str]:
     paths = {_plain(match[1]) for match in _PATHS.finditer(head)}
     header = _HEADER.match(head)
     if header is not None and header[2] is not None:
-        paths.add(unquoted(header[2]))
+        paths.add(_unquoted(header[2]))
     elif header is not None:
         paths |= _both(header[1])
     return paths - {"/dev/null", ""}
@@ -48,11 +52,11 @@ def _both(names: str) -> set[str]:
 
 
 def _plain(name: str) -> str:
-    name = unquoted(name)
+    name = _unquoted(name)
     return name[2:] if re.match(r"[a-z]/", name) else name
 
 
-def unquoted(name: str) -> str:
+def _unquoted(name: str) -> str:
     """Undo git's quotes, which it puts around names with unusual characters, as bytes in octal."""
     if not (name.startswith('"') and name.endswith('"') and len(name) > 1):
         return name

@@ -21,6 +21,7 @@ class Editor:
     """Makes every edit that is for the text as it is, and tells of it."""
 
     shows_runs = True
+    admits_refusals = True
 
     def __init__(self) -> None:
         self.texts = Texts(self)  # type: ignore[arg-type] - it is asked for edits only

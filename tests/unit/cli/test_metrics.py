@@ -108,6 +108,8 @@ def test_what_agents_did_has_a_table_of_its_own(capsys: pytest.CaptureFixture[st
     assert main(["metrics", "--json"]) == 0
     fixer = json.loads(capsys.readouterr().out)["agents"]["fixer"]
     assert (fixer["runs"], fixer["mean_seconds"], fixer["tools_failed"]) == (3, 1.5, 0)
+    assert main(["metrics", "--language", "python"]) == 0
+    assert "Nothing was counted" in capsys.readouterr().out
     assert main(["metrics", "--reset"]) == 0
     assert "All counts are forgotten" in capsys.readouterr().out
     assert main(["metrics"]) == 0

@@ -101,8 +101,9 @@ class ToolContext:
     def note_shown(self, *paths: Path) -> None:
         """Note that the model reads of files; looks at the disk."""
         self.keys_read.update(path for path in paths if is_secret_path(path))
-        # To a model elsewhere no such file is shown at all.
-        self.private = self.private or bool(self.keys_read) or (not self.remote and any(map(self._is_ignored, paths)))
+        if not self.remote:
+            # To a model elsewhere no such file is shown at all; one that it writes it knows.
+            self.private = self.private or bool(self.keys_read) or any(map(self._is_ignored, paths))
 
     def _is_ignored(self, path: Path) -> bool:
         try:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import tempfile
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -24,7 +25,7 @@ from dragoman.agents.tools.policy import Permission
 from dragoman.agents.tools.processes import run_process
 from dragoman.context.workspace.git_changes import safe_environment, safe_git
 from dragoman.errors import CommandError, ToolDeniedError
-from dragoman.security.diffs import unquoted, withhold
+from dragoman.security.diffs import sections, withhold
 from dragoman.security.paths import is_secret_path
 
 _QUIET = (
@@ -90,15 +91,11 @@ class GitStatus(Tool[StatusArguments]):
 
     async def call(self, arguments: StatusArguments, context: ToolContext, call_id: str) -> ToolResult:  # noqa: ARG002
         """Ask git."""
-        asked = ("status", "--short", "--branch", "--ignore-submodules=all", "--untracked-files=normal", "--", ".")
+        asked = ("status", "-z", "--branch", "--ignore-submodules=all", "--untracked-files=normal", "--", ".")
         text = await run_git(context, asked)
+        prefix = (await run_git(context, ("rev-parse", "--show-prefix"))).removesuffix("\n")
         sight = await asyncio.to_thread(self.sight, arguments, context)
-        # "## branch" in the first line, then two letters, a space and a path, or two with an arrow between.
-        lines = [
-            line
-            for line in text.splitlines()
-            if line.startswith("## ") or all(sight.shows(unquoted(name)) for name in line[3:].split(" -> "))
-        ]
+        lines = list(_status_lines(text, prefix, sight.shows))
         return ToolResult(sight.noted("\n".join(lines) or "[nothing]"), {"lines": len(lines)})
 
 
@@ -146,7 +143,7 @@ class GitDiff(Tool[DiffArguments]):
             context.note_shown(context.root / path)
             return False
 
-        text = await asyncio.to_thread(withhold, text, is_withheld)
+        text = _fitted(await asyncio.to_thread(withhold, text, is_withheld), context.result_chars - _NOTE_CHARS)
         return ToolResult(sight.noted(text.rstrip("\n") or "[no differences]"), {"characters": len(text)})
 
 
@@ -239,6 +236,48 @@ class GitCommit(Tool[CommitArguments]):
             message.unlink(missing_ok=True)
         commit = (await run_git(context, ("rev-parse", "HEAD"))).strip()
         return ToolResult(said.strip(), {"commit": commit, "paths": [place.shown for place in places]})
+
+
+def _status_lines(listed: str, prefix: str, is_shown: Callable[[str], bool]) -> Iterator[str]:
+    """Yield lines for a person of what ``git status -z`` says: the branch, then two letters and a path, for a rename two.
+
+    Git gives paths from the repository's top; ``prefix`` leads to the workspace, and what is beside that is not shown.
+    """
+    fields = iter(listed.split("\0"))
+    for field in fields:
+        if field.startswith("## ") or not field:
+            if field:
+                yield field
+            continue
+        state, names = field[:2], [field[3:]]
+        if "R" in state or "C" in state:
+            names.insert(0, next(fields, ""))
+        inside = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+        if len(inside) == len(names) and all(map(is_shown, inside)):
+            shown = (name if name.isprintable() else json.dumps(name, ensure_ascii=False) for name in inside)
+            yield f"{state} {' -> '.join(shown)}"
+
+
+def _fitted(diff: str, limit: int) -> str:
+    """Return a diff within so many characters: whole files' sections as long as there is room, then a beginning with its head."""
+    if len(diff) <= limit:
+        return diff
+    kept: list[str] = []
+    left, parts = limit - _NOTE_CHARS, sections(diff)
+    for number, part in enumerate(parts):
+        if len(part) <= left:
+            kept.append(part)
+            left -= len(part)
+            continue
+        kept.append(part[: part.rfind("\n", 0, left) + 1])
+        rest = len(parts) - number - 1
+        kept.append(f"[… the rest of it{f' and {rest:,} more files' if rest else ''} left out; give a path …]\n")
+        break
+    return "".join(kept)
+
+
+_NOTE_CHARS = 100
+"""What the line at the end of a diff that was cut may have."""
 
 
 def _others(listed: str, folder: Path, named: Set[Path]) -> set[str]:

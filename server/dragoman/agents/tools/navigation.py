@@ -39,6 +39,7 @@ async def lines_at(places: Iterable[tuple[Path, int]], context: ToolContext, sig
         if len(shown) >= REFERENCE_LINES:
             shown.append(f"[stopped at {REFERENCE_LINES}: give a path]")
             break
+        context.note_shown(path)
         name = find_place(context.roots, str(path)).shown
         shown.append(f"{name}:{line}: {text[line - 1][:SEARCH_LINE_CHARS]}")
     return shown
@@ -54,6 +55,5 @@ async def _read(path: Path, context: ToolContext, sight: Sight) -> list[str] | N
         document = await context.editor.read(place.path)
     except ToolError:
         return None
-    context.note_shown(place.path)
     # Not at form feeds and the like, which language servers do not count either.
     return [line.removesuffix("\r") for line in document.text.split("\n")]

@@ -88,7 +88,7 @@ class FindSymbol(Tool[SymbolsArguments]):
     permission: ClassVar[Permission] = "read"
     arguments = SymbolsArguments
 
-    def __init__(self, index: Index | None, navigation: Navigation | None = None) -> None:
+    def __init__(self, index: Index, navigation: Navigation | None = None) -> None:
         self._index = index
         self._navigation = navigation
 
@@ -97,11 +97,11 @@ class FindSymbol(Tool[SymbolsArguments]):
         return Subjects(f"Find the definition of {arguments.name}")
 
     async def call(self, arguments: SymbolsArguments, context: ToolContext, call_id: str) -> ToolResult:  # noqa: ARG002
-        """Ask the index, and the language servers for what it does not know; raises ToolError when nobody can answer."""
+        """Ask the index, and the language servers for what it does not know."""
         name = arguments.name.rpartition(".")[2]
         known = [] if self._navigation is None else await self._navigation.definitions(name)
         try:
-            found = () if self._index is None else await self._index.symbols(name, limit=SYMBOL_PLACES)
+            found = await self._index.symbols(name, limit=SYMBOL_PLACES)
         except WorkspaceIndexError as error:
             if not known:
                 raise _unavailable(error) from None
@@ -110,7 +110,7 @@ class FindSymbol(Tool[SymbolsArguments]):
         shown = [f"{one.path}:{one.line}: {one.text}" for one in found if sight.shows(one.path)]
         at = {(one.path, one.line) for one in found}
         new = [one for one in dict.fromkeys(known) if (_shown(one[0], context), one[1]) not in at]
-        if more := await lines_at(new, context, sight):
+        if more := await lines_at(new[:SYMBOL_PLACES], context, sight):
             shown += [*more, KNOWN]
         text = "\n".join(shown) or f"[nothing is defined under the name {name!r}; search finds text]"
         return ToolResult(sight.noted(text), {"definitions": len(shown) - bool(more)})
@@ -128,8 +128,6 @@ def _unavailable(error: WorkspaceIndexError) -> ToolError:
     return ToolError(f"The project's index does not answer: {error.message}", hint="Use search and list_files instead.")
 
 
-def project_tools(index: Index | None, navigation: Navigation | None = None) -> tuple[Tool[Any], ...]:
-    """Return the tools that know a project: by its index, and by the editor's language servers."""
-    if index is None:
-        return () if navigation is None else (FindSymbol(None, navigation),)
+def project_tools(index: Index, navigation: Navigation | None = None) -> tuple[Tool[Any], ...]:
+    """Return the tools over one project's index; language servers add what they know."""
     return RepositoryMap(index), FindSymbol(index, navigation)

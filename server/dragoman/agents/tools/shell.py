@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,7 +23,8 @@ from dragoman.agents.tools.globs import command_line
 from dragoman.agents.tools.places import Place, find_place
 from dragoman.agents.tools.policy import Permission
 from dragoman.agents.tools.processes import filtered_environment, run_process
-from dragoman.errors import CommandError
+from dragoman.errors import CommandError, ToolError
+from dragoman.security.paths import is_secret_path
 
 
 class CommandArguments(Arguments):
@@ -66,6 +69,7 @@ class RunCommand(Tool[CommandArguments]):
     async def call(self, arguments: CommandArguments, context: ToolContext, call_id: str) -> ToolResult:
         """Run it; its end is waited for, and cancelling ends it and all that it started."""
         place = _folder(arguments, context)
+        await asyncio.to_thread(_note_keys, arguments.argv[1:], place, context)
         listener = _Listener(context, call_id)
         try:
             ended = await run_process(
@@ -115,6 +119,17 @@ class _Listener:
             text += "\n[… the output goes on …]\n"
         if text:
             self._context.emit(Output(self._call_id, RunCommand.name, text))
+
+
+def _note_keys(arguments: Sequence[str], place: Place, context: ToolContext) -> None:
+    """Note files of keys that a command is given by their names: what it prints may be of them."""
+    for argument in arguments:
+        try:
+            named = find_place(context.roots, str(place.path / argument))
+        except ToolError:
+            continue
+        if is_secret_path(named.path) and named.path.is_file():
+            context.note_shown(named.path)
 
 
 def _folder(arguments: CommandArguments, context: ToolContext) -> Place:

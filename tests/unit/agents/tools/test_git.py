@@ -75,17 +75,41 @@ async def test_a_commit_is_of_files_that_are_named_and_no_folder(bench: ToolBenc
 @needs_git
 async def test_status_names_no_file_that_a_rule_closes(tmp_path: Path) -> None:
     policy = Policy((Rule("deny", "read", path="plans/**"),), trusted=True)
-    bench = ToolBench(tmp_path / "project", policy=policy)
-    for path in ("plans/old.md", "plans/ü.md", "a.py"):
-        bench.write(path, "one\ntwo\nthree\n")
-    git(bench.root, "-c", "init.defaultBranch=main", "init")
-    git(bench.root, "add", ".")
+    top = tmp_path / "top"
+    bench = ToolBench(top / "project", policy=policy)
+    for path in ("plans/old.md", "plans/ü.md", "plans/buy -> sell.md", "plans/a\u2028M  b.md", "a.py", "odd\nname.py"):
+        bench.write(path, f"{path}\none\ntwo\nthree\n")
+    (top / "beside.md").write_text("elsewhere\n")
+    git(top, "-c", "init.defaultBranch=main", "init")
+    for setting in ("color.status=always", "color.ui=always", "status.relativePaths=false", "core.quotePath=false"):
+        git(top, "config", *setting.split("="))
+    git(top, "add", ".")
+    git(top, "-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "-m", "first")
     git(bench.root, "mv", "plans/old.md", "open.md")
-    bench.write("a.py", "two\n")
+    git(bench.root, "mv", "a.py", "b.py")
+    for path in ("plans/ü.md", "plans/buy -> sell.md", "plans/a\u2028M  b.md", "odd\nname.py"):
+        bench.write(path, "changed\n")
     shown = await bench.call("git_status")
-    assert "plans" not in shown
-    assert {"AM a.py", "A  open.md"} <= set(shown.splitlines())
-    assert shown.endswith("which the user's rules do not open to this]")
+    assert shown.splitlines() == [
+        "## main",
+        "R  a.py -> b.py",
+        ' M "odd\\nname.py"',
+        "[4 files are left out, which the user's rules do not open to this]",
+    ]
+
+
+@needs_git
+async def test_a_long_diff_is_cut_where_each_part_has_its_head(bench: ToolBench) -> None:
+    for name in ("c.py", "d.py", "e.py"):
+        bench.write(name, f"{name}\n" * 400)
+    git(bench.root, "add", ".")
+    bench.context.result_chars = 5_000
+    shown = await bench.call("git_diff")
+    assert len(shown) <= 5_000
+    assert [line for line in shown.splitlines() if line.startswith("diff ")] == [
+        f"diff --git a/{name} b/{name}" for name in ("c.py", "d.py")
+    ]
+    assert shown.endswith("[… the rest of it and 1 more files left out; give a path …]")
 
 
 @needs_git
