@@ -84,6 +84,8 @@ class EditorServices:
         """Outlives the settings too; made when the workspace is known, for its imports are none of the start's."""
         self._app = root.build(config_file=config_file, acceptance=self._acceptance)
         self._assistance: Assistance | None = None
+        self._moved: tuple[Folder, ...] | None = None
+        """The workspace's folders, once they have changed."""
         self._watch_app()
         self._reload = asyncio.Lock()
 
@@ -91,7 +93,8 @@ class EditorServices:
 
     async def start(self, editor: EditorOptions) -> None:
         """Read the settings for this workspace, ask the model servers, and say what was found."""
-        self._options = editor
+        # Folders may come and go before this begins.
+        self._options = editor if self._moved is None else replace(editor, folders=self._moved)
         self._settings = editor.settings
         await self._rebuild()
         self._open_context()
@@ -121,6 +124,7 @@ class EditorServices:
     def folders_changed(self, folders: tuple[Folder, ...]) -> None:
         """Follow the workspace: the first folder's ``dragoman.toml`` counts."""
         before = self._workspace()
+        self._moved = folders
         self._options = replace(self._options, folders=folders)
         if self._context is not None:
             self._open_context()

@@ -190,3 +190,32 @@ async def test_what_is_reported_of_key_files_is_told_to_models_here_only(tmp_pat
         assert "bluewhale" not in read
         assert "unknown word in def total" in read
         assert "It is unknown." not in read
+
+
+async def test_a_selection_is_judged_by_the_folder_that_it_is_in(tmp_path: Path) -> None:
+    """The second folder, which comes at the very start, ignores a file; the first has an innocent one of that name."""
+    here = Script(text="Fine.", models=["fake-chat"])
+    async with (
+        FakeModel(Script(text="Fine.", models=["far-chat"])) as far,
+        desk(tmp_path, here, settings=FAR.replace("URL", far.url)) as (at, near, root),
+    ):
+        other = tmp_path / "other"
+        other.mkdir()
+        (other / ".gitignore").write_text("notes.txt\n")
+        for folder, text in ((root, "plain\n"), (other, "bluewhale\n")):
+            (folder / "notes.txt").write_text(text)
+        added = [{"uri": other.as_uri(), "name": "other"}]
+        at.editor.notify("workspace/didChangeWorkspaceFolders", {"event": {"added": added, "removed": []}})
+        uri = (other / "notes.txt").as_uri()
+        at.open(uri, "bluewhale\n", language="text")
+        place = {"start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 9}}
+        chat = {"text": "What is it?", "uri": uri, "range": place}
+        params = at.editor.command_params("dragoman.chat", chat | {"model": "far-chat"})
+        refused = await at.editor.await_reply(at.editor.request("workspace/executeCommand", params))
+        assert "is ignored in this project" in refused["error"]["message"]
+        first = await at.command("chat", **chat, model="fake-chat")
+        await at.ended(first["runId"])
+        assert "bluewhale" in str(near.generations[-1].body)
+        again = {"text": "Again.", "conversationId": first["conversationId"], "model": "far-chat"}
+        await at.ended((await at.command("chat", **again))["runId"])
+        assert "bluewhale" not in str(far.generations[-1].body)
