@@ -171,11 +171,12 @@ async def test_what_is_reported_of_key_files_is_told_to_models_here_only(tmp_pat
         FakeModel(Script(text="Fine.", models=["far-chat"])) as far,
         desk(tmp_path, here, settings=FAR.replace("URL", far.url)) as (at, near, root),
     ):
-        for name, text in ((".env", "GREETING=bluewhale\n"), ("cart.py", CART)):
-            (root / name).write_text(text)
-            at.open((root / name).as_uri(), text)
+        key = "GREETING=bluewhale\n"
+        for path, text in ((root / ".env", key), (root / "cart.py", CART), (tmp_path / ".netrc", key)):
+            path.write_text(text)
+            at.open(path.as_uri(), text)
             said = {"line": 0, "message": f"unknown word in {text[:20]}", "severity": 3}
-            at.editor.notify("dragoman/diagnostics", {"uri": (root / name).as_uri(), "diagnostics": [said]})
+            at.editor.notify("dragoman/diagnostics", {"uri": path.as_uri(), "diagnostics": [said]})
         chat = {"text": "What of @diagnostics ?", "model": "far-chat"}
         await at.ended((await at.command("chat", **chat))["runId"])
         far.script.tool_calls = [{"name": "diagnostics", "arguments": {}}]

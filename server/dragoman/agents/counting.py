@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
-from dragoman.agents.events import LAST, RunEvent
+from dragoman.agents.events import RunEvent
 
 RunFact = Literal[
     "finished",
@@ -22,6 +22,7 @@ RunFact = Literal[
 """What is counted of runs; a tool call that was denied is not among those that failed."""
 
 RUN_FACTS: Final[tuple[str, ...]] = get_args(RunFact)
+_ENDS: Final[Mapping[str, RunFact]] = {"finished": "finished", "failed": "failed", "cancelled": "cancelled"}
 FILE: Final = "runs.json"
 """The file with the counts, beside that of suggestions."""
 
@@ -60,10 +61,7 @@ class RunCounter:
                 self._count(event, "tools_denied")
             elif event.data.get("failed"):
                 self._count(event, "tools_failed")
-        elif event.type in LAST:
-            end: RunFact = (
-                "finished" if event.type == "finished" else "failed" if event.type == "failed" else "cancelled"
-            )
+        elif (end := _ENDS.get(event.type)) is not None:
             self._count(event, end)
             self._count(event, "milliseconds", round(event.seconds * 1000))
             spent = event.data.get("usage") or {}
@@ -77,7 +75,7 @@ class RunCounter:
 
 def summarise_runs(counts: Mapping[str, int]) -> dict[str, Any]:
     """Return the counts with the number of runs and the mean seconds of one, None where there was none."""
-    runs = sum(counts.get(end, 0) for end in LAST)
+    runs = sum(counts.get(end, 0) for end in _ENDS.values())
     seconds = round(counts.get("milliseconds", 0) / 1000 / runs, 3) if runs else None
     told = {fact: counts.get(fact, 0) for fact in RUN_FACTS if fact != "milliseconds"}
     return {"runs": runs, "mean_seconds": seconds, **told}

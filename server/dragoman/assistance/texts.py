@@ -209,5 +209,5 @@ def was_made(wanted: str, before: str, now: str) -> bool:
     old, new = before[start:end], before[start : change.start] + change.text + before[change.end : end]
     if new.strip() and now.count(new) > before.count(new):
         return True
-    # Nobody has typed where it would be made, and there it is not made.
+    # It is not there; what it would replace stands there as before, unless somebody has typed into that.
     return now.count(old) < before.count(old)

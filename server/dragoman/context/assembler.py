@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import unquote
 
 from dragoman.cancellation import TaskSet
 from dragoman.clock import Clock, monotonic
@@ -351,9 +352,9 @@ class ContextAssembler:
         return Overview(folder, found[0]) if found is not None else None
 
     def reported(self, uri: str | None = None) -> str:
-        """Return what other servers report in the open documents or in one of them, a line each."""
+        """Return what other servers report in the open documents or in one of them, a line each: path, line, what."""
         return "\n".join(
-            f"{self._workspaces.path_of(where)}:{one.line + 1}: {one.severity}: {one.message}"
+            f"{self._workspaces.path_of(where) or _file_name(where)}:{one.line + 1}: {one.severity}: {one.message}"
             for where, found in self._diagnostics.all()
             if uri in (None, where)
             for one in found
@@ -402,6 +403,11 @@ def receiver_at(asked: Asked) -> str:
     while start > 0 and (head[start - 1] in _NAME or head[start - 1] in ".:>-"):
         start -= 1
     return head[start:end]
+
+
+def _file_name(uri: str) -> str:
+    """Return the last part of a URI, of a document that is in no folder of the workspace."""
+    return unquote(uri.rpartition("/")[2]) or uri
 
 
 _NAME = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"

@@ -271,7 +271,8 @@ def _fitted(diff: str, limit: int) -> str:
             continue
         kept.append(part[: part.rfind("\n", 0, left) + 1])
         rest = len(parts) - number - 1
-        kept.append(f"[… the rest of it{f' and {rest:,} more files' if rest else ''} left out; give a path …]\n")
+        more = "" if not rest else " and 1 more file" if rest == 1 else f" and {rest:,} more files"
+        kept.append(f"[… the rest of it{more} left out; give a path …]\n")
         break
     return "".join(kept)
 

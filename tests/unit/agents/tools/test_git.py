@@ -109,7 +109,7 @@ async def test_a_long_diff_is_cut_where_each_part_has_its_head(bench: ToolBench)
     assert [line for line in shown.splitlines() if line.startswith("diff ")] == [
         f"diff --git a/{name} b/{name}" for name in ("c.py", "d.py")
     ]
-    assert shown.endswith("[… the rest of it and 1 more files left out; give a path …]")
+    assert shown.endswith("[… the rest of it and 1 more file left out; give a path …]")
 
 
 @needs_git
