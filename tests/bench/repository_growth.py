@@ -11,7 +11,7 @@ told; the answer's way through the pipe counts.
 - First useful answer: from a start with nothing, asked every 50 ms at a line that uses what its file imports from another file
   of its package, until the answer holds the signature of that. The open file's folder is read first, as the server asks for.
 - Opened: asked at the beginning of files drawn over the whole workspace, as the server does when an editor opens one and nobody
-  waits.  Query: then at a cursor in it; "next line" is right after.
+  waits.  Query: a fifth of a second later, at a cursor in it; "next line" is right after.
 - Save to fresh: from a file saved with a new function until an answer in another file holds its head.
 - Memory is what nobody else shares (USS), less what an index of one file needs; the peak has the crawler's in it.
 
@@ -46,7 +46,8 @@ TABLE = Table(
     intro="""
 The index of a workspace that grows: real Python files, beyond the share given copies of them with other names.
 A query is a cursor in a file drawn from all of them, its way to the index's process and back included; milliseconds.
-The index has looked at the file before, as the server has it do when an editor opens one: "opened" is what that takes.
+The index has looked at the file a fifth of a second before, as the server has it do when an editor opens one: "opened" is
+what that takes.
 "First useful" is from a start with nothing until an answer holds the signature of what the open file imports.
 "Fresh" is from a file saved with a new function until an answer elsewhere holds it.
 Memory is the index's process's own when all is read, less what one file needs.

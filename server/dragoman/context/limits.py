@@ -116,6 +116,9 @@ RETRIEVAL_TYPED_LINES: Final = 80
 RETRIEVAL_TERMS: Final = 20
 """Names near the cursor that are looked up in the index, some 20 microseconds each."""
 
+RETRIEVAL_AHEAD: Final = 400
+"""Names of a file that are looked up while nobody asks: those of some thousand lines, in some ten milliseconds."""
+
 RETRIEVAL_POSTINGS: Final = 100
 """Pieces read for one name: what keeps a question as quick in a hundred thousand files as in a hundred."""
 

@@ -108,9 +108,14 @@ class Piece:
         self.lines = lines
         self.named = names_by_line(lines)
         self.places: dict[str, list[int]] = {}
+        places = self.places
         for at, names in enumerate(self.named):
-            for name in {*names}:
-                self.places.setdefault(name, []).append(at)
+            for name in names:
+                found = places.get(name)
+                if found is None:
+                    places[name] = [at]
+                elif found[-1] != at:
+                    found.append(at)
 
 
 class Files:

@@ -62,7 +62,10 @@ def find_similar(files: Files, scope: Scope, path: str) -> list[Similar]:
     total = sum(worth for worth, _ in counted)
     if not scores:
         return []
-    best = [number for _, number in heapq.nlargest(3 * RETRIEVAL_CHUNKS, [(score, at) for at, score in scores.items()])]
+    # Only those with as much as the last that counts are put in order: plain numbers are sorted in no time.
+    least = sorted(scores.values())[-3 * RETRIEVAL_CHUNKS :][0]
+    order = sorted(((score, at) for at, score in scores.items() if score >= least), reverse=True)
+    best = [number for _, number in order[: 3 * RETRIEVAL_CHUNKS]]
     alive = [chunk for chunk in files.store.chunks(best) if chunk.path != path]
     alive.sort(key=lambda chunk: (-scores[chunk.id], chunk.id))
     return [Similar(chunk, scores[chunk.id] / total) for chunk in alive[:RETRIEVAL_CHUNKS]]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dragoman.context.limits import CONVENTIONS_TOKENS, MAP_TOKENS
+from dragoman.context.retrieval.ahead import Ahead
 from dragoman.context.retrieval.candidates import Pool, Question, Source
 from dragoman.context.retrieval.conventions import read_conventions
 from dragoman.context.retrieval.definitions import find_definitions
@@ -52,6 +53,7 @@ class Retriever:
         self.files = Files(store, root, overlays)
         self._installed = Installed(root)
         self._unread = Unread(root)
+        self._ahead = Ahead(self.files)
         self._resolver = Resolver(self.files, self._installed, self._unread)
         self._repository_map = RepositoryMap(self.files, self._resolver)
         self._sources = tuple(sources)
@@ -69,7 +71,7 @@ class Retriever:
 
     def work(self) -> bool:
         """Do a little of what can wait until nobody asks; False when there is nothing."""
-        return self._unread.work() or self._installed.work()
+        return self._unread.work() or self._installed.work() or self._ahead.work()
 
     def wanted(self) -> list[str]:
         """Return files that the questions since the last time missed: on disk, but not in the index."""
@@ -111,6 +113,7 @@ class Retriever:
         own = self.files.get(place.path)
         if own is None:
             self._unread.file(place.path)
+        self._ahead.come_to(place.path)
         question = Question(place, read_scope(place, own), own, self.files, self._resolver, self._changes)
         pool = Pool()
         for source in self._sources:

@@ -28,7 +28,7 @@ _AROUND = 0.6
 """What the name of the function or class around the cursor counts, however far up it stands."""
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _LOWER_WORDS = re.compile(r"[a-z]{3,}|\d{3,}")
-_KEYWORDS = frozenset(
+KEYWORDS = frozenset(
     word
     for line in (
         "and assert async await bool break bytes case class const continue def default del dict elif else except export",
@@ -97,12 +97,12 @@ def _near(before: list[str], after: list[str]) -> Counter[str]:
     for distance, line in enumerate(reversed(before[-RETRIEVAL_AROUND_LINES:])):
         weight = 1 / (1 + distance / 5)
         for name in identifiers(line):
-            if name not in _KEYWORDS:
+            if name not in KEYWORDS:
                 near[name] = max(near[name], weight)  # type: ignore[assignment]
     for distance, line in enumerate(after[: RETRIEVAL_AROUND_LINES // 2]):
         weight = 0.8 / (1 + distance / 5)
         for name in identifiers(line):
-            if name not in _KEYWORDS:
+            if name not in KEYWORDS:
                 near[name] = max(near[name], weight)  # type: ignore[assignment]
     return near
 
@@ -139,7 +139,7 @@ def _types(lines: list[str], language: str) -> dict[str, str]:
     """Return the types that lines give to names, what stands last counting; all lines at once, for that is many times quicker."""
     text = "\n".join(lines)
     given = [(one.start(), one[1], one[2]) for one in _MADE.finditer(text)]
-    annotated = (one for one in _ANNOTATED.finditer(text) if one[2] not in _KEYWORDS)
+    annotated = (one for one in _ANNOTATED.finditer(text) if one[2] not in KEYWORDS)
     given += [(one.start(), one[1], one[2].partition("[")[2] or one[2]) for one in annotated]
     if "with" in text:
         given += [(one.start(), one[2], one[1]) for one in _WITH.finditer(text)]
