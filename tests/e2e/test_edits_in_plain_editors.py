@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from tests.support.agent_scene import BLOCKS, CART, EDITED
@@ -101,6 +102,26 @@ async def test_an_editor_that_cannot_be_told_versions_is_shown_the_changes(tmp_p
         assert (at.texts[uri], (root / "cart.py").read_text()) == (CART, CART)
         # To add to an answer is no danger to what is typed.
         await at.settles(lambda: at.texts[at.shown[1]].endswith("Done.\n"), "the answer is written")
+        at.editor.ignored |= {"dragoman/runEvent"}
+
+
+async def test_edits_that_are_undone_at_once_are_not_made_again(tmp_path: Path) -> None:
+    script = Script(text=BLOCKS, token_delay=0.002, models=["fake-chat"])
+    async with desk(tmp_path, script, rich=False, name="Neovim") as (at, _, root):
+        uri = (root / "cart.py").as_uri()
+        at.open(uri, CART)
+        run = (await at.command("edit", uri=uri, instruction="use prices"))["runId"]
+        await at.settles(lambda: len(at.applied) == 1, "the first hunk is made")
+        # As Neovim tells: of the second hunk and of both having been undone at once.
+        at.tells = False
+        await at.ended(run)
+        await at.settles(lambda: at.texts[uri] == EDITED, "both hunks are made")
+        lines = EDITED.split("\n")
+        at.type(uri, (0, 0), (len(lines) - 1, len(lines[-1])), CART)
+        at.tells = True
+        at.tell(uri)
+        await asyncio.sleep(1)
+        assert (at.texts[uri], len(at.applied)) == (CART, 2)
         at.editor.ignored |= {"dragoman/runEvent"}
 
 

@@ -52,6 +52,8 @@ class Texts:
     def __init__(self, client: ClientPort) -> None:
         self._client = client
         self._open: dict[str, OpenText] = {}
+        self._before: dict[str, set[int]] = {}
+        """The texts that documents had before each edit of ours, as hashes."""
         self._paths: dict[str, Path] = {}
         """The files behind the open documents, every link followed when they were opened, as agents' tools name them."""
 
@@ -64,6 +66,7 @@ class Texts:
     def closed(self, uri: str) -> None:
         """Forget a document."""
         self._open.pop(uri, None)
+        self._before.pop(uri, None)
         self._paths.pop(uri, None)
 
     def get(self, uri: str) -> OpenText | None:
@@ -81,6 +84,8 @@ class Texts:
         Returns when the editor has told of the change, or of what was typed instead.  One that has made it and tells of
         nothing for a while is taken at its word: had anybody typed, it would have told.
         """
+        before = self._before.setdefault(shown.uri, set())
+        before.add(hash(shown.text))
         positions = Positions(shown.text)
         changes = [
             TextEdit(
@@ -103,7 +108,9 @@ class Texts:
         told = await self._changed_since(shown, SEEN_S if made and shown.is_told else TYPED_S)
         if made and told and not self._client.admits_refusals:
             # It says so of an edit too that it has refused because something was typed.
-            made = (now := self._open.get(shown.uri)) is None or was_made(wanted, shown.text, now.text)
+            now = self._open.get(shown.uri)
+            # What is as it was before one of our edits has been undone since.
+            made = now is None or hash(now.text) in before or was_made(wanted, shown.text, now.text)
         if made and not told:
             # Of whatever else was typed the number would be higher, and an edit for this one would be refused.
             self._open[shown.uri] = OpenText(shown.uri, Lines.of(wanted), shown.version + 1, is_told=False)
@@ -198,10 +205,10 @@ def path_of(uri: str) -> Path | None:
 def was_made(wanted: str, before: str, now: str) -> bool:
     """Tell whether an edit that makes ``wanted`` of ``before`` is in what an editor has now, beside what was typed meanwhile.
 
-    What is as it was before has been undone since; where both may be, the editor is believed, which says that it was.
+    Where both may be, the editor is believed, which says that it was.
     """
     change = change_between(before, wanted)
-    if change is None or now == before:
+    if change is None:
         return True
     start = before.rfind("\n", 0, change.start) + 1
     end = before.find("\n", change.end)

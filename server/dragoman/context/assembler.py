@@ -295,7 +295,8 @@ class ContextAssembler:
     async def _read_ahead(self, uri: str) -> None:
         """Have the index look at an opened document before anything is typed there: the first question waits a third less.
 
-        What a file imports and where its names are defined is the same for every line, and is kept; names further on are looked up at leisure.
+        What a file imports and where its names are defined is the same for every line, and is kept.
+        Names further on are looked up at leisure.
         """
         await self._workspaces.start(uri)
         document = self._documents.get(uri)

@@ -240,7 +240,7 @@ class EditorClient:
     ) -> bool:
         changes = [text_edit(edit, lines, self.session.encoding) for edit in edits]
         if version is not None and self.session.capabilities.versions_edits:
-            edit = versioned_edit({uri: (version, changes)}, label if self.session.capabilities.annotates_edits else "")
+            edit = versioned_edit({uri: (version, changes)}, label if self.session.annotates_edits else "")
         elif all(one.range.start == one.range.end for one in changes):
             edit = types.WorkspaceEdit(changes={uri: changes})
         else:

@@ -156,7 +156,11 @@ def versioned_edit(changes: Mapping[str, tuple[int, Sequence[types.TextEdit]]], 
     """
 
     def marked(change: types.TextEdit) -> types.TextEdit | types.AnnotatedTextEdit:
-        return types.AnnotatedTextEdit(_NOTE, change.range, change.new_text) if note else change
+        return (
+            types.AnnotatedTextEdit(annotation_id=_NOTE, range=change.range, new_text=change.new_text)
+            if note
+            else change
+        )
 
     return types.WorkspaceEdit(
         document_changes=[

@@ -181,6 +181,11 @@ class Session:
         self.menus: dict[str, MenuSearch] = {}
         self.settings_turn = asyncio.Lock()
 
+    @property
+    def annotates_edits(self) -> bool:
+        """Whether the client shows what an edit is for, and does not make its user press a key for it as Neovim 0.12 does."""
+        return self.capabilities.annotates_edits and self.editor.client_name != "Neovim"
+
     def initialize(self, params: Mapping[str, Any]) -> None:
         """Take in the raw params of ``initialize``; what is malformed counts as absent."""
         capabilities = params.get("capabilities")

@@ -22,8 +22,6 @@ BEFORE = "def total(items):\n    value = 0\n    return 0\n"
         (BEFORE.replace("    value = 0\n", ""), "# a\n" + BEFORE.replace("    value = 0\n", "") + "# b\n", True),
         # Made and typed on: into the very line.
         (BEFORE.replace("return 0", "return 1"), BEFORE.replace("return 0", "return 12"), True),
-        # Made and undone.
-        (BEFORE.replace("return 0", "return 1"), BEFORE, True),
         # Refused, and typed above, below, on both sides.
         (BEFORE.replace("return 0", "return 1"), "# a\n" + BEFORE, False),
         (BEFORE.replace("return 0", "pass"), "# a\n" + BEFORE + "# b\n", False),

@@ -125,7 +125,7 @@ def _fix(session: Session, document: Document, finding: ShownFinding) -> types.W
     edits = [text_edit(edit, document.lines, session.encoding) for edit in finding.fix]
     if not session.capabilities.versions_edits:
         return types.WorkspaceEdit(changes={document.uri: edits})
-    note = f"Dragoman: {_short(finding.message)}" if session.capabilities.annotates_edits else ""
+    note = f"Dragoman: {_short(finding.message)}" if session.annotates_edits else ""
     return versioned_edit({document.uri: (document.version, edits)}, note)
 
 
