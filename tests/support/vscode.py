@@ -44,7 +44,8 @@ EDITOR_SETTINGS: dict[str, Any] = {
     "chat.disableAIFeatures": True,
     "telemetry.telemetryLevel": "off",
     "update.mode": "none",
-    "extensions.autoUpdate": False,
+    # Not False: the editor would write this by itself, at any moment, and that is a change in an open document.
+    "extensions.autoUpdate": "off",
     "extensions.autoCheckUpdates": False,
     "git.enabled": False,
     "editor.fontSize": 16,
